@@ -1,0 +1,77 @@
+"""Turn the hidden states of a sequence into one vector.
+
+Shapes: B batch, T time steps (right-padded), H output features of the backbone.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from gru_suite.errors import UserError
+
+POOLINGS = ("last", "mean", "max", "attention")
+
+
+class Pooling(nn.Module):
+    """Summarise each sequence's valid steps.
+
+    - ``last``: the last valid step; bidirectional: the forward pass's last step beside the backward
+      pass's first, the steps at which each pass has seen the whole sequence.
+    - ``mean``, ``max``: of each feature over the valid steps.
+    - ``attention``: a weighted mean with weights ``softmax(u . tanh(W h + b))`` over the valid
+      steps, learned (Yang et al. 2016, https://aclanthology.org/N16-1174).
+    """
+
+    def __init__(self, kind: str, output_size: int, bidirectional: bool = False) -> None:
+        """Build the summary.
+
+        Args:
+            kind: one of ``POOLINGS``.
+            output_size: features of a hidden state, the backbone's ``output_size``.
+            bidirectional: whether the first half of the features is a forward pass and the second a
+                backward pass.
+
+        Raises:
+            UserError: ``kind`` is not in ``POOLINGS``.
+        """
+        super().__init__()
+        if kind not in POOLINGS:
+            raise UserError(f"pooling={kind!r}: choose one of {', '.join(POOLINGS)}")
+        self.kind = kind
+        self.forward_size = output_size // 2 if bidirectional else output_size
+        if kind == "attention":
+            self.project = nn.Linear(output_size, output_size)
+            self.score = nn.Linear(output_size, 1, bias=False)
+
+    def forward(self, h_BTH: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Return one vector a sequence, shape (B, H); what the padding holds does not change it.
+
+        Args:
+            h_BTH: hidden states of the backbone.
+            lengths_B: valid steps of each sequence, 1..T; None means that all T are valid.
+        """
+        if self.kind == "last":
+            return self._last(h_BTH, lengths_B)
+        if lengths_B is None:
+            lengths_B = torch.full(h_BTH.shape[:1], h_BTH.size(1), device=h_BTH.device)
+        lengths_B1 = lengths_B.to(h_BTH.device).unsqueeze(1)
+        steps_T = torch.arange(h_BTH.size(1), device=h_BTH.device)
+        padding_BT1 = (steps_T >= lengths_B1).unsqueeze(2)
+        if self.kind == "max":
+            return h_BTH.masked_fill(padding_BT1, -torch.inf).amax(dim=1)
+        h_BTH = h_BTH.masked_fill(padding_BT1, 0.0)
+        if self.kind == "mean":
+            return h_BTH.sum(dim=1) / lengths_B1
+        score_BT1 = self.score(torch.tanh(self.project(h_BTH)))
+        weight_BT1 = score_BT1.masked_fill(padding_BT1, -torch.inf).softmax(dim=1)
+        pooled_BH: Tensor = (weight_BT1 * h_BTH).sum(dim=1)
+        return pooled_BH
+
+    def _last(self, h_BTH: Tensor, lengths_B: Tensor | None) -> Tensor:
+        if lengths_B is None:
+            last_BH = h_BTH[:, -1]
+        else:
+            index_B11 = (lengths_B.to(h_BTH.device, torch.int64) - 1).view(-1, 1, 1)
+            last_BH = h_BTH.gather(1, index_B11.expand(-1, 1, h_BTH.size(2))).squeeze(1)
+        if self.forward_size == h_BTH.size(2):
+            return last_BH
+        return torch.cat([last_BH[:, : self.forward_size], h_BTH[:, 0, self.forward_size :]], dim=1)
