@@ -1,0 +1,92 @@
+"""Checkpoints that load anywhere: safely, with no config, no data and no Hydra."""
+
+import importlib
+import pickle
+import warnings
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gru_suite.errors import UserError
+from gru_suite.task import CHECKPOINT_FORMAT, SequenceTask
+
+
+def load(path: str | Path, device: str | torch.device = "cpu") -> SequenceTask:
+    """Load a task from a checkpoint, ready to predict.
+
+    Args:
+        path: a ``.ckpt`` file written by a run.
+        device: where the parameters go.
+
+    Returns:
+        The task, in evaluation mode.
+
+    Raises:
+        UserError: where the file is missing, truncated, holds anything but plain data and tensors,
+            was not made by GRU Suite, or needs a newer version or a plug-in that is not installed.
+    """
+    checkpoint = read_checkpoint(path)
+    task_class = _task_class(checkpoint["gru_suite"]["task_class"], path)
+    task = task_class(**checkpoint["hyper_parameters"])
+    task.load_state_dict(checkpoint["state_dict"])
+    task.on_load_checkpoint(checkpoint)
+    return task.to(device).eval()
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint's content without executing anything in it, and check that it is ours."""
+    path = Path(path)
+    if not path.is_file():
+        near = sorted(str(p) for p in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
+        hint = f"; there is {', '.join(near[:3])}" if near else ""
+        raise UserError(f"checkpoint {path}: no such file{hint}")
+    try:
+        with warnings.catch_warnings():
+            # A foreign pickle warns of its protocol before it is refused; the refusal is enough.
+            warnings.simplefilter("ignore")
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"checkpoint {path}: refused, because it holds more than tensors and plain data "
+            f"({_first_line(error)}); loading it could run foreign code"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"checkpoint {path}: not a complete checkpoint file ({_first_line(error)}); it may "
+            "have been cut off while it was written or copied"
+        ) from error
+    mark = checkpoint.get("gru_suite") if isinstance(checkpoint, dict) else None
+    if not isinstance(mark, dict) or "task_class" not in mark:
+        raise UserError(f"checkpoint {path}: not made by GRU Suite (it names no task)")
+    if mark["format"] > CHECKPOINT_FORMAT:
+        raise UserError(
+            f"checkpoint {path}: has format {mark['format']}, this version reads up to "
+            f"{CHECKPOINT_FORMAT}; pip install --upgrade gru-suite"
+        )
+    content: dict[str, Any] = checkpoint
+    return content
+
+
+def _task_class(reference: str, path: str | Path) -> type[SequenceTask]:
+    module_name, _, class_name = reference.partition(":")
+    package = module_name.partition(".")[0]
+    plugins = {e.value.partition(".")[0] for e in entry_points(group="gru_suite.tasks")}
+    # Only task code that somebody installed as such is imported, never a module a file names.
+    if package != "gru_suite" and package not in plugins:
+        raise UserError(
+            f"checkpoint {path}: made by the task package {package!r}, which is not installed as "
+            "a GRU Suite plug-in"
+        )
+    try:
+        task_class = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"checkpoint {path}: its task {reference} is not there: {error}") from error
+    if not (isinstance(task_class, type) and issubclass(task_class, SequenceTask)):
+        raise UserError(f"checkpoint {path}: {reference} is not a task")
+    return task_class
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]

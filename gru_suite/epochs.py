@@ -1,0 +1,60 @@
+"""What a person sees while a run trains, and ``metrics.csv``: one line an epoch."""
+
+import csv
+import sys
+import time
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+
+from gru_suite.files import atomic_path
+
+
+class EpochLog(Callback):
+    """Print one line an epoch and keep ``metrics.csv`` up to date with every metric of it.
+
+    Args:
+        path: the CSV file, rewritten whole after each epoch, so a killed run leaves a complete one.
+        monitor: the metric that chooses the best epoch.
+    """
+
+    def __init__(self, path: Path, monitor: str, mode: str) -> None:
+        self.path, self.monitor, self.sign = path, monitor, 1 if mode == "min" else -1
+        self.rows: list[dict[str, float]] = []
+        self._started = 0.0
+        self._best = float("inf")
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write and print the epoch; validation has run by then."""
+        if not trainer.is_global_zero:
+            return
+        row: dict[str, float] = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
+        row["seconds"] = round(time.perf_counter() - self._started, 3)
+        row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
+        row.update({name: float(value) for name, value in trainer.callback_metrics.items()})
+        self.rows.append(row)
+        columns = list(dict.fromkeys(name for each in self.rows for name in each))
+        with atomic_path(self.path) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(self.rows)
+        self._print(row, trainer.max_epochs or 0)
+
+    def _print(self, row: dict[str, float], max_epochs: int) -> None:
+        score = self.sign * row[self.monitor] if self.monitor in row else float("inf")
+        mark = "  best" if score < self._best else ""
+        self._best = min(self._best, score)
+        of = f"/{max_epochs}" if max_epochs > 0 else ""
+        shown = [name for name in ("train/loss", "val/loss", self.monitor) if name in row]
+        values = "  ".join(f"{name} {row[name]:.4g}" for name in dict.fromkeys(shown))
+        print(f"epoch {row['epoch']:.0f}{of}  {values}  {row['seconds']:.1f} s{mark}", flush=True)
+
+
+def progress_bar() -> list[Callback]:
+    """Return a bar over the batches of an epoch where somebody looks, nothing in a log file."""
+    return [TQDMProgressBar(leave=False)] if sys.stdout.isatty() else []

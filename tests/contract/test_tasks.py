@@ -1,0 +1,23 @@
+"""Every installed task keeps the contract with every cell."""
+
+import pytest
+
+from gru_suite.backbone import CELLS
+from gru_suite.plugins import available_tasks
+from gru_suite.testing import check_task, not_plain
+
+TASKS = [task.name for task in available_tasks()]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("name", TASKS)
+def test_task_keeps_the_contract(name: str, cell: str) -> None:
+    check_task(name, cell)
+
+
+def test_what_safe_loading_would_refuse_is_named() -> None:
+    found = list(not_plain({"sizes": [1, {2}], "name": "x", "inner": {"kind": object()}}))
+    assert found == [
+        "hparams.sizes[1] is a builtins.set",
+        "hparams.inner.kind is a builtins.object",
+    ]
