@@ -1,0 +1,8 @@
+"""``python -m gru_suite`` is ``gru-suite``."""
+
+import sys
+
+from gru_suite.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

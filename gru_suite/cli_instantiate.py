@@ -1,0 +1,77 @@
+"""What went wrong when Hydra built an object, from the exception that Hydra wrapped around it."""
+
+import re
+from collections.abc import Callable
+
+from hydra.errors import InstantiationException
+
+
+def explain_instantiation(
+    error: InstantiationException, hint: Callable[[str], str]
+) -> tuple[str | None, BaseException | None, bool]:
+    """Say what an instantiation failed of.
+
+    Args:
+        error: what Hydra raised.
+        hint: what to append to a message about a wrong key of the config.
+
+    Returns:
+        A message, or None when the cause speaks for itself; the innermost cause, if there is one;
+        whether the user can put it right.
+    """
+    cause: BaseException | None = error.__cause__
+    outer: BaseException = error
+    while isinstance(cause, InstantiationException):
+        outer, cause = cause, cause.__cause__
+    text = str(outer)
+    key = _match(r"full_key: (\S+)", text) or ""
+    if text.startswith("Error locating target"):
+        target = _match(r"Error locating target '([^']+)'", text) or ""
+        return _unlocated(key, target, cause)
+    target = _match(r"Error in call to target '([^']+)'", text) or ""
+    if isinstance(cause, TypeError):
+        return _bad_call(key, target, cause, hint), cause, True
+    if type(cause) is ValueError:
+        return f"{key}: {cause}" if key else str(cause), cause, True
+    if cause is None:
+        return text.splitlines()[0], None, True
+    return None, cause, False
+
+
+def _bad_call(key: str, target: str, cause: TypeError, hint: Callable[[str], str]) -> str | None:
+    """Explain arguments that do not fit a signature; None for a TypeError from further inside."""
+    # Only Hydra's own frame: the call itself failed, not something the target did.
+    if cause.__traceback__ is not None and cause.__traceback__.tb_next is not None:
+        return None
+    prefix = f"{key}." if key else ""
+    unexpected = _match(r"unexpected keyword argument '(\w+)'", str(cause))
+    if unexpected is not None:
+        wrong = prefix + unexpected
+        return f"no key {wrong!r}: {_class(target)} takes no {unexpected!r}{hint(wrong)}"
+    missing = re.findall(r"'(\w+)'", str(cause)) if "required" in str(cause) else []
+    if missing:
+        return f"{', '.join(prefix + name for name in missing)} is needed by {_class(target)}"
+    return None
+
+
+def _unlocated(
+    key: str, target: str, cause: BaseException | None
+) -> tuple[str, BaseException | None, bool]:
+    inner = cause
+    while inner is not None and inner.__cause__ is not None:
+        inner = inner.__cause__
+    where = f"{key}._target_" if key else "_target_"
+    # A module that is absent is a wrong name; one that fails on import is that package's bug.
+    absent = isinstance(inner, ModuleNotFoundError) and target.startswith(str(inner.name))
+    if absent or isinstance(inner, AttributeError) or inner is None:
+        return f"{where}={target} cannot be found: {inner}", inner, True
+    return f"{where}={target} fails on import: {type(inner).__name__}: {inner}", inner, False
+
+
+def _class(target: str) -> str:
+    return target.rpartition(".")[2]
+
+
+def _match(pattern: str, text: str) -> str | None:
+    found = re.search(pattern, text)
+    return found.group(1) if found else None

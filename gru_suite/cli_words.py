@@ -1,0 +1,134 @@
+"""A command line as Hydra will get it: overrides first, then flags, with paths made absolute."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from hydra._internal.utils import get_args_parser
+
+from gru_suite.errors import UserError, nearest
+from gru_suite.plugins import own_package
+
+# Verbs whose data options are merged over those in the checkpoint, which no config here knows.
+_VERBS_WITH_CHECKPOINT_DATA = ("evaluate", "predict")
+
+
+@dataclass(frozen=True)
+class HydraCall:
+    """One Hydra command line.
+
+    Attributes:
+        verb: the verb.
+        config_name: the root config.
+        config_dir: the folder of another root config (a rerun), or None for ours.
+        overrides: the ``key=value`` words.
+        flags: the words for Hydra itself.
+    """
+
+    verb: str
+    config_name: str
+    config_dir: str | None
+    overrides: tuple[str, ...]
+    flags: tuple[str, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """The words for Hydra's parser, which takes overrides only in one block."""
+        return [*self.overrides, *self.flags]
+
+    def values(self, key: str) -> list[str]:
+        """Return the values given for ``key``, those of a sweep one by one."""
+        given = [o.partition("=")[2] for o in self.overrides if override_key(o) == key]
+        return [value.strip() for text in given for value in text.split(",")]
+
+
+def override_key(override: str) -> str:
+    """Return the key of an override, without its prefix and its package: ``+a@b=1`` is ``a``."""
+    return override.lstrip("+~").partition("=")[0].partition("@")[0].strip()
+
+
+def parse_hydra_call(
+    verb: str, config_name: str, words: Sequence[str], verbs: Iterable[str]
+) -> HydraCall:
+    """Sort the words after the verb into overrides and flags.
+
+    Raises:
+        UserError: for an unknown flag, a missing flag value, or a word that is no override.
+    """
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]  # argparse would print and exit
+    known, extra = parser.parse_known_args(list(words))
+    _check_extra(extra, [flag for action in parser._actions for flag in action.option_strings])
+    overrides = [*known.overrides, *extra]
+    for override in overrides:
+        if "=" not in override and not override.startswith("~"):
+            _refuse_word(override, verbs)
+    flags = list(words)
+    for override in overrides:
+        flags.remove(override)
+    config_dir = None
+    if known.config_path is not None and "://" not in known.config_path:
+        config_dir = str(Path(known.config_path).absolute())
+        # Hydra would take a relative path from the installed package.
+        flags += ["--config-path", config_dir]
+        overrides = [*_rerun_overrides(Path(config_dir), config_name), *overrides]
+    if verb in _VERBS_WITH_CHECKPOINT_DATA:
+        overrides = [f"++{o}" if o.startswith("data.") else o for o in overrides]
+    return HydraCall(
+        verb, known.config_name or config_name, config_dir, tuple(overrides), tuple(flags)
+    )
+
+
+def _rerun_overrides(config_dir: Path, config_name: str) -> list[str]:
+    """Return what a run's ``.hydra/config.yaml`` does not hold: its choices and the run folder."""
+    if not config_dir.is_dir():
+        raise UserError(f"--config-path {config_dir}: no such folder")
+    hydra_file = config_dir / "hydra.yaml"
+    if not hydra_file.is_file():
+        return []
+    choices = _read(hydra_file)["hydra"]["runtime"]["choices"]
+    overrides = [
+        f"+hydra.runtime.choices.{group}={choice}"
+        for group, choice in choices.items()
+        if isinstance(choice, str) and re.fullmatch(r"\w+", group)
+    ]
+    # The saved folder may be a fixed one; the rerun must not write over the first run.
+    conf = own_package().conf
+    of_verb = _read(conf / f"{config_name}.yaml").get("hydra") or {}
+    keys = {**_flat(_read(conf / "run_folder.yaml")), **_flat(of_verb)}
+    return overrides + [f"hydra.{key}={value}" for key, value in keys.items()]
+
+
+def _read(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return content
+
+
+def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return the values of a small tree by dotted key, written as overrides."""
+    flat: dict[str, str] = {}
+    for key, value in node.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = f"'{value}'" if isinstance(value, str) else str(value).lower()
+    return flat
+
+
+def _check_extra(extra: Sequence[str], flags: Sequence[str]) -> None:
+    for word in extra:
+        if word.startswith("-"):
+            raise UserError(f"no flag {word!r}{nearest(word, [f for f in flags if f[:2] == '--'])}")
+
+
+def _refuse_word(word: str, verbs: Iterable[str]) -> NoReturn:
+    if word in verbs:
+        raise UserError(f"the verb {word!r} comes first: gru-suite {word} ...")
+    raise UserError(f"{word!r} is no override; write key=value, such as seed=2")
+
+
+def _refuse(message: str) -> NoReturn:
+    raise UserError(message)

@@ -1,0 +1,89 @@
+"""``gru-suite evaluate``: score a checkpoint beside the baselines, on its own data or another."""
+
+from collections.abc import Collection
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from gru_suite.checkpoint import load
+from gru_suite.data import SequenceDataModule
+from gru_suite.errors import UserError, nearest
+from gru_suite.report import check_same_task, finish_run, start_run
+from gru_suite.runtime import make_trainer, plain, prepare_process
+from gru_suite.task import SequenceTask
+
+
+def evaluate(cfg: DictConfig) -> None:
+    """Score ``checkpoint`` on ``part`` of the data it was trained on, or of ``data``.
+
+    Args:
+        cfg: the composed config ``evaluate.yaml``.
+    """
+    if cfg.part not in ("val", "test"):
+        raise UserError(f"part={cfg.part}: choose val or test")
+    task = load(cfg.checkpoint)
+    prepare_process(task.run_info.get("seed", 1))
+    fill_data(cfg, task)
+    folder = start_run(cfg)
+    data = data_for(task, plain(cfg.get("data")), given_options())
+    data.prepare_data()
+    data.setup("test" if cfg.part == "test" else "validate")
+
+    trainer = make_trainer(cfg.device)
+    run = trainer.test if cfg.part == "test" else trainer.validate
+    scores = run(task, datamodule=data, verbose=False)[0]
+    baselines = data.baselines(cfg.part, task.scoring)
+    finish_run(folder, task, data, scores, baselines, cfg.part)
+
+
+def fill_data(cfg: DictConfig, task: SequenceTask) -> None:
+    """Take what a chosen data config leaves open, such as the target, from the checkpoint's run."""
+    data = cfg.get("data")
+    for key, value in task.run_info.get("data", {}).items():
+        if data is not None and OmegaConf.is_missing(data, key) and value is not None:
+            data[key] = value
+
+
+def given_options() -> list[str]:
+    """Return the data options on the command line; the others are defaults of a data config."""
+    keys = (word.lstrip("+").partition("=")[0] for word in HydraConfig.get().overrides.task)
+    return [key.split(".")[1] for key in keys if key.startswith("data.")]
+
+
+def data_for(
+    task: SequenceTask, overrides: dict[str, Any], given: Collection[str] = ()
+) -> SequenceDataModule:
+    """Return the data module of the checkpoint's run with changed options, or a newly named one.
+
+    Both prepare data by the checkpoint's schema: its vocabulary, scales and names.
+
+    Args:
+        task: a loaded task.
+        overrides: data options; with ``_target_`` a whole data config.
+        given: options of a whole data config that somebody chose; its others are defaults, and give
+            way to what the checkpoint was trained with.
+
+    Raises:
+        UserError: an option that the data set does not have, or that the checkpoint has fixed.
+    """
+    options: dict[str, Any] = dict(task.run_info.get("data", {}))
+    if "_target_" in overrides:
+        check_same_task(f"{type(task).__module__}.x", overrides["_target_"])
+        options = overrides
+    elif not options:
+        raise UserError("the checkpoint names no data set; choose one with data=")
+    else:
+        given = overrides
+    for key in given:
+        if key not in options:
+            raise UserError(f"data.{key}: no such option{nearest(key, options)}")
+        if key in task.schema and task.schema[key] != overrides[key]:
+            raise UserError(
+                f"data.{key}={overrides[key]}: the checkpoint was trained with "
+                f"{task.schema[key]}, which cannot be changed"
+            )
+    options |= overrides
+    data: SequenceDataModule = instantiate(options, _convert_="all", schema=task.schema)
+    return data

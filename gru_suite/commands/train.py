@@ -1,0 +1,83 @@
+"""``gru-suite train``: fit a task, test its best epoch once, compare it with its baselines."""
+
+import time
+from pathlib import Path
+
+import pytorch_lightning as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from gru_suite.data import SequenceDataModule
+from gru_suite.epochs import EpochLog
+from gru_suite.plots import plot_learning_curve
+from gru_suite.report import check_same_task, finish_run, start_run
+from gru_suite.runtime import build_all, make_trainer, plain, prepare_process
+from gru_suite.task import SequenceTask
+
+
+def train(cfg: DictConfig) -> float | None:
+    """Run one training.
+
+    Args:
+        cfg: the composed config ``train.yaml``.
+
+    Returns:
+        The best validation score (``monitor.metric``), for searches.
+    """
+    check_same_task(cfg.task._target_, cfg.data._target_)
+    folder = start_run(cfg)
+    prepare_process(cfg.seed)
+
+    data: SequenceDataModule = instantiate(cfg.data)
+    data.prepare_data()
+    data.setup("fit")
+    print("\n".join(data.summary()), flush=True)
+
+    task: SequenceTask = instantiate(
+        cfg.task,
+        backbone=plain(cfg.backbone),
+        schema=data.schema(),
+        optimizer=plain(cfg.optimizer),
+        scheduler=plain(cfg.scheduler),
+    )
+    task.run_info = {"data": plain(cfg.data), "name": data.name, "seed": cfg.seed}
+    print(f"{type(task).__name__}: {cfg.backbone.cell}, {task.num_parameters:,} parameters")
+
+    best, last = keep_checkpoints(cfg.monitor.metric, cfg.monitor.mode, folder / "checkpoints")
+    epochs = EpochLog(folder / "metrics.csv", cfg.monitor.metric, cfg.monitor.mode)
+    callbacks = [*build_all(cfg.callbacks), best, last, epochs]
+    loggers = build_all(cfg.logger) or False
+    trainer = make_trainer(cfg.device, callbacks, logger=loggers, **plain(cfg.trainer))
+
+    started = time.perf_counter()
+    if cfg.checkpoint is None:
+        task.warm_start(data.train_dataloader(), data.val_dataloader())
+    trainer.fit(task, data, ckpt_path=cfg.checkpoint, weights_only=True)
+    train_seconds = time.perf_counter() - started
+
+    scores = score_best(trainer, task, data, best.best_model_path)
+    facts = {"seed": cfg.seed, "train_seconds": round(train_seconds, 3)}
+    plot_learning_curve(folder / "metrics.csv", folder / "plots" / "learning_curve.png")
+    finish_run(folder, task, data, facts | scores, baselines=data.baselines("test", task.scoring))
+    return float(best.best_model_score) if best.best_model_score is not None else None
+
+
+def keep_checkpoints(
+    metric: str, mode: str, folder: Path
+) -> tuple[ModelCheckpoint, ModelCheckpoint]:
+    """Return the callbacks that keep ``best.ckpt``, by a metric, and ``last.ckpt`` in a folder."""
+    # A callback each: since Lightning 2.6 `save_last` writes in those epochs only that are the best
+    # so far.
+    best = ModelCheckpoint(folder, "best", metric, mode=mode, enable_version_counter=False)
+    return best, ModelCheckpoint(folder, "last", enable_version_counter=False)
+
+
+def score_best(
+    trainer: pl.Trainer, task: SequenceTask, data: SequenceDataModule, path: str
+) -> dict[str, float]:
+    """Return ``val/<metric>`` and ``test/<metric>`` of the best epoch's weights."""
+    scores: dict[str, float] = {}
+    for run in (trainer.validate, trainer.test):
+        scores |= run(task, datamodule=data, ckpt_path=path or None, verbose=False)[0]
+    return scores

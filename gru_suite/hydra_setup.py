@@ -1,0 +1,37 @@
+"""What Hydra must know before it starts: the installed tasks' configs and ``${short_id:}``.
+
+Only the command line calls this: a search path plug-in acts on every Hydra program in a process.
+"""
+
+import secrets
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
+
+from gru_suite.plugins import installed_packages
+
+CONFIGS = "pkg://gru_suite.conf"
+
+
+class TaskPackagesSearchPath(SearchPathPlugin):
+    """Lets Hydra find the configs of installed task packages, as files, importing nothing."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append our configs (a rerun's own folder may stand in front) and the packages'."""
+        if all(element.path != CONFIGS for element in search_path.get_path()):
+            search_path.append("gru-suite", CONFIGS)
+        for package in installed_packages()[0]:
+            search_path.append(package.package, f"file://{package.conf}")
+
+
+def prepare_hydra() -> None:
+    """Register the search path and a new short id.
+
+    ``${short_id:}`` is six hexadecimal digits, the same everywhere in one run or sweep.
+    """
+    Plugins.instance().register(TaskPackagesSearchPath)
+    short_id = secrets.token_hex(3)
+    # Cached in the config: the workers of a process launcher must see their sweep's id.
+    OmegaConf.register_new_resolver("short_id", lambda: short_id, use_cache=True, replace=True)
