@@ -29,8 +29,14 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> SequenceTask:
     """
     checkpoint = read_checkpoint(path)
     task_class = _task_class(checkpoint["gru_suite"]["task_class"], path)
-    task = task_class(**checkpoint["hyper_parameters"])
-    task.load_state_dict(checkpoint["state_dict"])
+    try:
+        task = task_class(**checkpoint["hyper_parameters"])
+        task.load_state_dict(checkpoint["state_dict"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise UserError(
+            f"checkpoint {path}: does not fit this version of {task_class.__name__} "
+            f"({_first_line(error)}); it was made by another one"
+        ) from error
     task.on_load_checkpoint(checkpoint)
     return task.to(device).eval()
 

@@ -4,12 +4,14 @@ import time
 from pathlib import Path
 
 import pytorch_lightning as pl
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from gru_suite.data import SequenceDataModule
 from gru_suite.epochs import EpochLog
+from gru_suite.errors import UserError
 from gru_suite.plots import plot_learning_curve
 from gru_suite.report import check_same_task, finish_run, start_run
 from gru_suite.runtime import build_all, make_trainer, plain, prepare_process
@@ -32,6 +34,7 @@ def train(cfg: DictConfig) -> float | None:
     data: SequenceDataModule = instantiate(cfg.data)
     data.prepare_data()
     data.setup("fit")
+    check_validation(data)
     print("\n".join(data.summary()), flush=True)
 
     task: SequenceTask = instantiate(
@@ -55,12 +58,22 @@ def train(cfg: DictConfig) -> float | None:
         task.warm_start(data.train_dataloader(), data.val_dataloader())
     trainer.fit(task, data, ckpt_path=cfg.checkpoint, weights_only=True)
     train_seconds = time.perf_counter() - started
+    check_best(best)
 
     scores = score_best(trainer, task, data, best.best_model_path)
     facts = {"seed": cfg.seed, "train_seconds": round(train_seconds, 3)}
     plot_learning_curve(folder / "metrics.csv", folder / "plots" / "learning_curve.png")
     finish_run(folder, task, data, facts | scores, baselines=data.baselines("test", task.scoring))
     return float(best.best_model_score) if best.best_model_score is not None else None
+
+
+def check_validation(data: SequenceDataModule) -> None:
+    """Raise UserError if the data has no validation part."""
+    if not data.val_dataloader():
+        raise UserError(
+            f"{data.name}: no validation part, by which the best epoch is chosen; give it a share "
+            "in data.split"
+        )
 
 
 def keep_checkpoints(
@@ -71,6 +84,16 @@ def keep_checkpoints(
     # so far.
     best = ModelCheckpoint(folder, "best", metric, mode=mode, enable_version_counter=False)
     return best, ModelCheckpoint(folder, "last", enable_version_counter=False)
+
+
+def check_best(best: ModelCheckpoint) -> None:
+    """Raise UserError if validation gave no number in any epoch: there is nothing to choose."""
+    score = best.best_model_score
+    if score is not None and not torch.isfinite(score):
+        raise UserError(
+            f"{best.monitor} was not a finite number in any epoch: lower optimizer.lr or "
+            "trainer.gradient_clip_val, or look for extreme values in the data"
+        )
 
 
 def score_best(

@@ -1,32 +1,115 @@
-"""Whole runs by the real command line, and the checkpoint in other code."""
+"""Whole runs by the real command line, and the checkpoint in other code.
+
+A process takes seconds to import torch: one of each kind is started, the others run in this one.
+"""
 
 import csv
 import json
+import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from hydra.core.singleton import Singleton
 
+from gru_suite.cli import main
 from gru_suite.plugins import available_tasks
 from gru_suite.tasks.forecasting.samples import load_weather
 
 TASKS = [task.name for task in available_tasks()]
+# Few windows, short ones, and all of them are scored, as evaluate does.
+SMALL = ("debug=tiny", "device=cpu", "data.lookback=48", "data.eval_stride=24")
+SCORED = ("trainer.limit_val_batches=1.0", "trainer.limit_test_batches=1.0")
+DIVERGING = (
+    *("data=sine", "debug=tiny", "device=cpu", "optimizer=sgd", "optimizer.lr=1e38"),
+    *("scheduler=constant", "trainer.gradient_clip_val=null", "trainer.max_epochs=9"),
+    "hydra.run.dir=diverged",
+)
+OTHER_CODE = """
+import sys, pandas as pd, gru_suite
+frame = pd.read_csv(sys.argv[2], keep_default_na=True)
+task = gru_suite.load(sys.argv[1])
+from_frame = task.predict(frame).to_frame()
+from_path = task.predict(sys.argv[2]).to_frame()
+assert from_frame.equals(from_path)
+from gru_suite.tasks.forecasting.task import ForecastingTask
+again = ForecastingTask.load_from_checkpoint(sys.argv[1]).predict(frame).to_frame()
+assert again.equals(from_frame)
+assert "hydra" not in sys.modules and "omegaconf" not in sys.modules
+print(len(from_frame))
+"""
+# Hydra's logging would stay configured in the process of the tests.
+QUIET = ("hydra/job_logging=disabled", "hydra/hydra_logging=disabled")
+
+Here = Callable[..., str]
+Process = subprocess.Popen[str]
+
+
+def start(*words: str, folder: Path) -> Process:
+    """Start Python with these words in ``folder``."""
+    return subprocess.Popen(
+        [sys.executable, *words],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: Process, code: int = 0) -> str:
+    """Wait for a process to end with ``code``; return what it printed."""
+    out, err = process.communicate()
+    assert process.returncode == code, out + err
+    return out if code == 0 else err
 
 
 def gru_suite(*words: str, folder: Path, code: int = 0) -> str:
-    """Run the command line in ``folder``; return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gru_suite", *words], cwd=folder, capture_output=True, text=True
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout if code == 0 else done.stderr
+    """Run the command line in ``folder``, in a process of its own; return what it printed."""
+    return finish(start("-m", "gru_suite", *words, folder=folder), code)
+
+
+@pytest.fixture
+def here(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Here]:
+    """Return the same for this process, in the folder of the runs."""
+
+    def call(*words: str, code: int = 0) -> str:
+        verb = words[:1] if words[0] in ("evaluate", "predict") else ()
+        returned = main([*verb, *QUIET, *words[len(verb) :]])
+        printed = capsys.readouterr()
+        assert returned == code, printed.out + printed.err
+        return printed.out if code == 0 else printed.err
+
+    state = Singleton.get_state()
+    monkeypatch.chdir(folder)
+    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
+        monkeypatch.setenv(name, "0")
+    yield call
+    Singleton.set_state(state)
+    torch.set_flush_denormal(False)
 
 
 def run_folder(printed: str) -> Path:
     last = printed.rstrip().splitlines()[-1]
     assert last.startswith("run folder: ")
     return Path(last.removeprefix("run folder: "))
+
+
+def metrics_of(folder: Path) -> dict[str, Any]:
+    metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
+    return metrics
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +120,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Path:
     """The run folder of one tiny training of the default task."""
-    return run_folder(gru_suite("debug=tiny", "device=cpu", "trainer.max_epochs=2", folder=folder))
+    words = (*SMALL, *SCORED, "trainer.max_epochs=2")
+    return run_folder(gru_suite(*words, folder=folder))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(run: Path) -> str:
+    return f"checkpoint={run}/checkpoints/best.ckpt"
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +136,39 @@ def weather_csv(folder: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def processes(
+    folder: Path, checkpoint: str, weather_csv: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Process]]:
+    """What runs in a process of its own, all started at once; a test each waits for its end."""
+    path = checkpoint.removeprefix("checkpoint=")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    moved = elsewhere / "moved.ckpt"
+    moved.write_bytes(Path(path).read_bytes())
+    # Other people's folders may have our names.
+    for name in ("tasks", "conf"):
+        (elsewhere / name).mkdir()
+        (elsewhere / name / "__init__.py").write_text("raise RuntimeError('not yours')\n")
+
+    forecast = (checkpoint, f"input={weather_csv}", "output=new/forecast.csv")
+    started = {
+        "evaluate": start("-m", "gru_suite", "evaluate", checkpoint, "device=cpu", folder=folder),
+        "predict": start("-m", "gru_suite", "predict", *forecast, folder=folder),
+        "diverge": start("-m", "gru_suite", *DIVERGING, "callbacks=none", folder=folder),
+        "other code": start("-c", OTHER_CODE, str(moved), str(weather_csv), folder=elsewhere),
+    }
+    yield started
+    for process in started.values():
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_runs_with_every_cell(task: str, cell: str, tmp_path: Path) -> None:
     words = (f"task={task}", f"backbone={cell}", "debug=tiny", "device=cpu")
-    metrics = json.loads(
-        (run_folder(gru_suite(*words, folder=tmp_path)) / "metrics.json").read_text()
-    )
+    metrics = metrics_of(run_folder(gru_suite(*words, folder=tmp_path)))
     assert metrics["task"] == task
     assert metrics["backbone"] == cell
 
@@ -71,105 +185,117 @@ def test_a_run_leaves_what_it_promises(run: Path, folder: Path) -> None:
         "plots/learning_curve.png",
     ):
         assert (run / name).stat().st_size > 0, name
-    metrics = json.loads((run / "metrics.json").read_text())
+    metrics = metrics_of(run)
     facts = ["task", "data", "backbone", "seed", "num_parameters", "train_seconds"]
     assert list(metrics)[: len(facts)] == facts
     assert metrics["test/mae"] > 0
-    assert metrics["val/mae"] > 0
     assert set(metrics["baselines"]) == {"last_value", "seasonal_naive", "linear", "ridge"}
     for scores in metrics["baselines"].values():
         assert {f"test/{name}" for name in scores} <= set(metrics)
-    with (run / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(run / "metrics.csv")
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert {"train/loss", "val/loss", "val/mae", "lr", "seconds"} <= set(rows[0])
+    # The epoch that was chosen is the one that is scored.
+    best = min(rows, key=lambda row: float(row["val/loss"]))
+    for name in ("val/loss", "val/mae"):
+        assert metrics[name] == pytest.approx(float(best[name]), rel=1e-4)
+    last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["epoch"] == 1
 
 
-def test_the_same_seed_gives_the_same_metrics(run: Path, folder: Path) -> None:
-    words = ("debug=tiny", "device=cpu", "trainer.max_epochs=2", "hydra.run.dir=again")
-    again = run_folder(gru_suite(*words, folder=folder))
-    assert again == folder / "again"
-    first, second = (json.loads((each / "metrics.json").read_text()) for each in (run, again))
-    assert first.pop("train_seconds") > 0
-    assert second.pop("train_seconds") > 0
-    assert first == second
+def test_the_same_seed_gives_the_same_metrics(here: Here, folder: Path) -> None:
+    words = ("data=sine", "debug=tiny", "device=cpu")
+    runs = [("first", 1), ("again", 1), ("other", 2)]
+    for name, seed in runs:
+        printed = here(*words, f"hydra.run.dir={name}", f"seed={seed}")
+        assert run_folder(printed) == folder / name
+    first, again, other = (metrics_of(folder / name) for name, _ in runs)
+    for metrics in (first, again, other):
+        assert metrics.pop("train_seconds") > 0
+    assert first == again
+    assert first["val/loss"] != other["val/loss"]
 
 
-def test_evaluate_scores_the_checkpoint_as_the_run_did(run: Path, folder: Path) -> None:
-    checkpoint = f"checkpoint={run}/checkpoints/best.ckpt"
-    printed = gru_suite("evaluate", checkpoint, "data.eval_stride=24", folder=folder)
-    metrics = json.loads((run_folder(printed) / "metrics.json").read_text())
-    assert metrics["test/mae"] > 0
-    assert metrics["baselines"]["ridge"]["mae"] > 0
-    wrong = gru_suite("evaluate", checkpoint, "data.eval_strid=24", folder=folder, code=2)
-    assert "did you mean 'eval_stride'" in wrong
+def test_a_run_is_resumed_from_its_last_epoch(here: Here, run: Path) -> None:
+    words = (f"checkpoint={run}/checkpoints/last.ckpt", "trainer.max_epochs=3", *SMALL)
+    resumed = run_folder(here(*words))
+    assert resumed != run
+    assert [row["epoch"] for row in rows_of(resumed / "metrics.csv")] == ["3"]
+
+
+def test_evaluate_scores_the_checkpoint_as_the_run_did(
+    run: Path, processes: dict[str, Process]
+) -> None:
+    printed = finish(processes["evaluate"])
+    metrics, before = metrics_of(run_folder(printed)), metrics_of(run)
+    scores = [name for name in before if name.startswith("test/")]
+    assert {name: metrics[name] for name in scores} == pytest.approx(
+        {name: before[name] for name in scores}, rel=1e-4
+    )
+    for name, expected in before["baselines"].items():
+        assert metrics["baselines"][name] == pytest.approx(expected, rel=1e-4)
 
 
 def test_evaluate_on_another_file_uses_the_checkpoints_scales(
-    run: Path, folder: Path, weather_csv: Path
+    here: Here, checkpoint: str, weather_csv: Path
 ) -> None:
-    words = [f"checkpoint={run}/checkpoints/best.ckpt", "data=csv", f"data.path={weather_csv}"]
+    words = [checkpoint, "data=csv", f"data.path={weather_csv}"]
     words += ["data.split=[0.6,0.1,0.3]", "part=val"]
-    metrics = json.loads(
-        (run_folder(gru_suite("evaluate", *words, folder=folder)) / "metrics.json").read_text()
-    )
+    found = run_folder(here("evaluate", *words))
+    metrics = metrics_of(found)
     assert metrics["data"] == "weather"
     assert metrics["val/mae"] > 0
+    # The target, which data=csv leaves open, is the run's.
+    assert "target: temp" in (found / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["data.eval_strid=24"], "did you mean 'eval_stride'"),
+        (["data.horizon=48"], "data.horizon=48: the checkpoint was trained with 24"),
+        (["data=csv", "data.path=CSV", "data.horizon=48"], "was trained with 24"),
+        (["data=movie_reviews"], "is for task=sentiment"),
+    ],
+)
+def test_evaluate_refuses_what_the_checkpoint_cannot_do(
+    words: list[str], named: str, here: Here, checkpoint: str, weather_csv: Path
+) -> None:
+    words = [word.replace("CSV", str(weather_csv)) for word in words]
+    printed = here("evaluate", checkpoint, *words, code=2)
+    assert named in printed
+    assert len(printed.strip().splitlines()) == 1
 
 
 def test_predict_writes_the_next_steps_and_a_plot(
-    run: Path, folder: Path, weather_csv: Path
+    folder: Path, processes: dict[str, Process]
 ) -> None:
     output = folder / "new" / "forecast.csv"
-    words = (f"checkpoint={run}/checkpoints/best.ckpt", f"input={weather_csv}", f"output={output}")
-    gru_suite("predict", *words, folder=folder)
-    with output.open() as file:
-        rows = list(csv.DictReader(file))
+    assert "written: new/forecast.csv" in finish(processes["predict"])
+    rows = rows_of(output)
     assert list(rows[0]) == ["origin", "time", "temp", "temp_q0.1", "temp_q0.5", "temp_q0.9"]
     assert len(rows) == 3 * 24
     assert output.with_suffix(".png").stat().st_size > 0
 
 
-OTHER_CODE = """
-import sys, pandas as pd, gru_suite
-frame = pd.read_csv(sys.argv[2], keep_default_na=True)
-task = gru_suite.load(sys.argv[1])
-from_frame = task.predict(frame).to_frame()
-from_path = task.predict(sys.argv[2]).to_frame()
-assert from_frame.equals(from_path)
-from gru_suite.tasks.forecasting.task import ForecastingTask
-again = ForecastingTask.load_from_checkpoint(sys.argv[1]).predict(frame).to_frame()
-assert again.equals(from_frame)
-assert "hydra" not in sys.modules and "omegaconf" not in sys.modules
-print(len(from_frame))
-"""
-
-
-def test_the_checkpoint_works_in_other_code(run: Path, weather_csv: Path, tmp_path: Path) -> None:
+def test_the_checkpoint_works_in_other_code(processes: dict[str, Process]) -> None:
     """Another folder with its own tasks/ and conf/, a process without Hydra, config or data."""
-    for name in ("tasks", "conf"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('not yours')\n")
-    checkpoint = (run / "checkpoints" / "best.ckpt").rename(tmp_path / "moved.ckpt")
-    words = [sys.executable, "-c", OTHER_CODE, str(checkpoint), str(weather_csv)]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
-    checkpoint.rename(run / "checkpoints" / "best.ckpt")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["72"]
+    assert finish(processes["other code"]).split() == ["72"]
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoints(folder: Path) -> None:
-    words = [
-        "debug=tiny",
-        "device=cpu",
-        "optimizer.lr=1e38",
-        "optimizer=sgd",
-        "trainer.max_epochs=9",
-    ]
-    words += ["trainer.gradient_clip_val=null", "scheduler=constant", "hydra.run.dir=diverged"]
-    printed = gru_suite(*words, folder=folder, code=2)
-    assert "the training loss is nan at step" in printed
+def test_a_loss_that_is_no_number_stops_the_run(
+    here: Here, folder: Path, processes: dict[str, Process]
+) -> None:
+    printed = finish(processes["diverge"], code=2)
+    assert re.search(r"the training loss is (nan|inf) at step \d+", printed)
     assert "lower optimizer.lr" in printed
+    assert "Traceback" not in printed
+    # Early stopping ends a run without an error where the validation loss is no number.
+    printed = here(*DIVERGING, "hydra.run.dir=unscored", code=2)
+    assert "val/loss was not a finite number in any epoch: lower optimizer.lr" in printed
+    for name in ("diverged", "unscored"):
+        assert (folder / name / "config.yaml").is_file()
+        assert not (folder / name / "metrics.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -177,20 +303,25 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoints(folder
     [
         (["hydra.run.dir=file/run"], "file"),
         (["evaluate", "checkpoint=nowhere.ckpt"], "nowhere.ckpt: no such file"),
-        (["predict", "checkpoint=RUN", "input=nowhere.csv"], "nowhere.csv"),
+        (["predict", "CHECKPOINT", "input=nowhere.csv"], "nowhere.csv"),
         (["data.lookback=0"], "data.lookback=0"),
         (["data.horizon=-3"], "data.horizon=-3"),
         (["task.decoder=parallell"], "did you mean 'parallel'"),
-        (["device=gpu"], "device=cpu"),
+        (["task=sentiment", "data=sine"], "data=sine is for task=forecasting"),
+        (["data=sine", "data.split=[0.8,0,0.2]"], "sine: no validation part"),
+        pytest.param(
+            ["device=gpu"],
+            "device=cpu",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
     ],
 )
 def test_bad_input_ends_with_code_2_and_one_clear_line(
-    words: list[str], named: str, run: Path, folder: Path
+    words: list[str], named: str, here: Here, folder: Path, checkpoint: str
 ) -> None:
     (folder / "file").write_text("")
     before = set(folder.rglob("*.csv"))
-    words = [word.replace("RUN", str(run / "checkpoints" / "best.ckpt")) for word in words]
-    printed = gru_suite(*words, folder=folder, code=2)
+    printed = here(*(checkpoint if word == "CHECKPOINT" else word for word in words), code=2)
     assert named in printed
     assert "Traceback" not in printed
     assert len(printed.strip().splitlines()) <= 2

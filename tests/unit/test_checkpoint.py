@@ -104,3 +104,14 @@ def test_only_installed_task_classes_are_built(
 ) -> None:
     with pytest.raises(UserError, match=named):
         gru_suite.load(changed(checkpoint, tmp_path / "task.ckpt", task_class=reference))
+
+
+@pytest.mark.parametrize("part", ["hyper_parameters", "state_dict"])
+def test_a_checkpoint_of_another_version_says_so(
+    checkpoint: Path, tmp_path: Path, part: str
+) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    content[part]["of_old"] = torch.zeros(1) if part == "state_dict" else 1
+    torch.save(content, tmp_path / "old.ckpt")
+    with pytest.raises(UserError, match="does not fit this version of ForecastingTask"):
+        gru_suite.load(tmp_path / "old.ckpt")
