@@ -203,7 +203,9 @@ def choose_calendar(
             return ["month"] if frequency.count < 12 and span_days >= CYCLE_DAYS["month"] else []
         return [
             # 1.99: two steps, with room for rounding.
-            name for name in AUTO_CYCLES if 1.99 * frequency.days < CYCLE_DAYS[name] <= span_days
+            name
+            for name in AUTO_CYCLES
+            if 1.99 * frequency.days < CYCLE_DAYS[name] <= span_days
         ]
     names = [calendar] if isinstance(calendar, str) else list(calendar)
     for name in names:

@@ -107,7 +107,7 @@ class ForecastMetrics(Metric):
         unit_truth_BPC = torch.where(observed_BPC, truth_BPC * std_B1C + mean_B1C, 0.0)
         unit_point_BPC = torch.where(observed_BPC, point_BPC * std_B1C + mean_B1C, 0.0)
         size_BPC = unit_truth_BPC.abs() + unit_point_BPC.abs()
-        relative_BPC = torch.where(size_BPC > 0, unit_error_BPC.abs() / size_BPC, 0.0)
+        relative_BPC = torch.where(size_BPC == 0, 0.0, unit_error_BPC.abs() / size_BPC)
 
         self.count += observed_BPC.sum()
         self.squared += _total(error_BPC.square())

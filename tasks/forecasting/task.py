@@ -63,6 +63,7 @@ class ForecastingTask(SequenceTask):
         "mase": "min",
         "smape": "min",
         "wql": "min",
+        "coverage_80": "none",
     }
 
     def __init__(

@@ -103,6 +103,48 @@ def test_option_composes_and_its_values_are_in_the_run(file: Path) -> None:
     resolve(cfg)
 
 
+@pytest.mark.parametrize("file", options("data") + options("device"), ids=ids)
+@pytest.mark.parametrize("root", [root for root in ROOTS if root != "train"])
+def test_option_composes_with_the_other_roots_that_have_its_group(root: str, file: Path) -> None:
+    """Interpolations into ``train.yaml``, such as its seed, must have a default elsewhere."""
+    defaults = OmegaConf.load(CONF / f"{root}.yaml").defaults
+    groups = {str(key) for entry in defaults if isinstance(entry, DictConfig) for key in entry}
+    if file.parts[0] in groups:
+        resolve(composed(root, option(file)))
+
+
+# Groups that stand for a choice of their own; a task may set values of backbone and trainer.
+CHOSEN = ("callbacks", "optimizer", "scheduler", "device", "logger")
+
+
+@pytest.mark.parametrize("file", [file for group in CHOSEN for file in options(group)], ids=ids)
+def test_a_chosen_option_keeps_its_values_with_every_task(file: Path) -> None:
+    """A task names its default option of a group; it sets no value that would outlast a choice."""
+    group = file.parts[0]
+    alone = plain(composed("train", "~task", "data=sine", option(file))[group])
+    for task in options("task"):
+        assert plain(composed("train", option(task), option(file))[group]) == alone, task
+
+
+def test_forecasting_sets_no_value_of_another_group() -> None:
+    content = OmegaConf.load(CONF / "task" / "forecasting.yaml")
+    assert set(content) == {"defaults", "task"}
+    assert "weight_averaging" in composed("train").callbacks
+    assert "weight_averaging" not in composed("train", "callbacks=default").callbacks
+    assert composed("train", "callbacks=none").callbacks == {}
+
+
+@pytest.mark.parametrize("file", options("experiment"), ids=ids)
+def test_experiment_sets_only_what_there_is(file: Path) -> None:
+    cfg = composed("train", option(file))
+    for node in (cfg.task, cfg.data, *cfg.callbacks.values()):
+        assert arguments(node).keys() <= parameters(get_object(node._target_)).keys()
+    for group, target in {"trainer": pl.Trainer, "backbone": RecurrentBackbone}.items():
+        assert arguments(cfg[group]).keys() <= inspect.signature(target).parameters.keys()
+    optimizer = build_optimizer([torch.nn.Parameter(torch.zeros(1))], arguments(cfg.optimizer))
+    build_scheduler(optimizer, arguments(cfg.scheduler), total_steps=10, steps_per_epoch=5)
+
+
 @pytest.mark.parametrize("file", options("experiment"), ids=ids)
 def test_experiment_says_what_it_is(file: Path) -> None:
     lines = (CONF / file).read_text(encoding="utf-8").splitlines()

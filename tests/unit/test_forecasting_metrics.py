@@ -168,3 +168,12 @@ def test_wrong_number_of_quantiles_is_refused(
 def test_coverage_is_named_by_the_outermost_levels() -> None:
     assert ForecastMetrics([0.5, 0.025, 0.975]).coverage_name == "coverage_95"
     assert ForecastMetrics([0.5]).coverage_name is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_forecast_that_is_no_number_has_no_good_figure(value: float) -> None:
+    batch = make_batch(torch.ones(2, 3, 1))
+    metric = ForecastMetrics()
+    metric.update(torch.full_like(batch.truth_BPC, value), None, batch)
+    figures = metric.compute()
+    assert not any(torch.isfinite(figure) for figure in figures.values()), figures
