@@ -1,0 +1,1 @@
+"""Sentiment of texts, and any other labels that texts can have."""

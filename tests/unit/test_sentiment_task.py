@@ -1,0 +1,189 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import gru_suite
+from gru_suite.data import collate
+from gru_suite.errors import UserError
+from gru_suite.tasks.sentiment import task as task_module
+from gru_suite.tasks.sentiment.importance import explain, html_line, lead, write_page
+from gru_suite.tasks.sentiment.task import SentimentTask
+from gru_suite.tasks.sentiment.tokens import UNKNOWN, train_tokenizer
+
+TEXTS = ["a good film", "a bad , dull film", "great", "not good at all"]
+
+
+def schema(**changes: Any) -> dict[str, Any]:
+    tokenizer = train_tokenizer(TEXTS, min_count=1)
+    content = {
+        "labels": ["neg", "pos"],
+        "class_counts": [2, 2],
+        "tokenizer": tokenizer.to_str(),
+        "vocabulary_size": tokenizer.get_vocab_size(),
+        "max_tokens": 50,
+        "truncation": "head",
+        "text_column": "text",
+        "encoding": "utf-8",
+    }
+    return content | changes
+
+
+def task(**options: Any) -> SentimentTask:
+    backbone = {"hidden_size": 6, "bidirectional": True} | options.pop("backbone", {})
+    content = options.pop("schema", None) or schema()
+    return SentimentTask(backbone, content, embedding_size=5, **options).eval()
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+def test_text_in_label_out(cell: str) -> None:
+    found = task(backbone={"cell": cell}).predict("a good film")
+    assert found.names == ["a good film"]
+    assert found.label[0] in ("neg", "pos")
+    assert found.probability_NK.sum() == pytest.approx(1)
+
+
+def test_every_kind_of_input_gives_the_same(tmp_path: Path) -> None:
+    model = task()
+    frame = pd.DataFrame({"id": range(4), "text": TEXTS})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_parquet(tmp_path / "a.parquet")
+    (tmp_path / "a.txt").write_text("\n".join(TEXTS) + "\n")
+    expected = model.predict(TEXTS).probability_NK
+    for raw in (frame, *sorted(tmp_path.iterdir())):
+        np.testing.assert_array_equal(model.predict(raw).probability_NK, expected)
+    one_by_one = [model.predict(text).probability_NK[0] for text in TEXTS]
+    np.testing.assert_allclose(expected, one_by_one, rtol=1e-5)
+
+
+def test_columns_by_number_are_of_tables_without_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("pos,a good film\nneg,dull\n")
+    model = task(schema=schema(text_column=1))
+    assert model.predict(path).names == ["a good film", "dull"]
+
+
+def test_empty_text_has_no_label() -> None:
+    found = task().predict(["good", " ", "bad"])
+    assert found.label[1] == ""
+    assert np.isnan(found.probability_NK[1]).all()
+    assert not np.isnan(found.probability_NK[[0, 2]]).any()
+
+
+@pytest.mark.parametrize("raw", ["", [], ["", " "]])
+def test_nothing_to_predict(raw: Any) -> None:
+    with pytest.raises(UserError, match="found no text"):
+        task().predict(raw)
+
+
+def test_wrong_input_is_named() -> None:
+    with pytest.raises(UserError, match="text 1 is float"):
+        task().predict(["good", 1.5])  # type: ignore[list-item]
+    with pytest.raises(UserError, match="needs column 'text'"):
+        task().predict(pd.DataFrame({"a": ["x"], "b": ["y"]}))
+    with pytest.raises(UserError, match="no such file"):
+        task().predict(Path("nowhere.txt"))
+
+
+def test_predict_file_writes_table_and_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("a good <b> & film\n\nbad\ndull\n")
+    monkeypatch.setattr(task_module, "MAX_EXPLAINED", 2)
+    written = task().predict_file(source, tmp_path / "out.csv")
+    assert [path.name for path in written] == ["out.csv", "out.html"]
+    table = pd.read_csv(written[0])
+    assert list(table) == ["text", "label", "probability_neg", "probability_pos"]
+    assert len(table) == 4
+    page = written[1].read_text()
+    assert page.count("<p>") == 2
+    assert "The first 2 of 3 texts." in page
+    assert "<b> &" not in page
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_contributions_add_up_to_the_lead(cell: str) -> None:
+    torch.manual_seed(3)
+    model = task(backbone={"cell": cell, "hidden_size": 16}, pooling="attention+max")
+    text = "not a good film at all"
+    found = explain(model, text, steps=200)
+    tokens_T = model.codec.encode([text])[0]
+    unknown = collate([(torch.full_like(tokens_T, UNKNOWN), 0)])
+    answer = model.labels.index(found.label)
+    start = float(lead(model(unknown), answer).detach())
+    assert found.lead > 0
+    assert sum(found.weights) == pytest.approx(found.lead - start, abs=2e-3)
+    assert [text[a:b] for a, b in found.spans] == text.split()
+
+
+def test_explaining_changes_nothing() -> None:
+    model = task().train()
+    before = [parameter.clone() for parameter in model.parameters()]
+    found = model.explain("a good film")
+    assert model.training
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(map(torch.equal, before, model.parameters()))
+    assert model.explain("a good film") == found
+    with pytest.raises(UserError, match="text is empty"):
+        model.explain(" ")
+
+
+def test_line_colours_by_sign_and_strength(tmp_path: Path) -> None:
+    found = task().explain('isn\'t "good" <i>')
+    line = html_line(found)
+    assert "&lt;" in line
+    assert "<i>" not in line
+    assert line.count("<span") == len(found.spans)
+    assert ",0.75)" in line
+    assert write_page(tmp_path / "page.html", [found]).read_text().startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"token_dropout": 1.0}, r"task\.token_dropout=1\.0"),
+        ({"embedding_dropout": -0.1}, r"task\.embedding_dropout=-0\.1"),
+        ({"head_dropout": 2}, r"task\.head_dropout=2"),
+        ({"pooling": "sum"}, r"task\.pooling=sum"),
+    ],
+)
+def test_bad_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        task(**options)
+    with pytest.raises(UserError, match=r"task\.embedding_size=0"):
+        SentimentTask({}, schema(), embedding_size=0)
+
+
+def test_vectors_are_read_when_training_starts_and_not_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("good 1 0 0 0 0\nbad -1 0 0 0 0\n")
+    model = task(vectors=str(path))
+    before = model.encoder.embedding.weight.detach().clone()
+    model.setup("test")
+    assert torch.equal(model.encoder.embedding.weight, before)
+    model.setup("fit")
+    rows = model.codec.encode(["good bad"])[0]
+    good, bad = model.encoder.embedding.weight[rows].detach()
+    torch.testing.assert_close(good, -bad)
+    assert "vectors.txt: vectors of 2 of 12 tokens (16.7%)" in capsys.readouterr().out
+    path.unlink()
+    again = SentimentTask(**model.hparams)
+    again.setup("test")
+
+
+def test_checkpoint_predicts_anywhere(tmp_path: Path) -> None:
+    import pytorch_lightning as pl
+
+    model = task()
+    trainer = pl.Trainer(logger=False, accelerator="cpu", enable_progress_bar=False)
+    trainer.strategy.connect(model)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    found = gru_suite.load(tmp_path / "a.ckpt").predict(TEXTS)
+    np.testing.assert_array_equal(found.probability_NK, model.predict(TEXTS).probability_NK)
+    assert found.labels == ["neg", "pos"]
