@@ -1,0 +1,112 @@
+"""Changes to a batch of training clips that leave what is said as it is.
+
+Shapes: B batch, S samples (right-padded), L samples of the noise bank.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gru_suite.errors import UserError
+
+from .noise import mix_at_snr, valid_mask
+from .options import check_number
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How strongly clips are changed; every default changes nothing.
+
+    Attributes:
+        speed: largest change of speed, and of pitch with it: 0.1 means 0.9 to 1.1 times.
+        time_shift_ms: largest shift in milliseconds, either way; what enters is silence.
+        gain_db: largest change of level, either way.
+        noise_probability: share of the clips that get background noise.
+        noise_snr_db: lowest and highest signal-to-noise ratio of it.
+    """
+
+    speed: float = 0.0
+    time_shift_ms: float = 0.0
+    gain_db: float = 0.0
+    noise_probability: float = 0.0
+    noise_snr_db: Sequence[float] = (0.0, 30.0)
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_number("data.augment.speed", self.speed, 0, 0.5)
+        check_number("data.augment.time_shift_ms", self.time_shift_ms, 0, 1e4)
+        check_number("data.augment.gain_db", self.gain_db, 0, 60)
+        check_number("data.augment.noise_probability", self.noise_probability, 0, 1)
+        snr = list(self.noise_snr_db)
+        if len(snr) != 2 or snr[0] > snr[1]:
+            raise UserError(f"data.augment.noise_snr_db={snr}: needs the lowest and highest, in dB")
+
+
+def augment(
+    x_BS: Tensor,
+    lengths_B: Tensor,
+    bank_L: Tensor,
+    sample_rate_hz: int,
+    options: Augmentation,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Change speed, position, level and background of every clip, each by its own draw.
+
+    Args:
+        x_BS: clips.
+        lengths_B: valid samples of each, 1..S.
+        bank_L: background noise, longer than the clips become: S / (1 - speed) samples.
+        sample_rate_hz: of all.
+        options: how strongly.
+        generator: gives every draw; the same state, the same batch. It is a CPU generator whatever
+            the device.
+
+    Returns:
+        The changed clips and their lengths.
+    """
+    draws_KB = torch.rand(6, len(x_BS), generator=generator, dtype=torch.float64)
+    speed_B, shift_B, gain_B, noise_B, snr_B, _ = draws_KB.to(x_BS.device, torch.float32)
+    factor_B = 1 + options.speed * (2 * speed_B - 1)
+    shift_samples = options.time_shift_ms * sample_rate_hz / 1000
+    x_BS, lengths_B = warp(x_BS, lengths_B, factor_B, shift_samples * (2 * shift_B - 1))
+    x_BS = x_BS * (10 ** (options.gain_db * (2 * gain_B - 1) / 20)).unsqueeze(1)
+    if options.noise_probability > 0:
+        low, high = options.noise_snr_db
+        snr_db_B = low + (high - low) * snr_B
+        snr_db_B = snr_db_B.masked_fill(noise_B >= options.noise_probability, torch.inf)
+        pieces = bank_L.unfold(0, x_BS.size(1), 1)
+        # In float64 on the CPU: float32 cannot name every sample of a long bank.
+        starts_B = (draws_KB[5] * len(pieces)).long().to(bank_L.device)
+        x_BS = mix_at_snr(x_BS, lengths_B, pieces[starts_B], snr_db_B)
+    return x_BS, lengths_B
+
+
+def warp(
+    x_BS: Tensor, lengths_B: Tensor, factor_B: Tensor, shift_B: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Play each clip faster or slower and move it inside its length, in one interpolation.
+
+    Args:
+        x_BS: clips.
+        lengths_B: valid samples of each.
+        factor_B: speed; 2 halves the length.
+        shift_B: samples that the content moves to the right (negative: left).
+
+    Returns:
+        Clips of shape (B, S'), S' the longest after the change of speed, and their lengths.
+    """
+    if bool((factor_B == 1).all()) and not bool(shift_B.any()):
+        return x_BS, lengths_B
+    new_lengths_B = (lengths_B / factor_B).round().long().clamp(min=1)
+    steps_S = torch.arange(int(new_lengths_B.max()), device=x_BS.device, dtype=x_BS.dtype)
+    place_BS = (steps_S - shift_B.unsqueeze(1)) * factor_B.unsqueeze(1)
+    lower_BS = place_BS.floor()
+    share_BS = place_BS - lower_BS
+    # One zero on each side stands for everything outside.
+    padded_BS = torch.nn.functional.pad(x_BS, (1, 2))
+    index_BS = (lower_BS.long() + 1).clamp_(0, x_BS.size(1) + 1)
+    here_BS, next_BS = padded_BS.gather(1, index_BS), padded_BS.gather(1, index_BS + 1)
+    mask_BS = valid_mask(new_lengths_B, len(steps_S))
+    return torch.lerp(here_BS, next_BS, share_BS) * mask_BS, new_lengths_B

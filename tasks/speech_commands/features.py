@@ -1,0 +1,233 @@
+"""From samples to log-mel or cepstral features, inside the model.
+
+Shapes: B batch, S samples (right-padded), T frames, M mel bands, F features, N spectrum bins.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gru_suite.errors import UserError
+
+from .options import check_number
+
+KINDS = ("log_mel", "mfcc")
+# Added before the logarithm: below the power of 16-bit rounding noise times a quiet room.
+_FLOOR = 1e-6
+
+
+class SpectralFeatures(nn.Module):
+    """Log-mel energies, or the cepstral coefficients (MFCC) made from them.
+
+    Frame ``t`` sees the ``window_ms`` of sound that end at ``(t + 1) * hop_ms``, and zeros before
+    the clip's start: no frame looks ahead, and a clip cut at a multiple of the hop has exactly the
+    first frames of the whole clip. The mel scale is HTK's, with triangles of height 1. Everything
+    is computed in float32, whatever the precision around it.
+    """
+
+    window_W: Tensor
+    mel_NM: Tensor
+    cosine_MF: Tensor | None
+
+    def __init__(
+        self,
+        sample_rate_hz: int,
+        kind: str = "log_mel",
+        window_ms: float = 30.0,
+        hop_ms: float = 10.0,
+        num_mels: int = 40,
+        num_coefficients: int = 40,
+        low_hz: float = 20.0,
+        high_hz: float | None = None,
+    ) -> None:
+        """Compute window, filters and cosines.
+
+        Args:
+            sample_rate_hz: of the sound.
+            kind: ``log_mel`` or ``mfcc``.
+            window_ms: length of a Hann window.
+            hop_ms: time between frames, at most ``window_ms``.
+            num_mels: mel bands.
+            num_coefficients: MFCC kept, at most ``num_mels``; unused with ``log_mel``.
+            low_hz: lower edge of the lowest band.
+            high_hz: upper edge of the highest band; None is half the sample rate.
+
+        Raises:
+            UserError: an option is out of its range.
+        """
+        super().__init__()
+        top_hz = sample_rate_hz / 2
+        high_hz = top_hz if high_hz is None else high_hz
+        _check(kind, window_ms, hop_ms, num_mels, num_coefficients, low_hz, high_hz, top_hz)
+        self.hop_samples = max(1, round(hop_ms * sample_rate_hz / 1000))
+        window_samples = round(window_ms * sample_rate_hz / 1000)
+        self.fft_size = 2 ** math.ceil(math.log2(window_samples))
+        # All follow from the options, so they need not be in a checkpoint.
+        self.register_buffer("window_W", torch.hann_window(window_samples), persistent=False)
+        mel_NM = mel_filters(self.fft_size // 2 + 1, num_mels, low_hz, high_hz, top_hz)
+        self.register_buffer("mel_NM", mel_NM, persistent=False)
+        cosine_MF = cosine_transform(num_mels, num_coefficients) if kind == "mfcc" else None
+        self.register_buffer("cosine_MF", cosine_MF, persistent=False)
+        self.size = num_mels if cosine_MF is None else num_coefficients
+
+    def forward(self, x_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features, shape (B, T, F), and the frames of each clip, 1..T.
+
+        A clip shorter than a hop is taken as a hop long.
+
+        Args:
+            x_BS: samples, full scale 1.0.
+            lengths_B: valid samples of each clip.
+        """
+        # Half precision has neither the range nor the digits for powers.
+        with torch.autocast(x_BS.device.type, enabled=False):
+            missing = max(0, self.hop_samples - x_BS.size(1))
+            past = len(self.window_W) - self.hop_samples
+            padded_BS = F.pad(x_BS.float(), (past, missing))
+            frames_BTW = padded_BS.unfold(1, len(self.window_W), self.hop_samples)
+            spectrum_BTN = torch.fft.rfft(frames_BTW * self.window_W, self.fft_size)
+            power_BTN = spectrum_BTN.real.square() + spectrum_BTN.imag.square()
+            x_BTF = torch.log(power_BTN @ self.mel_NM + _FLOOR)
+            if self.cosine_MF is not None:
+                x_BTF = x_BTF @ self.cosine_MF
+        return x_BTF, (lengths_B // self.hop_samples).clamp(min=1)
+
+
+def mel_filters(
+    num_bins: int, num_mels: int, low_hz: float, high_hz: float, top_hz: float
+) -> Tensor:
+    """Return triangular filters on HTK's mel scale, shape (N, M), each with a peak of 1.
+
+    Args:
+        num_bins: bins of the spectrum, evenly spaced over 0..``top_hz``.
+        num_mels: filters.
+        low_hz: where the first filter begins.
+        high_hz: where the last filter ends.
+        top_hz: frequency of the last bin.
+    """
+    low_mel, high_mel = (2595 * math.log10(1 + hz / 700) for hz in (low_hz, high_hz))
+    edges_mel = torch.linspace(low_mel, high_mel, num_mels + 2, dtype=torch.float64)
+    edges_hz = 700 * (10 ** (edges_mel / 2595) - 1)
+    bins_N1 = torch.linspace(0, top_hz, num_bins, dtype=torch.float64).unsqueeze(1)
+    low_M, peak_M, high_M = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
+    rising_NM = (bins_N1 - low_M) / (peak_M - low_M)
+    falling_NM = (high_M - bins_N1) / (high_M - peak_M)
+    return torch.minimum(rising_NM, falling_NM).clamp(min=0).float()
+
+
+def cosine_transform(num_mels: int, num_coefficients: int) -> Tensor:
+    """Return the orthonormal discrete cosine transform (type II), shape (M, F)."""
+    order_F = torch.arange(num_coefficients, dtype=torch.float64)
+    place_M1 = (torch.arange(num_mels, dtype=torch.float64) + 0.5).unsqueeze(1)
+    cosine_MF = torch.cos(math.pi / num_mels * place_M1 * order_F) * math.sqrt(2 / num_mels)
+    cosine_MF[:, 0] *= math.sqrt(0.5)
+    return cosine_MF.float()
+
+
+class SpecAugment(nn.Module):
+    """Blanks stretches of time and frequency in training (Park et al. 2019, arXiv 1904.08779)."""
+
+    def __init__(
+        self,
+        hop_ms: float,
+        time_masks: int = 0,
+        time_ms: float = 0.0,
+        band_masks: int = 0,
+        bands: int = 0,
+    ) -> None:
+        """Set the masks.
+
+        Args:
+            hop_ms: time between frames.
+            time_masks: masks over time in each clip.
+            time_ms: widest of them, in milliseconds.
+            band_masks: masks over bands in each clip.
+            bands: widest of them, in bands.
+        """
+        super().__init__()
+        for name, value in (("time_masks", time_masks), ("band_masks", band_masks)):
+            check_number(f"task.spec_augment.{name}", value, 0, 100)
+        check_number("task.spec_augment.time_ms", time_ms, 0, 1e5)
+        check_number("task.spec_augment.bands", bands, 0, 1e4)
+        self.time_masks, self.band_masks = time_masks, band_masks
+        self.time_width, self.band_width = round(time_ms / hop_ms), int(bands)
+
+    def forward(
+        self, x_BTF: Tensor, lengths_B: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Return the features with blanks in them; in evaluation mode as they are.
+
+        Args:
+            x_BTF: features around zero, which is what a blank holds.
+            lengths_B: valid frames; time masks fall into them.
+            generator: of the draws; None takes torch's own.
+        """
+        if not self.training:
+            return x_BTF
+        frames_B1, bands_B1 = lengths_B[:, None], torch.full_like(lengths_B, x_BTF.size(2))[:, None]
+        masks_BT = random_spans(
+            frames_B1, x_BTF.size(1), self.time_masks, self.time_width, generator
+        )
+        masks_BF = random_spans(
+            bands_B1, x_BTF.size(2), self.band_masks, self.band_width, generator
+        )
+        return x_BTF.masked_fill(masks_BT[:, :, None] | masks_BF[:, None, :], 0.0)
+
+
+def random_spans(
+    size_B1: Tensor,
+    size: int,
+    num_spans: int,
+    max_width: int,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Return the union of random spans in each row, bool, shape (B, size).
+
+    Args:
+        size_B1: places of each row that spans fall into, at most ``size``.
+        size: places.
+        num_spans: spans in each row.
+        max_width: widths are drawn evenly from 0 to this, and never cover a whole row.
+        generator: of the draws; None takes torch's own, on the device of ``size_B1``.
+    """
+    device = size_B1.device
+    shape = (2, len(size_B1), num_spans)
+    draws = torch.rand(shape, generator=generator, device=generator.device if generator else device)
+    width_BK, start_BK = draws.to(device)
+    width_BK = torch.minimum((width_BK * (max_width + 1)).floor(), size_B1 - 1)
+    start_BK = (start_BK * (size_B1 - width_BK + 1)).floor()
+    place = torch.arange(size, device=device)
+    inside = (place >= start_BK[..., None]) & (place < (start_BK + width_BK)[..., None])
+    spans: Tensor = inside.any(1)
+    return spans
+
+
+def _check(
+    kind: str,
+    window_ms: float,
+    hop_ms: float,
+    num_mels: int,
+    num_coefficients: int,
+    low_hz: float,
+    high_hz: float,
+    top_hz: float,
+) -> None:
+    where = "task.features"
+    if kind not in KINDS:
+        raise UserError(f"{where}.kind={kind}: choose one of {', '.join(KINDS)}")
+    if not 0 < hop_ms <= window_ms:
+        raise UserError(
+            f"{where}.hop_ms={hop_ms}, {where}.window_ms={window_ms}: needs 0 < hop <= window"
+        )
+    if num_mels < 1 or (kind == "mfcc" and not 1 <= num_coefficients <= num_mels):
+        raise UserError(
+            f"{where}.num_mels={num_mels}, {where}.num_coefficients={num_coefficients}: needs at "
+            "least 1 of each and no more coefficients than mels"
+        )
+    if not 0 <= low_hz < high_hz <= top_hz:
+        raise UserError(
+            f"{where}: the bands go from low_hz={low_hz:g} to high_hz={high_hz:g}; with this "
+            f"sample rate they must lie between 0 and {top_hz:g}, low below high"
+        )

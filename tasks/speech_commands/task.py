@@ -1,0 +1,237 @@
+"""The speech commands task: which word, or which other sound, a recording holds.
+
+Shapes: B batch, S samples (right-padded), T frames, K classes, L levels of noise, N recordings.
+"""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchmetrics import Metric
+
+from gru_suite.classification import ClassificationTask, Predictions
+from gru_suite.data import SequenceBatch
+from gru_suite.errors import UserError
+from gru_suite.files import atomic_path
+
+from .encoder import OUTPUT_SIZE, ConvFrontEnd
+from .features import SpecAugment, SpectralFeatures
+from .inputs import is_samples, loudest_stretch, read_input, read_inputs, to_batch, to_samples
+from .metrics import SpeechMetrics
+from .noise import mix_at_snr
+from .options import build
+from .plots import plot_timeline
+from .timeline import Detection, Timeline, detect
+
+_BATCH_SIZE = 64
+# A file this many times as long as the usual training clip is searched instead of classified.
+_LONG_CLIPS = 2.0
+
+
+class SpeechCommandsTask(ClassificationTask):
+    """Features -> convolutions -> backbone -> pooling -> a class for each recording.
+
+    The checkpoint takes raw audio: features are computed inside, on the whole batch.
+    """
+
+    name: ClassVar[str] = "speech_commands"
+    input_kind: ClassVar[str] = "file"
+    better: ClassVar[dict[str, str]] = {
+        "accuracy": "max",
+        "macro_f1": "max",
+        "nll": "min",
+        "ece": "min",
+        "speaker_std": "min",
+        "speaker_worst": "max",
+    }
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        schema: dict[str, Any],
+        optimizer: dict[str, Any] | None = None,
+        scheduler: dict[str, Any] | None = None,
+        features: dict[str, Any] | None = None,
+        front_end: dict[str, Any] | None = None,
+        spec_augment: dict[str, Any] | None = None,
+        detection: dict[str, Any] | None = None,
+        causal: bool = False,
+        pooling: str = "attention",
+        head_dropout: float = 0.3,
+        label_smoothing: float = 0.1,
+        class_weights: bool = False,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            backbone: options of the recurrent stack.
+            schema: what the data module says of the data: labels, sample rate, usual length.
+            optimizer: name and options of the optimizer.
+            scheduler: name and options of the learning-rate schedule.
+            features: options of :class:`SpectralFeatures`.
+            front_end: ``channels``, ``time_strides``, ``output_size``, ``blocks`` and ``dropout``
+                of :class:`ConvFrontEnd`.
+            spec_augment: options of :class:`SpecAugment`, for training.
+            detection: options of :class:`Detection`, for long recordings.
+            causal: nothing looks ahead, so that the network can follow a stream; needs a backbone
+                of one direction.
+            pooling: ``last``, ``mean``, ``max`` or ``attention``, or several joined by a plus sign.
+            head_dropout: share of pooled features dropped in training.
+            label_smoothing: share of the target spread over all classes.
+            class_weights: weigh the loss by the inverse of a class's frequency.
+
+        Raises:
+            UserError: an option has a value that cannot work.
+        """
+        if causal and backbone.get("bidirectional"):
+            raise UserError(
+                "task.causal=true with backbone.bidirectional=true: the backward pass would look "
+                "ahead; set backbone.bidirectional=false"
+            )
+        super().__init__(
+            backbone,
+            int((front_end or {}).get("output_size", OUTPUT_SIZE)),
+            schema,
+            optimizer,
+            scheduler,
+            pooling,
+            head_dropout,
+            label_smoothing,
+            class_weights,
+        )
+        self.save_hyperparameters()
+        self.sample_rate_hz = int(schema["sample_rate_hz"])
+        self.features = build(
+            SpectralFeatures, "task.features", features, sample_rate_hz=self.sample_rate_hz
+        )
+        hop_ms = 1000 * self.features.hop_samples / self.sample_rate_hz
+        self.encoder = build(
+            ConvFrontEnd,
+            "task.front_end",
+            front_end,
+            num_features=self.features.size,
+            causal=causal,
+            augment=build(SpecAugment, "task.spec_augment", spec_augment, hop_ms=hop_ms),
+        )
+        self.detection = build(Detection, "task.detection", detection)
+
+    def encode(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Turn samples into what the backbone reads, (B, T, F), with the steps of each clip."""
+        encoded: tuple[Tensor, Tensor] = self.encoder(*self.features(batch.x, batch.lengths_B))
+        return encoded
+
+    # Metrics
+
+    def new_metrics(self) -> SpeechMetrics:
+        """Return :class:`SpeechMetrics` for this task's classes."""
+        return SpeechMetrics(len(self.labels))
+
+    def update_metrics(self, metrics: Metric, output: Tensor, batch: Any) -> None:
+        """Add one batch."""
+        metrics.update(output, batch.labels_B, batch.speakers_B)
+
+    def _score(self, stage: str, metrics: Metric, batch: Any) -> None:
+        """Score the batch clean, and again at every level of noise that it brings."""
+        super()._score(stage, metrics, batch)
+        levels = {snr_db: f"accuracy_snr_{snr_db:g}" for snr_db in batch.snr_db_L.tolist()}
+        # The results table has a column for each level of this run's.
+        self.better = {**type(self).better, **dict.fromkeys(levels.values(), "max")}  # type: ignore[misc]
+        for snr_db, name in levels.items():
+            snr_db_B = torch.full_like(batch.x[:, 0], snr_db)
+            noisy_BS = mix_at_snr(batch.x, batch.lengths_B, batch.noise_BS, snr_db_B)
+            right_B = self(batch._replace(x=noisy_BS)).argmax(1) == batch.labels_B
+            self.log(
+                f"{stage}/{name}",
+                right_B.float().mean(),
+                on_epoch=True,
+                batch_size=len(right_B),
+                sync_dist=True,
+            )
+
+    def probabilities(self, batches: Iterable[Any]) -> NDArray[np.float32]:
+        """Return the class probabilities of batches in their order, shape (N, K)."""
+        return super().probabilities(
+            SequenceBatch(batch.x, batch.lengths_B, batch.labels_B) for batch in batches
+        )
+
+    # Prediction
+
+    def predict(self, raw: Any) -> Predictions:
+        """Say what is heard in recordings.
+
+        Args:
+            raw: the path of a sound file or of a folder of them, a list of paths, or samples: an
+                array (integers, or floats of full scale 1.0; one channel, or several as the
+                shorter axis) at the training data's rate, or a pair of such an array and its rate
+                in Hz. Of a recording longer than every training clip the loudest stretch is taken.
+
+        Raises:
+            UserError: a path does not exist, or a file holds no readable sound. In a folder such
+                a file is left out with a warning.
+        """
+        longest = int(self.schema["max_samples"])
+        if is_samples(raw):
+            clip = loudest_stretch(to_samples(raw, self.sample_rate_hz), longest)
+            probability_NK = self.clip_probabilities([clip])
+            return Predictions(self.input_kind, ["samples"], self.labels, probability_NK)
+        names: list[str] = []
+        parts: list[NDArray[np.float32]] = []
+        for some, clips in read_inputs(raw, self.sample_rate_hz, longest):
+            names += some
+            parts.append(self.clip_probabilities(clips))
+        return Predictions(self.input_kind, names, self.labels, np.concatenate(parts))
+
+    def clip_probabilities(self, clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the class probabilities of clips of any lengths, shape (N, K)."""
+        order = sorted(range(len(clips)), key=lambda index: len(clips[index]))
+        parts = [order[i : i + _BATCH_SIZE] for i in range(0, len(order), _BATCH_SIZE)]
+        probability_NK = np.empty((len(clips), len(self.labels)), np.float32)
+        if parts:
+            batches = (to_batch([clips[index] for index in part]) for part in parts)
+            probability_NK[order] = self.probabilities(batches)
+        return probability_NK
+
+    def timeline(self, raw: Any, detection: dict[str, Any] | None = None) -> Timeline:
+        """Find words in a long recording.
+
+        Args:
+            raw: the path of a sound file, or samples as for :meth:`predict`.
+            detection: options of :class:`Detection` to change for this recording.
+        """
+        read = to_samples if is_samples(raw) else read_input
+        samples_S = read(raw, self.sample_rate_hz)
+        options = {**(self.hparams.get("detection") or {}), **(detection or {})}
+        return detect(
+            samples_S,
+            self.sample_rate_hz,
+            int(self.schema["clip_samples"]),
+            self.labels,
+            self.clip_probabilities,
+            build(Detection, "detection", options),
+        )
+
+    def predict_file(self, source: Path, target: Path) -> list[Path]:
+        """Write a table for a file or a folder; for a long recording its timeline and a picture."""
+        if source.is_file():
+            samples_S = read_input(source, self.sample_rate_hz)
+            usual, longest = self.schema["clip_samples"], self.schema["max_samples"]
+            if len(samples_S) > max(longest, _LONG_CLIPS * usual):
+                timeline = self.timeline(samples_S)
+                with atomic_path(target) as temporary:
+                    timeline.to_frame().to_csv(temporary, index=False)
+                picture = target.with_suffix(".png")
+                plot_timeline(picture, timeline, samples_S, source.name)
+                return [target, picture]
+        with warnings.catch_warnings(record=True) as left_out:
+            warnings.simplefilter("always", UserWarning)
+            predictions = self.predict(source)
+        for warning in left_out:
+            print(warning.message, flush=True)
+        with atomic_path(target) as temporary:
+            predictions.to_frame().to_csv(temporary, index=False)
+        return [target]
