@@ -143,6 +143,9 @@ def _dispatch(words: list[str], calls: list["HydraCall"]) -> int:
         return int(load_function(verb.target)(rest))
     from gru_suite.cli_words import parse_hydra_call
 
+    # A thread that waits by spinning takes the core from the one it waits for: on a busy machine an
+    # epoch then lasts twice as long or more. OpenMP reads this when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     calls.append(parse_hydra_call(name or "train", verb.config, rest, verbs=VERBS))
     run_hydra(calls[0], Job(verb.target, words))
     return 0
