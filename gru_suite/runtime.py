@@ -12,8 +12,10 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback
 
+from gru_suite.data import SequenceDataModule
 from gru_suite.epochs import progress_bar
 from gru_suite.errors import UserError
+from gru_suite.task import SequenceTask
 
 
 def prepare_process(seed: int) -> None:
@@ -88,3 +90,23 @@ def build_all(node: DictConfig | None) -> list[Any]:
     """Build each entry of a config group that holds several objects by name."""
     entries: Mapping[str, Any] = node or {}
     return [instantiate(entry) for entry in entries.values() if entry]
+
+
+def build_data(cfg: DictConfig) -> SequenceDataModule:
+    """Return the data module of ``cfg.data``, read and split."""
+    data: SequenceDataModule = instantiate(cfg.data)
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def build_task(cfg: DictConfig, data: SequenceDataModule) -> SequenceTask:
+    """Return a new task of ``cfg.task`` for data that was set up."""
+    task: SequenceTask = instantiate(
+        cfg.task,
+        backbone=plain(cfg.backbone),
+        schema=data.schema(),
+        optimizer=plain(cfg.optimizer),
+        scheduler=plain(cfg.scheduler),
+    )
+    return task

@@ -10,14 +10,13 @@ import pytorch_lightning as pl
 import torch
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
 from gru_suite.checkpoint import load
 from gru_suite.data import SequenceDataModule
 from gru_suite.hydra_setup import prepare_hydra
-from gru_suite.runtime import plain
+from gru_suite.runtime import build_data, build_task
 from gru_suite.task import SequenceTask
 
 # Enough steps for any loss to fall on one batch, few enough for a test.
@@ -34,17 +33,8 @@ def compose_config(overrides: Sequence[str], root: str = "train") -> DictConfig:
 
 def build(cfg: DictConfig) -> tuple[SequenceTask, SequenceDataModule]:
     """Return the task and data module of a composed ``train.yaml``, the data set up."""
-    data: SequenceDataModule = instantiate(cfg.data)
-    data.prepare_data()
-    data.setup("fit")
-    task: SequenceTask = instantiate(
-        cfg.task,
-        backbone=plain(cfg.backbone),
-        schema=data.schema(),
-        optimizer=plain(cfg.optimizer),
-        scheduler=plain(cfg.scheduler),
-    )
-    return task, data
+    data = build_data(cfg)
+    return build_task(cfg, data), data
 
 
 def check_task(name: str, cell: str = "gru", overrides: Sequence[str] = ()) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 
@@ -14,7 +13,14 @@ from gru_suite.epochs import EpochLog
 from gru_suite.errors import UserError
 from gru_suite.plots import plot_learning_curve
 from gru_suite.report import check_same_task, finish_run, start_run
-from gru_suite.runtime import build_all, make_trainer, plain, prepare_process
+from gru_suite.runtime import (
+    build_all,
+    build_data,
+    build_task,
+    make_trainer,
+    plain,
+    prepare_process,
+)
 from gru_suite.task import SequenceTask
 
 
@@ -31,19 +37,11 @@ def train(cfg: DictConfig) -> float | None:
     folder = start_run(cfg)
     prepare_process(cfg.seed)
 
-    data: SequenceDataModule = instantiate(cfg.data)
-    data.prepare_data()
-    data.setup("fit")
+    data = build_data(cfg)
     check_validation(data)
     print("\n".join(data.summary()), flush=True)
 
-    task: SequenceTask = instantiate(
-        cfg.task,
-        backbone=plain(cfg.backbone),
-        schema=data.schema(),
-        optimizer=plain(cfg.optimizer),
-        scheduler=plain(cfg.scheduler),
-    )
+    task = build_task(cfg, data)
     task.run_info = {"data": plain(cfg.data), "name": data.name, "seed": cfg.seed}
     print(f"{type(task).__name__}: {cfg.backbone.cell}, {task.num_parameters:,} parameters")
 
