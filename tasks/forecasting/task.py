@@ -4,7 +4,6 @@ Shapes as in :mod:`gru_suite.tasks.forecasting.model`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -16,7 +15,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
-from gru_suite.errors import UserError, nearest
+from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
 from gru_suite.task import SequenceTask
 
@@ -24,7 +23,8 @@ from .decoders import DECODERS, Rows, Sizes
 from .forecasts import Forecasts, window_times
 from .metrics import ForecastMetrics
 from .model import Normalized, SegmentEncoder, WindowNormalizer
-from .plots import MAX_PANELS, plot_forecasts
+from .options import check_choice, check_quantiles, past_steps
+from .plots import MAX_PANELS, ForecastPanel, plot_forecasts
 from .skip import LinearSkip
 from .windows import ForecastBatch, InferenceWindow, WindowSet, inference_windows
 
@@ -36,8 +36,6 @@ POINT_LOSSES: dict[str, Callable[..., Tensor]] = {
 LOSSES = (*POINT_LOSSES, "quantile")
 CHANNELS = ("independent", "mixed")
 SKIPS = ("none", "trained", "ridge")
-# Steps of a segment where the data has no season.
-DEFAULT_STEPS = 8
 
 
 class ForecastOutput(NamedTuple):
@@ -113,18 +111,18 @@ class ForecastingTask(SequenceTask):
         Raises:
             UserError: an option has a value that cannot work.
         """
-        _check_choice("task.loss", loss, LOSSES)
-        _check_choice("task.normalization", normalization, WindowNormalizer.KINDS)
-        _check_choice("task.channels", channels, CHANNELS)
-        _check_choice("task.decoder", decoder, DECODERS)
-        _check_choice("task.skip", skip, SKIPS)
-        levels = _check_quantiles(quantiles) if loss == "quantile" else [0.5]
+        check_choice("task.loss", loss, LOSSES)
+        check_choice("task.normalization", normalization, WindowNormalizer.KINDS)
+        check_choice("task.channels", channels, CHANNELS)
+        check_choice("task.decoder", decoder, DECODERS)
+        check_choice("task.skip", skip, SKIPS)
+        levels = check_quantiles(quantiles) if loss == "quantile" else [0.5]
         if backbone.get("bidirectional") and decoder != "direct":
             raise UserError(
                 f"backbone.bidirectional=true with task.decoder={decoder}: the horizon is decoded "
                 "from a forward state; use task.decoder=direct"
             )
-        segment_size = _steps("task.segment_size", segment_size, schema)
+        segment_size = past_steps("task.segment_size", segment_size, schema)
         masked = bool(schema["missing_targets"])
         num_values = schema["num_targets"] if channels == "mixed" else 1
         # Slow cycles come last among the features and are for the skip alone.
@@ -297,7 +295,7 @@ class ForecastingTask(SequenceTask):
         with atomic_path(target) as temporary:
             forecasts.to_frame().to_csv(temporary, index=False)
         picture = target.with_suffix(".png")
-        plot_forecasts(picture, forecasts.panels())
+        self._plot(picture, forecasts.panels())
         return [target, picture]
 
     def write_plots(self, loader: DataLoader[Any], folder: Path) -> list[Path]:
@@ -311,36 +309,15 @@ class ForecastingTask(SequenceTask):
         num_targets = truth_BPC.shape[-1]
         pairs = [(index, index % num_targets) for index in range(len(chosen))]
         panels = [forecasts.panel(b, c, truth_BPC[b, :, c]) for b, c in pairs]
-        return [plot_forecasts(folder / "forecasts.png", panels)]
+        return [self._plot(folder / "forecasts.png", panels)]
+
+    def _plot(self, path: Path, panels: list[ForecastPanel]) -> Path:
+        """Draw panels, labelled by what this task forecasts."""
+        if len(self.levels) == 1:
+            return plot_forecasts(path, panels, forecast_label="forecast")
+        percent = 100 * (self.levels[-1] - self.levels[0])
+        return plot_forecasts(path, panels, interval_label=f"{percent:.3g} % interval")
 
 
 def _first_name(names: str | list[str] | None) -> str | None:
     return names[0] if isinstance(names, list) else names
-
-
-def _check_choice(key: str, value: str, choices: Iterable[str]) -> None:
-    if value not in choices:
-        raise UserError(f"{key}={value}: no such choice{nearest(str(value), choices)}")
-
-
-def _check_quantiles(quantiles: Sequence[float]) -> list[float]:
-    levels = [float(q) for q in quantiles]
-    mirrored = [1 - q for q in reversed(levels)]
-    symmetric = all(abs(a - b) < 1e-9 for a, b in zip(levels, mirrored, strict=True))
-    rising = all(a < b for a, b in pairwise([0.0, *levels, 1.0]))
-    if not (len(levels) % 2 and rising and symmetric):
-        raise UserError(
-            f"task.quantiles={levels}: needs rising levels between 0 and 1 that lie symmetric "
-            "about a median of 0.5, such as [0.1,0.5,0.9]"
-        )
-    return levels
-
-
-def _steps(key: str, steps: int | None, schema: dict[str, Any]) -> int:
-    """Return a number of past steps: as given, or a season within the lookback."""
-    lookback, season_length = schema["lookback"], schema["season_length"] or 1
-    if steps is None:
-        return int(min(season_length if season_length > 1 else DEFAULT_STEPS, lookback))
-    if not 1 <= steps <= lookback:
-        raise UserError(f"{key}={steps}: needs 1 to data.lookback ({lookback})")
-    return steps

@@ -1,5 +1,6 @@
 """The parts of the forecaster: normalization, segments, quantiles, decoders, the task's options."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -220,3 +221,12 @@ def test_bad_options_are_named(options: dict[str, Any], named: str) -> None:
 
 def test_numpy_free_hyper_parameters() -> None:
     assert not any(isinstance(v, np.generic) for v in dict(make_task().hparams).values())
+
+
+def test_plots_are_labelled_by_the_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels: list[dict[str, str]] = []
+    module = "gru_suite.tasks.forecasting.task.plot_forecasts"
+    monkeypatch.setattr(module, lambda path, panels, **given: labels.append(given) or path)
+    make_task(quantiles=[0.05, 0.5, 0.95])._plot(Path("x.png"), [])
+    make_task(loss="mae")._plot(Path("x.png"), [])
+    assert labels == [{"interval_label": "90 % interval"}, {"forecast_label": "forecast"}]

@@ -1,0 +1,40 @@
+"""Checks of the task's options: each answers with the key, what was found and what is needed."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from gru_suite.errors import UserError, nearest
+
+# Steps of a segment where the data has no season.
+DEFAULT_STEPS = 8
+
+
+def check_choice(key: str, value: str, choices: Iterable[str]) -> None:
+    """Refuse a value that is no choice, naming the nearest."""
+    if value not in choices:
+        raise UserError(f"{key}={value}: no such choice{nearest(str(value), choices)}")
+
+
+def check_quantiles(quantiles: Sequence[float]) -> list[float]:
+    """Return quantile levels that rise within (0, 1) and mirror each other about the median."""
+    levels = [float(q) for q in quantiles]
+    mirrored = [1 - q for q in reversed(levels)]
+    symmetric = all(abs(a - b) < 1e-9 for a, b in zip(levels, mirrored, strict=True))
+    rising = all(a < b for a, b in pairwise([0.0, *levels, 1.0]))
+    if not (len(levels) % 2 and rising and symmetric):
+        raise UserError(
+            f"task.quantiles={levels}: needs rising levels between 0 and 1 that lie symmetric "
+            "about a median of 0.5, such as [0.1,0.5,0.9]"
+        )
+    return levels
+
+
+def past_steps(key: str, steps: int | None, schema: dict[str, Any]) -> int:
+    """Return a number of past steps: as given, or a season, within the lookback."""
+    lookback, season_length = schema["lookback"], schema["season_length"] or 1
+    if steps is None:
+        return int(min(season_length if season_length > 1 else DEFAULT_STEPS, lookback))
+    if not 1 <= steps <= lookback:
+        raise UserError(f"{key}={steps}: needs 1 to data.lookback ({lookback})")
+    return steps
