@@ -55,8 +55,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(
-            f"checkpoint {path}: refused, because it holds more than tensors and plain data "
-            f"({_first_line(error)}); loading it could run foreign code"
+            f"checkpoint {path}: refused, because it holds more than tensors and plain data, or is "
+            f"no checkpoint at all ({_what_was_found(error)}); loading it could run foreign code"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise UserError(
@@ -92,6 +92,13 @@ def _task_class(reference: str, path: str | Path) -> type[SequenceTask]:
     if not (isinstance(task_class, type) and issubclass(task_class, SequenceTask)):
         raise UserError(f"checkpoint {path}: {reference} is not a task")
     return task_class
+
+
+def _what_was_found(error: Exception) -> str:
+    """Return the line of torch's long message that says what stopped it."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    found = [line for line in lines if line.startswith(("Trying to load", "Unsupported"))]
+    return found[0].rstrip(".") if found else _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -69,8 +69,10 @@ def test_a_pickle_bomb_is_refused_and_never_runs(tmp_path: Path) -> None:
 
     for name, save in (("zip.ckpt", torch.save), ("raw.ckpt", _pickle)):
         save({"gru_suite": Bomb()}, tmp_path / name)
-        with pytest.raises(UserError, match="refused, because it holds more than tensors"):
+        with pytest.raises(UserError, match="refused, because it holds more than tensors") as told:
             gru_suite.load(tmp_path / name)
+        assert ("mkdir" if name == "zip.ckpt" else "Unsupported operand") in str(told.value)
+        assert len(str(told.value)) < 400
     assert not (tmp_path / "exploded").exists()
 
 
