@@ -50,32 +50,32 @@ def make_trainer(
         UserError: the device is not there.
     """
     options.setdefault("logger", False)
+    check_device(device.accelerator)
+    bars = progress_bar()
     try:
         return pl.Trainer(
             **plain(device),
-            callbacks=[*callbacks, *progress_bar()],
-            enable_progress_bar=bool(progress_bar()),
+            callbacks=[*callbacks, *bars],
+            enable_progress_bar=bool(bars),
             enable_model_summary=False,
             num_sanity_val_steps=0,
             **options,
         )
     except (MisconfigurationException, ValueError) as error:
-        accelerator = device.accelerator
-        missing = accelerator in ("gpu", "cuda") and not torch.cuda.is_available()
-        if missing:
-            raise UserError(
-                f"device: accelerator {accelerator!r} was asked for and no GPU was found; use "
-                "device=cpu or device=auto"
-            ) from error
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
 
 
 def torch_device(accelerator: str) -> torch.device:
     """Return where a single model goes for ``device.accelerator``."""
-    if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
-        raise UserError("device=gpu: no GPU was found; use device=cpu or device=auto")
+    check_device(accelerator)
     use_gpu = accelerator != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if use_gpu else "cpu")
+
+
+def check_device(accelerator: str) -> None:
+    """Raise UserError if a GPU is asked for where there is none."""
+    if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise UserError(f"device={accelerator}: no GPU was found; use device=cpu or device=auto")
 
 
 def plain(node: DictConfig | None) -> dict[str, Any]:

@@ -37,6 +37,11 @@ class Sizes(NamedTuple):
         """Segments that cover the horizon; the last may reach beyond it."""
         return -(-self.horizon // self.segment_size)
 
+    @property
+    def context_size(self) -> int:
+        """Future covariates of a segment, and the static ones."""
+        return self.segment_size * self.future_size + self.static_size
+
 
 class Rows(NamedTuple):
     """Windows as the network sees them: one row a window, or one a window and target."""
@@ -86,8 +91,7 @@ class ParallelDecoder(Decoder):
         half = sizes.input_size // 2
         self.position_KD = nn.Parameter(torch.randn(sizes.num_segments, half))
         self.channel_CD = nn.Parameter(torch.randn(sizes.num_channels, sizes.input_size - half))
-        context_size = sizes.segment_size * sizes.future_size + sizes.static_size
-        self.context = _linear(context_size, sizes.input_size)
+        self.context = _linear(sizes.context_size, sizes.input_size)
 
     def forward(
         self,
@@ -123,8 +127,7 @@ class RecursiveDecoder(Decoder):
 
     def __init__(self, sizes: Sizes, dropout: float) -> None:
         super().__init__(sizes, dropout, sizes.segment_size)
-        context_size = sizes.segment_size * sizes.future_size + sizes.static_size
-        self.context = _linear(context_size, sizes.output_size)
+        self.context = _linear(sizes.context_size, sizes.output_size)
 
     def forward(
         self,

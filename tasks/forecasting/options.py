@@ -30,11 +30,11 @@ def check_quantiles(quantiles: Sequence[float]) -> list[float]:
     return levels
 
 
-def past_steps(key: str, steps: int | None, schema: dict[str, Any]) -> int:
-    """Return a number of past steps: as given, or a season, within the lookback."""
+def choose_segment_size(segment_size: int | None, schema: dict[str, Any]) -> int:
+    """Return the steps of a segment: as given, or a season, within the lookback."""
     lookback, season_length = schema["lookback"], schema["season_length"] or 1
-    if steps is None:
+    if segment_size is None:
         return int(min(season_length if season_length > 1 else DEFAULT_STEPS, lookback))
-    if not 1 <= steps <= lookback:
-        raise UserError(f"{key}={steps}: needs 1 to data.lookback ({lookback})")
-    return steps
+    if not 1 <= segment_size <= lookback:
+        raise UserError(f"task.segment_size={segment_size}: needs 1 to data.lookback ({lookback})")
+    return segment_size

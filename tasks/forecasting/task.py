@@ -23,7 +23,7 @@ from .decoders import DECODERS, Rows, Sizes
 from .forecasts import Forecasts, window_times
 from .metrics import ForecastMetrics
 from .model import Normalized, SegmentEncoder, WindowNormalizer
-from .options import check_choice, check_quantiles, past_steps
+from .options import check_choice, check_quantiles, choose_segment_size
 from .plots import MAX_PANELS, ForecastPanel, plot_forecasts
 from .skip import LinearSkip
 from .windows import ForecastBatch, InferenceWindow, WindowSet, inference_windows
@@ -122,7 +122,7 @@ class ForecastingTask(SequenceTask):
                 f"backbone.bidirectional=true with task.decoder={decoder}: the horizon is decoded "
                 "from a forward state; use task.decoder=direct"
             )
-        segment_size = past_steps("task.segment_size", segment_size, schema)
+        segment_size = choose_segment_size(segment_size, schema)
         masked = bool(schema["missing_targets"])
         num_values = schema["num_targets"] if channels == "mixed" else 1
         # Slow cycles come last among the features and are for the skip alone.
