@@ -102,6 +102,8 @@ def speaker() -> Iterator[tuple[Callable[[Utterance], NDArray[np.int16]], int]]:
         library.espeak_SetParameter(_PITCH, utterance.pitch, 0)
         library.espeak_SetParameter(_RANGE, utterance.pitch_range, 0)
         pieces.clear()
+        # Breathy voices are noisy, and the library takes its seed from the time of day.
+        library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         text = utterance.word.encode()
         library.espeak_Synth(
             ctypes.c_char_p(text), len(text) + 1, 0, _POS_CHARACTER, 0, _UTF8, None, None

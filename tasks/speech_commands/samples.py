@@ -34,7 +34,7 @@ from .noise import COLORS, make_noise
 
 SAMPLE_RATE_HZ = 16000
 # Changes when other sound would be made of the same utterances.
-_VERSION = 1
+_VERSION = 2
 _SEED = 2018
 TAKES = 4
 OTHER_WORDS = (*V1_WORDS[len(CORE_WORDS) :], "backward", "follow", "forward", "learn", "visual")
