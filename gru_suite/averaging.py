@@ -15,7 +15,9 @@ class ExponentialAveraging(WeightAveraging):
     Lightning's own average keeps ``decay`` from the first step on, so the random start stays in it
     for 1 / (1 - decay) steps. This one begins as the weights after the first step, forgets fast at
     first and reaches ``decay`` when it has seen enough: after n updates the average keeps
-    ``min(decay, (1 + n) / (10 + n))`` of itself.
+    ``min(decay, (1 + n) / (10 + n))`` of itself. The running statistics of a batch norm are
+    averaged in the same way: those of the last few batches alone would not fit the averaged
+    weights.
 
     A checkpoint holds the average as its weights, so nothing is done outside of a fit. Lightning's
     own callback, still holding the average of the fit, would then put the weights of the last step
@@ -27,10 +29,13 @@ class ExponentialAveraging(WeightAveraging):
 
     def __init__(self, decay: float) -> None:
         self.decay = decay
-        super().__init__(multi_avg_fn=self._update, use_buffers=False)
+        super().__init__(multi_avg_fn=self._update, use_buffers=True)
 
     @torch.no_grad()
     def _update(self, average: Any, current: Any, num_averaged: Tensor | int) -> None:
+        if not average[0].is_floating_point():  # The batches that a batch norm has counted.
+            torch._foreach_copy_(average, current)
+            return
         updates = int(num_averaged)
         keep = min(self.decay, (1 + updates) / (10 + updates))
         torch._foreach_lerp_(average, current, 1 - keep)

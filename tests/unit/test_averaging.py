@@ -27,14 +27,22 @@ QUIET: dict[str, Any] = {
 class Slope(pl.LightningModule):
     """One weight that each step moves by ``LR`` towards 0 and beyond, and a frozen one."""
 
+    running: Tensor
+    count: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.tensor([1.0]))
         self.frozen = nn.Parameter(torch.tensor([1 / 3]), requires_grad=False)
+        # As a batch norm has: a statistic that moves with the steps, and their number.
+        self.register_buffer("running", torch.zeros(1))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
         self.steps: list[float] = []
         self.scored: list[float] = []
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        self.running.copy_(self.weight.detach())
+        self.count += 1
         return self.weight.sum() * batch.mean()
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
@@ -87,6 +95,13 @@ def test_the_average_is_the_one_computed_by_hand(tmp_path: Path, decay: float) -
     assert model.scored == pytest.approx(expected[STEPS - 1 :: STEPS], abs=1e-5)
     assert model.weight.item() == pytest.approx(expected[-1], abs=1e-5)
     assert model.frozen.item() == torch.tensor(1 / 3).item()
+
+
+def test_running_statistics_are_averaged_and_counts_are_not(tmp_path: Path) -> None:
+    model, _ = fit(tmp_path, 3)
+    before_each_step = [1 - LR * step for step in range(3 * STEPS)]
+    assert model.running.item() == pytest.approx(averages(before_each_step, 0.9)[-1], abs=1e-5)
+    assert model.count.item() == 3 * STEPS
 
 
 def test_a_decay_of_0_is_no_average(tmp_path: Path) -> None:
