@@ -43,15 +43,16 @@ class EpochLog(Callback):
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self.rows)
-        self._print(row, trainer.max_epochs or 0)
+        self._print(row, trainer.max_epochs or 0, next(iter(getattr(pl_module, "better", {})), ""))
 
-    def _print(self, row: dict[str, float], max_epochs: int) -> None:
+    def _print(self, row: dict[str, float], max_epochs: int, metric: str) -> None:
         score = self.sign * row[self.monitor] if self.monitor in row else float("inf")
         mark = "  best" if score < self._best else ""
         self._best = min(self._best, score)
         of = f"/{max_epochs}" if max_epochs > 0 else ""
-        shown = [name for name in ("train/loss", "val/loss", self.monitor) if name in row]
-        values = "  ".join(f"{name} {row[name]:.4g}" for name in dict.fromkeys(shown))
+        # The task's first metric is what people ask for, whatever chooses the epoch.
+        shown = dict.fromkeys(("train/loss", "val/loss", self.monitor, f"val/{metric}"))
+        values = "  ".join(f"{name} {row[name]:.4g}" for name in shown if name in row)
         print(f"epoch {row['epoch']:.0f}{of}  {values}  {row['seconds']:.1f} s{mark}", flush=True)
 
 

@@ -22,6 +22,7 @@ class Scored(pl.LightningModule):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(1))
         self.scores = scores
+        self.better = {"late": "max", "score": "min"}
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         loss = (self.weight * batch).square().mean()
@@ -64,6 +65,8 @@ def test_every_epoch_is_a_line_on_the_screen_and_a_row_in_the_file(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
     assert "val/score 0.625" in lines[2]
+    # The task's first metric is shown beside the one that chooses, from when it is there.
+    assert ["val/late 1 " in line for line in lines] == [False, True, True]
     assert [line.endswith("  best") for line in lines] == [True, True, False]
     with path.open() as file:
         rows = list(csv.DictReader(file))
