@@ -213,7 +213,8 @@ class ClassificationTask(SequenceTask):
         """
         predictions = self.predict_loader(loader)
         assert predictions.truth_N is not None
-        metrics = self.new_metrics()
+        # One row an input, whatever else the task's own metrics count.
+        metrics = ClassificationMetrics(len(self.labels))
         metrics.update(
             torch.from_numpy(predictions.probability_NK).log(),
             torch.from_numpy(predictions.truth_N),

@@ -205,7 +205,7 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
 
         Args:
             stage: the part that is scored, ``val`` or ``test``.
-            scoring: how the task's metrics are computed (``SequenceTask.scoring``).
+            scoring: what the task shares with its baselines (``SequenceTask.scoring``).
 
         Returns:
             Baseline name to metric name to value, with the metric names of the task.

@@ -34,7 +34,8 @@ class SequenceTask(pl.LightningModule, ABC):
         better: metric name to ``min`` or ``max``, the direction that is better; the results table
             shows these metrics, the headline metric first.
         schema: what the data module said of the data (``SequenceDataModule.schema``).
-        scoring: options of the task's metrics, which its baselines must share; plain data.
+        scoring: what the task shares with its baselines: options of its metrics, or a function of
+            the trained network that a baseline builds on.
         backbone: the recurrent stack.
         run_info: facts of the training run, kept in the checkpoint: plain data.
     """

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from gru_suite.errors import UserError
+from gru_suite.options import check_number
 
 from .noise import mix_at_snr, valid_mask
-from .options import check_number
 
 
 @dataclass(frozen=True)

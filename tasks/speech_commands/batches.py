@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from gru_suite.data import LengthBucketSampler
 
-from .clips import FULL_SCALE
+from .decode import FULL_SCALE
 
 
 class AudioBatch(NamedTuple):

@@ -1,26 +1,21 @@
 """Which recordings a folder holds, who speaks them, and to which part they belong."""
 
 import hashlib
-import math
-import random
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from gru_suite.errors import UserError
+from gru_suite.splits import split_files
 
 from .decode import is_sound_file
 
-PARTS = ("train", "val", "test")
 NOISE_FOLDER = "_background_noise_"
 LISTS = {"val": "validation_list.txt", "test": "testing_list.txt"}
 # The official rule's constants: 10 % each for validation and test.
 _MAX_PER_CLASS = 2**27 - 1
 _PERCENT = 10.0
-# The split of folders is a property of the data, so it has its own seed, not the run's.
-_SPLIT_SEED = 0
 
 
 class Recording(NamedTuple):
@@ -127,77 +122,22 @@ def list_folders(root: Path) -> Corpus:
 def split_recordings(
     recordings: Sequence[Recording], group_regex: str | None, split: Sequence[float]
 ) -> list[Recording]:
-    """Give recordings their parts, the same ones every time.
+    """Give recordings their speakers and parts, the same ones every time.
 
     Args:
         recordings: of any parts.
-        group_regex: searched in each name; its first group (or the whole match) is the speaker,
-            and a speaker's recordings stay together. None splits by file, each class in the same
-            proportions.
+        group_regex: what finds the speaker in a name (:func:`gru_suite.splits.split_files`).
         split: shares of training, validation and test.
 
     Raises:
         UserError: a pattern that cannot work, shares that do not add up, or too few groups.
     """
-    _check_split(split)
-    groups = _groups([each.name for each in recordings], group_regex)
-    units: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for each, group in zip(recordings, groups, strict=True):
-        units["" if group_regex else each.word][group].append(each.name)
-    if group_regex and len(units[""]) < 3:
-        raise UserError(
-            f"data.group_regex={group_regex!r} finds {len(units[''])} groups in the names of "
-            f"{len(recordings)} files; training, validation and test need one each"
-        )
-    part_of: dict[str, str] = {}
-    for key, by_group in units.items():
-        part_of |= _split(list(by_group.values()), split, f"{_SPLIT_SEED} {key}")
+    names, words = [each.name for each in recordings], [each.word for each in recordings]
+    found = split_files(names, words, group_regex, split)
     return [
-        each._replace(group=group if group_regex else "", part=part_of[each.name])
-        for each, group in zip(recordings, groups, strict=True)
+        each._replace(group=group, part=part)
+        for each, (group, part) in zip(recordings, found, strict=True)
     ]
-
-
-def _groups(names: Sequence[str], pattern: str | None) -> list[str]:
-    if pattern is None:
-        return list(names)
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise UserError(f"data.group_regex={pattern!r}: not a pattern: {error}") from error
-    groups = []
-    for name in names:
-        found = compiled.search(name)
-        if found is None:
-            raise UserError(f"data.group_regex={pattern!r}: does not match {name!r}")
-        groups.append(found.group(1 if compiled.groups else 0))
-    return groups
-
-
-def _split(units: Sequence[list[str]], split: Sequence[float], seed: str) -> dict[str, str]:
-    """Give each unit of files a part: whole units, in random order, until a part has its share."""
-    order = sorted(units)
-    random.Random(seed).shuffle(order)
-    total = sum(len(unit) for unit in order)
-    part_of: dict[str, str] = {}
-    # Test and validation first: they must not go empty where there are few units.
-    for part, share in (("test", split[2]), ("val", split[1])):
-        wanted, taken = round(share * total), 0
-        while len(order) > 1 and share > 0 and (taken == 0 or taken < wanted):
-            unit = order.pop()
-            taken += len(unit)
-            part_of.update(dict.fromkeys(unit, part))
-    part_of.update({name: "train" for unit in order for name in unit})
-    return part_of
-
-
-def _check_split(split: Sequence[float]) -> None:
-    shares = [float(share) for share in split]
-    if len(shares) != 3 or min(shares) <= 0 or not math.isclose(sum(shares), 1, abs_tol=1e-6):
-        raise UserError(
-            f"data.split={list(split)}: needs three shares above 0 that add up to 1, such as "
-            "[0.8,0.1,0.1]"
-        )
 
 
 def _class_files(root: Path, hint: str) -> list[Path]:

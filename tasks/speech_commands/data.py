@@ -14,18 +14,19 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from gru_suite.bad_files import name_bad
+from gru_suite.cache import cache_folder
 from gru_suite.data import SequenceDataModule
 from gru_suite.errors import UserError, nearest
+from gru_suite.options import build, check_number
+from gru_suite.splits import PARTS
 
 from .augment import Augmentation, augment
 from .batches import AudioBatch, AudioDataset, audio_loader
-from .clips import cache_folder
-from .corpus import PARTS, Corpus, list_folders, list_speech_commands, split_recordings
-from .decode import name_bad
+from .corpus import Corpus, list_folders, list_speech_commands, split_recordings
 from .download import archive, fetch
 from .labels import label_names
 from .noise import noise_bank
-from .options import build, check_number
 from .parts import clips_by_part, usual_length
 from .reading import Reading, read_recordings
 from .samples import spoken_words, write_noise
@@ -104,7 +105,7 @@ class AudioDataModule(SequenceDataModule):
         self._rate_hz = int(self._schema.get("sample_rate_hz", sample_rate_hz))
         self._max_seconds, self._max_bad_fraction = max_seconds, max_bad_fraction
         self._snr_db, self._batch_size = _levels(snr_db), int(batch_size)
-        self._cache, self._seed = cache_folder(cache_dir), int(seed)
+        self._cache, self._seed = cache_folder("audio", cache_dir), int(seed)
         self._bad: dict[str, str] = {}
         self.datasets: dict[str, AudioDataset] = {}
 
@@ -136,12 +137,12 @@ class AudioDataModule(SequenceDataModule):
                     + ", ".join(f"{len(clips[p].names)} for {p}" for p in PARTS)
                 )
         longest = max(int(clips[part].length_N.max()) for part in PARTS)
-        self._noises = [store.clip(clip) for clip in reading.noise_clips]
+        self._noises = [store.get(clip) for clip in reading.noise_clips]
         self._bank_L: Tensor | None = None
         self.labels, self._num_left_out = chosen.labels, chosen.num_left_out
         self.datasets = {
             part: AudioDataset(
-                store.samples_S,
+                store.values_S,
                 clips[part],
                 noise_bank(self._noises, part, longest) if self._snr_db else None,
                 () if part == "train" else self._snr_db,

@@ -3,47 +3,40 @@
 Shapes: S samples.
 """
 
-import hashlib
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from math import gcd
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from scipy.signal import resample_poly  # type: ignore[import-untyped]
 
-from gru_suite.errors import UserError
+from gru_suite.array_store import ArrayStore, open_arrays, write_arrays
+from gru_suite.cache import build_once, content_key, in_threads
 
-from .clips import FULL_SCALE, ClipStore, open_clips, write_clips
-
-T = TypeVar("T")
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
 # Below this there is no sound to classify, only a click.
 MIN_SECONDS = 0.02
 # Changes when the same files would be decoded to other samples.
-_CACHE_FORMAT = 1
-# Files in flight: enough to keep every core busy, few enough to hold in memory.
-_CHUNK = 512
+_CACHE_FORMAT = 2
+# A sample of 1.0 as it is stored; 16-bit sources come back bit for bit.
+FULL_SCALE = 32768
 # Sizes that a writer to a pipe puts into a WAV header, because it cannot know better.
 _UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-_MAX_NAMED = 10
 
 
 class Decoded(NamedTuple):
     """Decoded files.
 
     Attributes:
-        store: the clips of the readable files, in the order of the files.
+        store: the clips of the readable files, 16-bit samples, in the order of the files.
         clip_of_file: each file's clip, None for an unreadable file.
         bad: why a file could not be read, by its number.
     """
 
-    store: ClipStore
+    store: ArrayStore
     clip_of_file: list[int | None]
     bad: dict[int, str]
 
@@ -104,42 +97,19 @@ def decode_files(files: Sequence[Path], sample_rate_hz: int, cache: Path) -> Dec
     Raises:
         UserError: the cache cannot be written, or a file cannot be opened at all.
     """
-    folder = cache / _content_key(files, sample_rate_hz)
-    store = open_clips(folder)
-    if store is None:
+    folder = cache / f"clips-{content_key(files, f'{_CACHE_FORMAT} {sample_rate_hz}')}"
+
+    def build() -> ArrayStore:
         bad: dict[str, str] = {}
-        store = write_clips(folder, _good_clips(files, sample_rate_hz, bad), {"bad": bad})
+        return write_arrays(folder, _good_clips(files, sample_rate_hz, bad), "i2", {"bad": bad})
+
+    store = build_once(folder, lambda: open_arrays(folder), build)
     reasons = {int(index): reason for index, reason in store.facts["bad"].items()}
     clip_of_file: list[int | None] = []
     clips = iter(range(len(store.length_N)))
     for index in range(len(files)):
         clip_of_file.append(None if index in reasons else next(clips))
     return Decoded(store, clip_of_file, reasons)
-
-
-def check_bad(bad: dict[str, str], num_files: int, max_bad_fraction: float) -> None:
-    """Refuse data of which too much cannot be read.
-
-    Args:
-        bad: reason by file name.
-        num_files: all files, the unreadable ones among them.
-        max_bad_fraction: share of unreadable files that is left out without stopping.
-
-    Raises:
-        UserError: there are more; names the first of them.
-    """
-    if len(bad) > max_bad_fraction * num_files:
-        raise UserError(
-            f"{len(bad)} of {num_files} sound files cannot be read, more than "
-            f"data.max_bad_fraction={max_bad_fraction:g} allows: {name_bad(bad)}"
-        )
-
-
-def name_bad(bad: dict[str, str]) -> str:
-    """List unreadable files with their reasons, the first ten of them."""
-    named = [f"{name} ({reason})" for name, reason in islice(bad.items(), _MAX_NAMED)]
-    more = [f"and {len(bad) - _MAX_NAMED} more"] if len(bad) > _MAX_NAMED else []
-    return ", ".join(named + more)
 
 
 def _good_clips(
@@ -156,27 +126,6 @@ def _good_clips(
             bad[str(index)] = clip
         else:
             yield clip
-
-
-def _content_key(files: Sequence[Path], sample_rate_hz: int) -> str:
-    def digest(path: Path) -> bytes:
-        try:
-            return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
-        except OSError as error:
-            raise UserError(f"{path}: cannot be opened: {error.strerror or error}") from error
-
-    key = hashlib.blake2b(f"{_CACHE_FORMAT} {sample_rate_hz}".encode(), digest_size=16)
-    for part in in_threads(digest, files):
-        key.update(part)
-    return f"clips-{key.hexdigest()}"
-
-
-def in_threads(function: Callable[[Path], T], files: Sequence[Path]) -> Iterator[T]:
-    """Yield what ``function`` makes of each file, in order, computed in parallel."""
-    # libsndfile, hashing and the file system all work without Python's lock.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(files), _CHUNK):
-            yield from pool.map(function, files[start : start + _CHUNK])
 
 
 def _check_complete(path: Path) -> None:

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gru_suite.errors import UserError
+from gru_suite.options import check_number
 
 from .features import SpecAugment
 from .noise import valid_mask
-from .options import check_number
 
 # Frames and bands that a filter spans.
 KERNEL = (5, 3)

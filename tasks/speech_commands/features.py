@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gru_suite.errors import UserError
-
-from .options import check_number
+from gru_suite.options import check_number
 
 KINDS = ("log_mel", "mfcc")
 # Added before the logarithm: below the power of 16-bit rounding noise times a quiet room.

@@ -13,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gru_suite.bad_files import name_bad
+from gru_suite.cache import in_threads
 from gru_suite.errors import UserError
 
 from .batches import AudioBatch
-from .decode import in_threads, is_sound_file, name_bad, read_sound, resample
+from .decode import is_sound_file, read_sound, resample
 from .parts import loudest
 
 Clip = NDArray[np.float32]

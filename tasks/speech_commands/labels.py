@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gru_suite.errors import UserError, nearest
+from gru_suite.splits import PARTS
 
-from .corpus import PARTS, Recording
+from .corpus import Recording
 
 SILENCE, UNKNOWN = "_silence_", "_unknown_"
 CORE_WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")

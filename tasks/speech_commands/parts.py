@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gru_suite.array_store import ArrayStore
+from gru_suite.splits import PARTS
+
 from .batches import Clips
-from .clips import ClipStore
-from .corpus import PARTS, Recording
+from .corpus import Recording
 from .labels import SILENCE, Chosen
 from .noise import stretch
 
@@ -23,7 +25,7 @@ def clips_by_part(
     chosen: Chosen,
     clip_of: Mapping[str, int],
     noise_clips: Sequence[int],
-    store: ClipStore,
+    store: ArrayStore,
     sample_rate_hz: int,
     max_seconds: float,
 ) -> dict[str, Clips]:
@@ -87,13 +89,13 @@ def loudest(samples_S: NDArray[Any], length: int, step: int) -> int:
 def _recorded(
     rows: Sequence[tuple[Recording, int, int]],
     speaker_of: dict[str, int],
-    store: ClipStore,
+    store: ArrayStore,
     max_samples: int,
 ) -> Clips:
     clip_N = np.array([clip for _, _, clip in rows], np.int64)
     start_N, length_N = store.start_N[clip_N].copy(), store.length_N[clip_N]
     for row in np.flatnonzero(length_N > max_samples):
-        samples_S = store.clip(int(clip_N[row]))
+        samples_S = store.get(int(clip_N[row]))
         start_N[row] += loudest(samples_S, max_samples, max(1, max_samples // 100))
     return Clips(
         start_N,
@@ -106,7 +108,7 @@ def _recorded(
 
 
 def _silence(
-    chosen: Chosen, part: str, noise_clips: Sequence[int], store: ClipStore, length: int
+    chosen: Chosen, part: str, noise_clips: Sequence[int], store: ArrayStore, length: int
 ) -> Clips:
     """Draw stretches of background noise at levels from 0 to 1, as the reference code does."""
     count = chosen.num_silence[part]

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from gru_suite.array_store import ArrayStore
+from gru_suite.bad_files import check_bad
 from gru_suite.errors import UserError
 
-from .clips import ClipStore
 from .corpus import Corpus, Recording
-from .decode import check_bad, decode_files
+from .decode import decode_files
 from .labels import UNKNOWN, Chosen, choose_recordings
 
 Split = Callable[[Sequence[Recording]], list[Recording]]
@@ -26,7 +27,7 @@ class Reading(NamedTuple):
     """
 
     chosen: Chosen
-    store: ClipStore
+    store: ArrayStore
     clip_of: dict[str, int]
     noise_clips: list[int]
     bad: dict[str, str]
@@ -64,7 +65,7 @@ def read_recordings(
     decoded = decode_files(files, sample_rate_hz, cache)
     file_names = [each.name for each in wanted] + [str(path) for path in corpus.noises]
     bad = {file_names[index]: reason for index, reason in decoded.bad.items()}
-    check_bad(bad, len(files), max_bad_fraction)
+    check_bad(bad, len(files), max_bad_fraction, "sound")
     clips = decoded.clip_of_file
     clip_of = {each.name: c for each, c in zip(wanted, clips, strict=False) if c is not None}
     noise_clips = [clip for clip in clips[len(wanted) :] if clip is not None]

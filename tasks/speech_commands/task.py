@@ -18,13 +18,13 @@ from gru_suite.classification import ClassificationTask, Predictions
 from gru_suite.data import SequenceBatch
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
+from gru_suite.options import build
 
 from .encoder import OUTPUT_SIZE, ConvFrontEnd
 from .features import SpecAugment, SpectralFeatures
 from .inputs import is_samples, loudest_stretch, read_input, read_inputs, to_batch, to_samples
 from .metrics import SpeechMetrics
 from .noise import mix_at_snr
-from .options import build
 from .plots import plot_timeline
 from .timeline import Detection, Timeline, detect
 

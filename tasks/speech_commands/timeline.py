@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gru_suite.options import check_number
+
 from .labels import SILENCE, UNKNOWN
-from .options import check_number
 
 # The resolution of a word's ends, and the share of its sound that may lie outside each.
 _FRAME_MS = 10.0

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from gru_suite.errors import UserError
+from gru_suite.options import build
 from gru_suite.tasks.speech_commands.augment import Augmentation, augment, warp
 from gru_suite.tasks.speech_commands.noise import (
     COLORS,
@@ -13,7 +14,6 @@ from gru_suite.tasks.speech_commands.noise import (
     noise_bank,
     stretch,
 )
-from gru_suite.tasks.speech_commands.options import build
 
 RATE = 16000
 ALL = Augmentation(speed=0.1, time_shift_ms=100, gain_db=6, noise_probability=0.5)

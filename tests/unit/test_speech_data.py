@@ -14,10 +14,10 @@ import pytorch_lightning as pl
 import soundfile
 import torch
 
+from gru_suite.array_store import open_arrays
 from gru_suite.errors import UserError
 from gru_suite.tasks.speech_commands import download
 from gru_suite.tasks.speech_commands.batches import AudioBatch
-from gru_suite.tasks.speech_commands.clips import open_clips
 from gru_suite.tasks.speech_commands.corpus import (
     list_folders,
     list_speech_commands,
@@ -105,7 +105,7 @@ def test_any_format_rate_and_number_of_channels_is_read(
 def test_16_bit_samples_come_back_bit_for_bit(tmp_path: Path) -> None:
     samples = np.random.default_rng(0).integers(-32768, 32767, 1000, dtype=np.int16)
     decoded = decode_files([write(tmp_path / "a.wav", samples)], RATE, tmp_path / "cache")
-    assert np.array_equal(decoded.store.clip(0), samples)
+    assert np.array_equal(decoded.store.get(0), samples)
 
 
 def bad_files(folder: Path) -> dict[str, Path]:
@@ -161,12 +161,12 @@ def test_decoded_files_are_found_again_by_their_content(tmp_path: Path) -> None:
     assert first.clip_of_file == [0, None, 1]
     assert list(first.bad) == [1]
     (folder,) = (tmp_path / "cache").iterdir()
-    written = (folder / "samples.i16").stat().st_mtime_ns
+    written = (folder / "values.bin").stat().st_mtime_ns
     moved = [path.rename(path.with_name(f"moved-{path.name}")) for path in files]
     second = decode_files(moved, RATE, tmp_path / "cache")
-    assert (folder / "samples.i16").stat().st_mtime_ns == written
+    assert (folder / "values.bin").stat().st_mtime_ns == written
     assert second.bad == first.bad
-    assert np.array_equal(second.store.clip(1), first.store.clip(1))
+    assert np.array_equal(second.store.get(1), first.store.get(1))
     write(moved[0], tone(500))
     decode_files(moved, RATE, tmp_path / "cache")
     decode_files(moved, 8000, tmp_path / "cache")
@@ -177,10 +177,10 @@ def test_a_cache_cut_off_in_the_middle_is_made_anew(tmp_path: Path) -> None:
     files = [write(tmp_path / "a.wav", tone(300))]
     decode_files(files, RATE, tmp_path / "cache")
     (folder,) = (tmp_path / "cache").iterdir()
-    samples = folder / "samples.i16"
+    samples = folder / "values.bin"
     samples.write_bytes(samples.read_bytes()[:100])
-    assert open_clips(folder) is None
-    assert len(decode_files(files, RATE, tmp_path / "cache").store.clip(0)) == 4800
+    assert open_arrays(folder) is None
+    assert len(decode_files(files, RATE, tmp_path / "cache").store.get(0)) == 4800
 
 
 def test_no_epoch_touches_the_files(tmp_path: Path, cache: str) -> None:

@@ -1,0 +1,1 @@
+"""Spoken commands, and any other classification of recordings."""

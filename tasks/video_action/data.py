@@ -1,0 +1,281 @@
+"""The data module of videos: official layouts, folders of classes, and the rendered people."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from gru_suite.bad_files import name_bad
+from gru_suite.cache import cache_folder
+from gru_suite.data import SequenceDataModule
+from gru_suite.errors import UserError, nearest
+from gru_suite.options import build, check_number
+from gru_suite.splits import PARTS
+
+from .augment import Augmentation, augment
+from .batches import VideoBatch, VideoDataset, video_loader
+from .corpus import (
+    Corpus,
+    hold_out,
+    list_folders,
+    list_hmdb51,
+    list_parts,
+    list_ucf101,
+    split_folders,
+)
+from .features import frozen_features
+from .reading import Reading, read_videos
+from .samples import rendered_people
+from .sampling import ClipSampling
+
+SOURCES = ("ucf101", "hmdb51", "folders", "rendered_people")
+OFFICIAL_SPLITS = (1, 2, 3)
+SYNTHETIC = "synthetic stick figures"
+# What a checkpoint has fixed of how its clips were made.
+_FIXED = ("size", "margin", "num_frames", "frame_rate_hz", "oversample", "test_clips")
+
+
+class VideoDataModule(SequenceDataModule):
+    """Videos with a class each.
+
+    The files are decoded once, in parallel, into a memory-mapped cache that is found by their
+    content; after that no epoch touches them.
+
+    Attributes:
+        datasets: train, val and test; there after ``setup``.
+        labels: names of the classes; there after ``setup``.
+    """
+
+    def __init__(
+        self,
+        path: str | None = None,
+        source: str = "ucf101",
+        split: int = 1,
+        fractions: Sequence[float] = (0.7, 0.1, 0.2),
+        val_fraction: float = 0.1,
+        group_regex: str | None = None,
+        size: Sequence[int] = (64, 80),
+        margin: int = 8,
+        num_frames: int = 24,
+        frame_rate_hz: float | None = None,
+        oversample: int = 3,
+        test_clips: int = 3,
+        max_bad_fraction: float = 0.2,
+        augment: dict[str, Any] | None = None,
+        batch_size: int = 16,
+        cache_dir: str | None = None,
+        encoder: dict[str, Any] | None = None,
+        seed: int = 0,
+        schema: dict[str, Any] | None = None,
+    ) -> None:
+        """Take the options; nothing is read yet.
+
+        Args:
+            path: the folder of the videos; unused with ``source=rendered_people``.
+            source: ``ucf101`` and ``hmdb51`` (official layouts), ``folders`` (a folder a class) or
+                ``rendered_people`` (synthetic).
+            split: which of the official splits.
+            fractions: with ``source=folders``, shares of training, validation and test.
+            val_fraction: share of the official training list that is for validation, in whole
+                groups of each class.
+            group_regex: with ``source=folders``, what finds in a file's path the group that is kept
+                together, such as a person.
+            size: height and width of the frames that the model sees.
+            margin: further pixels of height and width that are kept, for random crops in training.
+            num_frames: of a clip; shorter videos have fewer.
+            frame_rate_hz: None spreads a clip's frames evenly in time over its video; a number
+                takes windows at this rate, as a live stream has them.
+            oversample: frames kept of a video for each of ``num_frames``.
+            test_clips: clips of a video in validation and test.
+            max_bad_fraction: share of unreadable files that is left out and named; above it the
+                run stops.
+            augment: options of :class:`Augmentation`, for training.
+            batch_size: clips in a batch.
+            cache_dir: where decoded frames are kept; None is the user's cache folder.
+            encoder: options of the task's encoder; the features of a frozen one are computed once.
+            seed: of the training order, the choice of frames and the augmentation.
+            schema: of a checkpoint, whose labels, size and sampling are then used.
+
+        Raises:
+            UserError: an option is out of its range.
+        """
+        super().__init__()
+        if source not in SOURCES:
+            raise UserError(f"data.source={source}: no such source{nearest(source, SOURCES)}")
+        if split not in OFFICIAL_SPLITS:
+            raise UserError(f"data.split={split}: the official splits are 1, 2 and 3")
+        self._path, self._source, self._split = path, source, int(split)
+        self._schema = schema or {}
+        given = (list(size), margin, num_frames, frame_rate_hz, oversample, test_clips)
+        self._options: dict[str, Any] = {
+            key: self._schema.get(key, value) for key, value in zip(_FIXED, given, strict=True)
+        }
+        _check_options(self._options)
+        check_number("data.val_fraction", val_fraction, 0.001, 0.9)
+        check_number("data.max_bad_fraction", max_bad_fraction, 0, 1)
+        check_number("data.batch_size", batch_size, 1, math.inf)
+        self.augmentation = build(Augmentation, "data.augment", augment)
+        self._fractions, self._val_fraction = fractions, val_fraction
+        self._group_regex, self._max_bad_fraction = group_regex, max_bad_fraction
+        self._batch_size, self._encoder, self._seed = int(batch_size), encoder, int(seed)
+        self._cache = cache_folder("video", cache_dir)
+        self.datasets: dict[str, VideoDataset] = {}
+
+    # Reading
+
+    def prepare_data(self) -> None:
+        """Render and decode what is not in the cache yet."""
+        if not self.datasets:
+            self._read()
+
+    def setup(self, stage: str) -> None:
+        """Give every part its videos, opened in the cache."""
+        if self.datasets:
+            return
+        reading, sampling = self._read(), self._sampling()
+        self.labels, self._bad, self._notes = reading.labels, reading.bad, reading.notes
+        # A checkpoint's encoder need not be the one that the options describe.
+        options = None if self._schema else self._encoder
+        features = frozen_features(reading.store, options, self._options["size"])
+        self._feature_size = None if features is None else int(features.values_S.shape[1])
+        for part in PARTS:
+            training = part == "train"
+            self.datasets[part] = VideoDataset(
+                reading.store.frames if features is None else features,
+                reading.store.times,
+                reading.parts[part],
+                sampling,
+                training,
+                None if training or features is not None else self._options["size"],
+                self._seed,
+            )
+
+    def _sampling(self) -> ClipSampling:
+        options = self._options
+        return ClipSampling(options["num_frames"], options["frame_rate_hz"], options["test_clips"])
+
+    def _read(self) -> Reading:
+        height, width = (side + self._options["margin"] for side in self._options["size"])
+        split: Any = list
+        if self._source == "folders":
+            split = partial(split_folders, group_regex=self._group_regex, fractions=self._fractions)
+        elif self._source in ("ucf101", "hmdb51"):
+            split = partial(hold_out, val_fraction=self._val_fraction)
+        return read_videos(
+            self._corpus(),
+            self._schema.get("labels"),
+            split,
+            self._sampling().kept(self._options["oversample"]),
+            height,
+            width,
+            self._cache,
+            self._max_bad_fraction,
+        )
+
+    def _corpus(self) -> Corpus:
+        if self._source == "rendered_people":
+            return list_parts(rendered_people(self._cache))
+        if not self._path:
+            raise UserError("data.path is missing: name the folder of the videos")
+        root = Path(self._path).expanduser()
+        if self._source == "ucf101":
+            return list_ucf101(root, self._split)
+        return list_hmdb51(root, self._split) if self._source == "hmdb51" else list_folders(root)
+
+    # What others ask
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The data set and its split, as in ``metrics.json``."""
+        if self._source == "rendered_people":
+            return f"rendered_people, {SYNTHETIC}"
+        folder = Path(self._path or "").expanduser().resolve().name
+        return folder if self._source == "folders" else f"{folder} split {self._split}"
+
+    def schema(self) -> dict[str, Any]:
+        """Return labels, how often each occurs in training, and how clips are made."""
+        counts_K = np.bincount(self.datasets["train"].labels, minlength=len(self.labels))
+        return {
+            "labels": list(self.labels),
+            "class_counts": counts_K.tolist(),
+            **self._options,
+            "feature_size": self._feature_size,
+        }
+
+    def summary(self) -> list[str]:
+        """Return what was read, the parts, and what was left out."""
+        parts = []
+        for part in PARTS:
+            videos = self.datasets[part].videos
+            num_groups = len(set(videos.group_V[videos.group_V >= 0].tolist()))
+            groups = f" of {num_groups:,} groups" if num_groups else ""
+            parts.append(f"{part} {len(videos.names):,} videos{groups}")
+        lines = [f"{self.name}: {len(self.labels)} labels; {', '.join(parts)}", *self._notes]
+        if self._bad:
+            lines.append(f"left out {len(self._bad)} unreadable: {name_bad(self._bad)}")
+        return lines
+
+    def baselines(
+        self, stage: str = "test", scoring: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Mapping[str, float]]:
+        """Return the majority class, and logistic regression on what single frames show."""
+        from .baselines import baseline_scores
+
+        loaders = {part: self._loader(part) for part in {"train", "val", stage}}
+        return baseline_scores(loaders, self.schema(), stage, scoring)
+
+    # Loaders
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return the training clips in an order, and of frames, that change with the epoch."""
+        return video_loader(self.datasets["train"], self._batch_size, shuffle=True, seed=self._seed)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Return the validation clips."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Return the test clips."""
+        return self._loader("test")
+
+    def _loader(self, part: str) -> DataLoader[Any]:
+        return video_loader(self.datasets[part], self._batch_size, shuffle=False)
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Change a training batch by fresh draws: on its device, the whole batch at once."""
+        trainer = self.trainer
+        if trainer is None or not trainer.training or not isinstance(batch, VideoBatch):
+            return batch
+        if batch.x.ndim != 5:
+            return batch
+        # The draws follow from where the training is, so a resumed run goes on with the same ones.
+        # Lightning counts a batch only after this hook: the first of an epoch has the number -1.
+        place = trainer.current_epoch, trainer.fit_loop.batch_idx + 1, trainer.global_rank
+        seed = int(np.random.SeedSequence([abs(self._seed), *place]).generate_state(1)[0])
+        generator = torch.Generator().manual_seed(seed)
+        size = self._options["size"]
+        x_BTHW3 = augment(batch.x, batch.lengths_B, size, self.augmentation, generator)
+        return batch._replace(x=x_BTHW3)
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    size = options["size"]
+    if not isinstance(size, Sequence) or len(size) != 2:
+        raise UserError(f"data.size={size}: needs height and width, such as [64,80]")
+    numbers = {"size": size[0], "size (width)": size[1]}
+    for key, value in numbers.items():
+        check_number(f"data.{key}", value, 8, 4096)
+    check_number("data.margin", options["margin"], 0, 1024)
+    for key in ("num_frames", "oversample", "test_clips"):
+        check_number(f"data.{key}", options[key], 1, 10_000)
+    for key in ("size", "margin", "num_frames", "oversample", "test_clips"):
+        values = options[key] if key == "size" else [options[key]]
+        if any(int(value) != value for value in values):
+            raise UserError(f"data.{key}={options[key]}: needs whole numbers")
+    if options["frame_rate_hz"] is not None:
+        check_number("data.frame_rate_hz", options["frame_rate_hz"], 0.01, 1000)
