@@ -12,6 +12,7 @@ from gru_suite.data import SequenceDataModule, SequenceDataset, bucket_loader
 from gru_suite.errors import UserError, nearest
 
 from .layouts import Parts, read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
+from .ngrams import check_ngrams
 from .samples import load_movie_reviews
 from .splits import PARTS, class_numbers, complete_parts, count_overlap, drop_unusable, order_labels
 from .tables import Column, read_labelled_table
@@ -48,8 +49,9 @@ class TextDataModule(SequenceDataModule):
         max_bad_fraction: float = 0.01,
         tokenizer: str = "word",
         vocabulary_size: int = 20_000,
-        min_count: int = 2,
+        min_count: int = 1,
         lowercase: bool = True,
+        char_ngrams: Sequence[int] | None = (3, 6),
         max_tokens: int = 400,
         truncation: str = "both",
         batch_size: int = 32,
@@ -82,6 +84,8 @@ class TextDataModule(SequenceDataModule):
             vocabulary_size: tokens at most.
             min_count: rarer words are unknown.
             lowercase: take small and capital letters as the same.
+            char_ngrams: letters of the shortest and the longest n-grams by which a word is known
+                beside its own number; None has words only. The pieces of bpe have none.
             max_tokens: longer texts are cut.
             truncation: what is kept of them: head, tail, or half from both.
             batch_size: texts in a batch.
@@ -109,6 +113,9 @@ class TextDataModule(SequenceDataModule):
         self.split, self.split_seed, self.max_bad_fraction = split, split_seed, max_bad_fraction
         self._vocabulary = {"kind": tokenizer, "lowercase": lowercase, **counts}
         self._cut = {"max_tokens": max_tokens, "truncation": truncation}
+        check_ngrams(char_ngrams)
+        sizes = list(char_ngrams) if char_ngrams and tokenizer == "word" else None
+        self._ngrams = {"char_ngrams": sizes}
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self._schema = schema
         self.parts: Parts = {}
@@ -210,6 +217,7 @@ class TextDataModule(SequenceDataModule):
             "text_column": self.columns["text_column"],
             "encoding": self.encoding,
             **self._cut,
+            **self._ngrams,
         }
 
     def schema(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """From token numbers to features: an embedding, and what is dropped from it in training.
 
-Shapes: B batch, T tokens (right-padded), F embedding size, V vocabulary.
+Shapes: B batch, T tokens (right-padded), F embedding size, P numbers of a token (its own, then
+    those of its character n-grams, right-padded).
 """
 
 import torch
@@ -9,10 +10,12 @@ from torch import Tensor, nn
 from .tokens import PADDING, UNKNOWN
 
 INITIAL_SPREAD = 0.1
+NGRAM_BUCKETS = 32_768
+"""Vectors that the character n-grams share."""
 
 
 class TokenEncoder(nn.Module):
-    """Look each token up in a table of learned vectors.
+    """Look each token up in a table of learned vectors; add the mean of its n-grams' vectors.
 
     In training a share of the tokens is replaced by the unknown one, which teaches what to make of
     unknown words, and a share of a text's features is set to zero, the same ones at every token
@@ -20,28 +23,52 @@ class TokenEncoder(nn.Module):
     """
 
     def __init__(
-        self, vocabulary_size: int, embedding_size: int, token_dropout: float, dropout: float
+        self,
+        vocabulary_size: int,
+        embedding_size: int,
+        token_dropout: float,
+        dropout: float,
+        char_ngrams: bool = False,
     ) -> None:
-        """Build the table, drawn from N(0, 0.1).
+        """Build the tables, drawn from N(0, 0.1).
 
         Args:
             vocabulary_size: tokens.
             embedding_size: features of a token.
             token_dropout: share of tokens made unknown in training, 0 to below 1.
             dropout: share of features set to zero in training, 0 to below 1.
+            char_ngrams: whether tokens have character n-grams.
         """
         super().__init__()
         self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=PADDING)
-        nn.init.normal_(self.embedding.weight, std=INITIAL_SPREAD)
-        nn.init.zeros_(self.embedding.weight.detach()[PADDING])
+        self.ngrams: nn.EmbeddingBag | None = None
+        if char_ngrams:
+            self.ngrams = nn.EmbeddingBag(
+                1 + NGRAM_BUCKETS, embedding_size, mode="mean", padding_idx=PADDING
+            )
+        for table in (self.embedding, self.ngrams):
+            if table is not None:
+                nn.init.normal_(table.weight, std=INITIAL_SPREAD)
+                nn.init.zeros_(table.weight.detach()[PADDING])
         self.token_dropout = token_dropout
         self.dropout = nn.Dropout1d(dropout)
 
-    def forward(self, tokens_BT: Tensor) -> Tensor:
-        """Return features, shape (B, T, F)."""
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return features, shape (B, T, F).
+
+        Args:
+            tokens: their numbers, shape (B, T), or with those of their n-grams (B, T, P).
+        """
+        own_BT = tokens if tokens.dim() == 2 else tokens[..., 0]
         if self.training and self.token_dropout:
-            dropped_BT = torch.rand(tokens_BT.shape, device=tokens_BT.device) < self.token_dropout
-            tokens_BT = tokens_BT.masked_fill(dropped_BT & (tokens_BT != PADDING), UNKNOWN)
-        x_BTF: Tensor = self.embedding(tokens_BT)
+            dropped_BT = torch.rand(own_BT.shape, device=tokens.device) < self.token_dropout
+            own_BT = own_BT.masked_fill(dropped_BT & (own_BT != PADDING), UNKNOWN)
+            if self.ngrams is not None:
+                tokens = tokens.masked_fill(dropped_BT.unsqueeze(2), PADDING)
+        x_BTF: Tensor = self.embedding(own_BT)
+        if self.ngrams is not None:
+            grams = tokens[..., 1:].flatten(0, 1)
+            row = (grams % NGRAM_BUCKETS + 1).where(grams != PADDING, PADDING)
+            x_BTF = x_BTF + self.ngrams(row).view_as(x_BTF)
         # Dropout1d zeroes whole rows of the last axis: features, once time lies there.
         return self.dropout(x_BTF.mT).mT if self.dropout.p else x_BTF

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from gru_suite.data import SequenceBatch
 from gru_suite.files import atomic_path
 
-from .tokens import UNKNOWN
+from .tokens import unknown_tokens
 
 if TYPE_CHECKING:
     from .task import SentimentTask
@@ -53,7 +54,7 @@ def explain(task: "SentimentTask", text: str, steps: int = STEPS) -> TokenImport
     """Return token contributions by integrated gradients (Sundararajan et al. 2017, 1703.01365).
 
     The path leads from the same number of unknown tokens to the text. The contributions add up to
-    the lead of the answer less its lead for the unknown tokens.
+    the lead of the answer less its lead for the unknown tokens. Those of a linear path are exact.
 
     Args:
         task: in evaluation mode.
@@ -64,8 +65,8 @@ def explain(task: "SentimentTask", text: str, steps: int = STEPS) -> TokenImport
     lengths_S = torch.full((steps,), len(tokens_T), device=task.device)
     with torch.no_grad():
         x_TF = task.encoder(tokens_T[None])[0]
-        start_TF = task.encoder(torch.full_like(tokens_T, UNKNOWN)[None])[0]
-        logits_K = task.classify(x_TF[None], lengths_S[:1])[0]
+        start_TF = task.encoder(unknown_tokens(tokens_T)[None])[0]
+        logits_K = task(SequenceBatch(tokens_T[None], lengths_S[:1], lengths_S[:1]))[0]
     answer = int(logits_K.argmax())
     share_S = (torch.arange(steps, device=task.device) + 0.5) / steps
     path_STF = start_TF + share_S[:, None, None] * (x_TF - start_TF)
@@ -75,6 +76,9 @@ def explain(task: "SentimentTask", text: str, steps: int = STEPS) -> TokenImport
         leads = lead(task.classify(path_STF, lengths_S), answer).sum()
         (gradient_STF,) = torch.autograd.grad(leads, path_STF)
     weights_T = (gradient_STF.mean(0) * (x_TF - start_TF)).sum(-1)
+    if task.wide is not None:
+        wide_T = lead(task.wide.token_scores(tokens_T[None]), answer)
+        weights_T = (1 - task.wide_share) * weights_T + task.wide_share * wide_T
     return TokenImportance(
         text,
         task.labels[answer],

@@ -3,12 +3,13 @@
 Shapes: B batch, N texts, T tokens (right-padded), F embedding size, K classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 from gru_suite.classification import ClassificationTask, Predictions
@@ -22,6 +23,7 @@ from .tables import text_cells
 from .texts import TABLE_SUFFIXES, read_lines, read_table
 from .tokens import TextCodec
 from .vectors import copy_vectors
+from .wide import WidePath
 
 Raw = str | Path | pd.DataFrame | Sequence[str]
 PREDICT_BATCH = 64
@@ -46,7 +48,7 @@ class SentimentTask(ClassificationTask):
         schema: dict[str, Any],
         optimizer: dict[str, Any] | None = None,
         scheduler: dict[str, Any] | None = None,
-        embedding_size: int = 128,
+        embedding_size: int = 64,
         token_dropout: float = 0.2,
         embedding_dropout: float = 0.5,
         pooling: str = "mean+max",
@@ -54,6 +56,8 @@ class SentimentTask(ClassificationTask):
         label_smoothing: float = 0.0,
         class_weights: bool = False,
         vectors: str | None = None,
+        wide_share: float = 0.7,
+        wide_buckets: int = 262144,
     ) -> None:
         """Build the network.
 
@@ -71,15 +75,18 @@ class SentimentTask(ClassificationTask):
             class_weights: weigh the loss by the inverse of a label's frequency.
             vectors: file of word vectors (GloVe, fastText) that the embedding starts from; read
                 when training starts, and never again.
+            wide_share: share of a linear path over words, word pairs and n-grams in the answer's
+                log-odds, 0 (there is none) to below 1.
+            wide_buckets: its weights for words and pairs, and as many for n-grams; several share
+                one where there are more.
 
         Raises:
             UserError: an option has a value that cannot work.
         """
-        if isinstance(embedding_size, bool) or embedding_size < 1:
-            raise UserError(f"task.embedding_size={embedding_size}: needs a whole number from 1")
-        for key, share in (("token", token_dropout), ("embedding", embedding_dropout)):
-            if not 0 <= share < 1:
-                raise UserError(f"task.{key}_dropout={share}: needs a number from 0 to below 1")
+        _check_sizes(embedding_size=embedding_size, wide_buckets=wide_buckets)
+        _check_shares(
+            token_dropout=token_dropout, embedding_dropout=embedding_dropout, wide_share=wide_share
+        )
         super().__init__(
             backbone,
             embedding_size,
@@ -93,9 +100,12 @@ class SentimentTask(ClassificationTask):
         )
         self.save_hyperparameters()
         self.codec = TextCodec(schema)
+        ngrams = self.codec.ngrams is not None
         self.encoder = TokenEncoder(
-            schema["vocabulary_size"], embedding_size, token_dropout, embedding_dropout
+            schema["vocabulary_size"], embedding_size, token_dropout, embedding_dropout, ngrams
         )
+        self.wide = WidePath(wide_buckets, len(self.labels), ngrams) if wide_share else None
+        self.wide_share = wide_share
         self.vectors = vectors
 
     def setup(self, stage: str) -> None:
@@ -107,6 +117,22 @@ class SentimentTask(ClassificationTask):
             count = copy_vectors(path, vocabulary, self.encoder.embedding.weight.data)
             share = count / len(vocabulary)
             print(f"{path.name}: vectors of {count:,} of {len(vocabulary):,} tokens ({share:.1%})")
+
+    def warm_start(self, train: Iterable[SequenceBatch], val: Iterable[SequenceBatch]) -> None:
+        """Fit the linear path."""
+        if self.wide is not None:
+            self.wide.fit(train)
+
+    def forward(self, batch: SequenceBatch) -> Tensor:
+        """Return logits, shape (B, K); in training those of the recurrent path alone.
+
+        The linear path knows the training texts by heart, so beside it there would be little left
+        to learn from them.
+        """
+        logits_BK = super().forward(batch)
+        if self.wide is None or self.training:
+            return logits_BK
+        return torch.lerp(logits_BK, self.wide(batch.x), self.wide_share)
 
     def encode(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         """Return embedded tokens, shape (B, T, F), and lengths."""
@@ -187,3 +213,15 @@ class SentimentTask(ClassificationTask):
             frame, _ = read_table(path, encoding, header=isinstance(column, str))
             return text_cells(frame, column, path.name)
         return read_lines(path, encoding)[0]
+
+
+def _check_sizes(**sizes: int) -> None:
+    for key, size in sizes.items():
+        if type(size) is not int or size < 1:
+            raise UserError(f"task.{key}={size}: needs a whole number from 1")
+
+
+def _check_shares(**shares: float) -> None:
+    for key, share in shares.items():
+        if not 0 <= share < 1:
+            raise UserError(f"task.{key}={share}: needs a number from 0 to below 1")

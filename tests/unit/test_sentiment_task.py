@@ -7,12 +7,12 @@ import pytest
 import torch
 
 import gru_suite
-from gru_suite.data import collate
+from gru_suite.data import SequenceBatch, collate
 from gru_suite.errors import UserError
 from gru_suite.tasks.sentiment import task as task_module
 from gru_suite.tasks.sentiment.importance import explain, html_line, lead, write_page
 from gru_suite.tasks.sentiment.task import SentimentTask
-from gru_suite.tasks.sentiment.tokens import UNKNOWN, train_tokenizer
+from gru_suite.tasks.sentiment.tokens import train_tokenizer, unknown_tokens
 
 TEXTS = ["a good film", "a bad , dull film", "great", "not good at all"]
 
@@ -105,14 +105,23 @@ def test_predict_file_writes_table_and_page(
     assert "<b> &" not in page
 
 
+def batches(model: SentimentTask) -> list[SequenceBatch]:
+    return [collate(list(zip(model.codec.encode(TEXTS), [1, 0, 1, 0], strict=True)))]
+
+
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_contributions_add_up_to_the_lead(cell: str) -> None:
+@pytest.mark.parametrize("ngrams", [None, [3, 6]])
+def test_contributions_add_up_to_the_lead(cell: str, ngrams: list[int] | None) -> None:
     torch.manual_seed(3)
-    model = task(backbone={"cell": cell, "hidden_size": 16}, pooling="attention+max")
+    model = task(
+        backbone={"cell": cell, "hidden_size": 16},
+        pooling="attention+max",
+        schema=schema(char_ngrams=ngrams),
+    )
+    model.warm_start(batches(model), [])
     text = "not a good film at all"
     found = explain(model, text, steps=200)
-    tokens_T = model.codec.encode([text])[0]
-    unknown = collate([(torch.full_like(tokens_T, UNKNOWN), 0)])
+    unknown = collate([(unknown_tokens(model.codec.encode([text])[0]), 0)])
     answer = model.labels.index(found.label)
     start = float(lead(model(unknown), answer).detach())
     assert found.lead > 0
@@ -142,9 +151,31 @@ def test_line_colours_by_sign_and_strength(tmp_path: Path) -> None:
     assert write_page(tmp_path / "page.html", [found]).read_text().startswith("<!DOCTYPE html>")
 
 
+def test_linear_path_has_its_share_of_the_answer() -> None:
+    model = task(wide_share=0.25, head_dropout=0.0, embedding_dropout=0.0, token_dropout=0.0)
+    (batch,) = batches(model)
+    # The linear path says nothing yet, so this is three quarters of the recurrent one.
+    recurrent_BK = model(batch)
+    assert model.wide is not None
+    model.warm_start([batch], [])
+    wide_BK = model.wide(batch.x)
+    assert wide_BK.argmax(1).equal(batch.labels_B)
+    torch.testing.assert_close(model(batch), recurrent_BK + 0.25 * wide_BK)
+    # In training the recurrent path learns as if it were alone.
+    torch.testing.assert_close(model.train()(batch), recurrent_BK / 0.75)
+
+
+def test_task_without_linear_path() -> None:
+    model = task(wide_share=0.0)
+    assert model.wide is None
+    model.warm_start(batches(model), [])
+    assert len(model.explain("a good film").weights) == 3
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"wide_share": 1.0}, r"task\.wide_share=1\.0"),
         ({"token_dropout": 1.0}, r"task\.token_dropout=1\.0"),
         ({"embedding_dropout": -0.1}, r"task\.embedding_dropout=-0\.1"),
         ({"head_dropout": 2}, r"task\.head_dropout=2"),
@@ -177,10 +208,12 @@ def test_vectors_are_read_when_training_starts_and_not_again(
     again.setup("test")
 
 
-def test_checkpoint_predicts_anywhere(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ngrams", [None, [3, 6]])
+def test_checkpoint_predicts_anywhere(tmp_path: Path, ngrams: list[int] | None) -> None:
     import pytorch_lightning as pl
 
-    model = task()
+    model = task(schema=schema(char_ngrams=ngrams))
+    model.warm_start(batches(model), [])
     trainer = pl.Trainer(logger=False, accelerator="cpu", enable_progress_bar=False)
     trainer.strategy.connect(model)
     trainer.save_checkpoint(tmp_path / "a.ckpt")

@@ -1,0 +1,98 @@
+import pytest
+import torch
+
+from gru_suite.errors import UserError
+from gru_suite.tasks.sentiment.encoder import NGRAM_BUCKETS, TokenEncoder
+from gru_suite.tasks.sentiment.ngrams import MAX_NGRAMS, CharNgrams, check_ngrams
+from gru_suite.tasks.sentiment.tokens import (
+    PADDING,
+    UNKNOWN,
+    TextCodec,
+    train_tokenizer,
+    unknown_share,
+    unknown_tokens,
+)
+
+
+def codec(max_tokens: int = 50) -> TextCodec:
+    tokenizer = train_tokenizer(["a good film", "The film isn't bad"], min_count=1)
+    return TextCodec(
+        {
+            "tokenizer": tokenizer.to_str(),
+            "max_tokens": max_tokens,
+            "truncation": "both",
+            "char_ngrams": [3, 4],
+        }
+    )
+
+
+def test_ngrams_are_those_of_the_marked_word() -> None:
+    # <ab> has <ab, ab> and <ab>.
+    ngrams = CharNgrams(3, 6)
+    assert len(ngrams.numbers("ab")) == 3
+    assert set(ngrams.numbers("ab")) & set(ngrams.numbers("abc")) == {ngrams.numbers("ab")[0]}
+    # The same in every process: it stands in checkpoints.
+    assert CharNgrams(3, 3).numbers("a") == [1_874_297_516]
+    assert len(ngrams.numbers("a" * 100)) == MAX_NGRAMS
+    assert min(ngrams.numbers("naïve")) >= 1
+
+
+def test_text_with_ngrams_has_the_same_tokens() -> None:
+    found = codec()
+    texts = ["The film is n't good", "FILM\u2019s badly", "<br />"]
+    plain = TextCodec(
+        {"tokenizer": found.tokenizer.to_str(), "max_tokens": 50, "truncation": "both"}
+    )
+    sequences = found.encode(texts)
+    assert len(sequences) == 3
+    assert len(sequences[1:]) == 2
+    for text, pieces, tokens in zip(texts, sequences, plain.encode(texts), strict=True):
+        assert pieces.shape == (len(tokens), 1 + MAX_NGRAMS)
+        assert pieces[:, 0].equal(tokens)
+        assert len(found.spans(text)) == len(pieces)
+    assert unknown_share(sequences) == unknown_share(plain.encode(texts))
+
+
+def test_unknown_words_differ_by_their_ngrams() -> None:
+    ((goodness, badness),) = codec().encode(["goodness badness"])
+    assert goodness[0] == badness[0] == UNKNOWN
+    assert not goodness.equal(badness)
+    nothing = unknown_tokens(torch.stack([goodness, badness]))
+    assert nothing[:, 0].eq(UNKNOWN).all()
+    assert nothing[:, 1:].eq(PADDING).all()
+
+
+def test_long_texts_are_cut() -> None:
+    (pieces,) = codec(max_tokens=2).encode(["a good film"])
+    (whole,) = codec().encode(["a good film"])
+    assert pieces.equal(whole[[0, 2]])
+
+
+def test_token_is_its_vector_and_the_mean_of_its_ngrams() -> None:
+    encoder = TokenEncoder(10, 4, token_dropout=0.0, dropout=0.0, char_ngrams=True).eval()
+    assert encoder.ngrams is not None
+    tokens = torch.tensor([[[2, 1, NGRAM_BUCKETS + 3, PADDING], [3, 0, 0, 0], [PADDING] * 4]])
+    x_BTF = encoder(tokens)
+    # A number's remainder is the place of its vector after that of the padding.
+    expected = encoder.embedding.weight[2] + encoder.ngrams.weight[[2, 4]].mean(0)
+    torch.testing.assert_close(x_BTF[0, 0], expected)
+    torch.testing.assert_close(x_BTF[0, 1], encoder.embedding.weight[3])
+    assert x_BTF[0, 2].eq(0).all()
+
+
+def test_dropped_tokens_have_no_ngrams() -> None:
+    encoder = TokenEncoder(10, 4, token_dropout=0.999, dropout=0.0, char_ngrams=True)
+    x_BTF = encoder.train()(torch.tensor([[[2, 1, 8], [PADDING] * 3]]))
+    torch.testing.assert_close(x_BTF[0, 0], encoder.embedding.weight[UNKNOWN])
+    assert x_BTF[0, 1].eq(0).all()
+
+
+@pytest.mark.parametrize("sizes", [3, [3], [4, 3], [0, 2], [3, 4.0], ["a", "b"]])
+def test_impossible_sizes(sizes: object) -> None:
+    with pytest.raises(UserError, match=r"data\.char_ngrams=.*as \[3,6\]"):
+        check_ngrams(sizes)
+
+
+def test_possible_sizes() -> None:
+    check_ngrams(None)
+    check_ngrams([1, 1])
