@@ -53,5 +53,12 @@ def test_examples_run_in_order(tmp_path: Path) -> None:
     for words in lines:
         done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}{done.stderr}"
-    written = ("forecast.csv", "forecast.png", "labels.csv", "labels.html", "words.csv", "actions.csv")
+    written = (
+        "forecast.csv",
+        "forecast.png",
+        "labels.csv",
+        "labels.html",
+        "words.csv",
+        "actions.csv",
+    )
     assert [name for name in written if not (tmp_path / name).is_file()] == []
