@@ -177,7 +177,7 @@ def draw_place(
     place[:horizon] = wall * shade[:, None, None]
     light = np.linspace(1.0, draw.uniform(0.8, 1.2), HEIGHT - horizon, dtype=np.float32)
     place[horizon:] = floor * light[:, None, None]
-    for _ in range(int(draw.integers(0, 3 + width // 40))):
+    for _ in range(int(draw.integers(0, 2 + width // 40))):
         _put_thing(draw, place, horizon)
     if draw.random() < 0.4:
         # Planks or tiles.
@@ -206,8 +206,8 @@ def _color(draw: np.random.Generator, avoid: list[Picture]) -> Picture:
     for _ in range(20):
         color = draw.integers(30, 235, 3).astype(np.float32)
         # Rooms and streets are less colourful than clothes.
-        color += np.float32(0.5) * (color.mean() - color)
-        if all(np.abs(color - other).sum() > 110 for other in avoid):
+        color += np.float32(0.7) * (color.mean() - color)
+        if all(np.abs(color - other).sum() > 130 for other in avoid):
             break
     return color
 
@@ -217,7 +217,7 @@ def _put_thing(draw: np.random.Generator, place: Picture, horizon: int) -> None:
     width, height = int(draw.integers(6, 40)), int(draw.integers(8, 70))
     left = int(draw.integers(-10, place.shape[1]))
     foot = horizon + int(draw.integers(-50, 8))
-    strength = np.float32(draw.uniform(0.2, 0.9))
+    strength = np.float32(draw.uniform(0.2, 0.6))
     area = place[max(foot - height, 0) : max(foot, 0), max(left, 0) : max(left + width, 0)]
     area += strength * (_color(draw, []) - area)
 

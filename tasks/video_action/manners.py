@@ -19,10 +19,10 @@ def ease(x: Array) -> Array:
 def activity(draw: Draw, time_T: Array) -> Array:
     """Return how far the action is under way: some begin late or stop early, and stand."""
     active_T = np.ones_like(time_T)
-    if draw.random() < 0.4:
-        active_T *= ease((time_T - draw.uniform(0.1, 0.8)) / 0.4)
-    if draw.random() < 0.25:
-        active_T *= ease((time_T[-1] - draw.uniform(0.1, 0.7) - time_T) / 0.4)
+    if draw.random() < 0.3:
+        active_T *= ease((time_T - draw.uniform(0.1, 0.6)) / 0.4)
+    if draw.random() < 0.2:
+        active_T *= ease((time_T[-1] - draw.uniform(0.1, 0.5) - time_T) / 0.4)
     return active_T
 
 
