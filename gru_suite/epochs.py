@@ -16,10 +16,10 @@ class EpochLog(Callback):
 
     Args:
         path: the CSV file, rewritten whole after each epoch, so a killed run leaves a complete one.
-        monitor: the metric that chooses the best epoch.
+        monitor: the metric that chooses the best epoch; None: none does.
     """
 
-    def __init__(self, path: Path, monitor: str, mode: str) -> None:
+    def __init__(self, path: Path, monitor: str | None, mode: str) -> None:
         self.path, self.monitor, self.sign = path, monitor, 1 if mode == "min" else -1
         self.rows: list[dict[str, float]] = []
         self._started = 0.0
@@ -46,12 +46,12 @@ class EpochLog(Callback):
         self._print(row, trainer.max_epochs or 0, next(iter(getattr(pl_module, "better", {})), ""))
 
     def _print(self, row: dict[str, float], max_epochs: int, metric: str) -> None:
-        score = self.sign * row[self.monitor] if self.monitor in row else float("inf")
+        score = self.sign * row.get(self.monitor or "", self.sign * float("inf"))
         mark = "  best" if score < self._best else ""
         self._best = min(self._best, score)
         of = f"/{max_epochs}" if max_epochs > 0 else ""
         # The task's first metric is what people ask for, whatever chooses the epoch.
-        shown = dict.fromkeys(("train/loss", "val/loss", self.monitor, f"val/{metric}"))
+        shown = dict.fromkeys(("train/loss", "val/loss", self.monitor or "", f"val/{metric}"))
         values = "  ".join(f"{name} {row[name]:.4g}" for name in shown if name in row)
         print(f"epoch {row['epoch']:.0f}{of}  {values}  {row['seconds']:.1f} s{mark}", flush=True)
 

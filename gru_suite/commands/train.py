@@ -75,11 +75,17 @@ def check_validation(data: SequenceDataModule) -> None:
 
 
 def keep_checkpoints(
-    metric: str, mode: str, folder: Path
+    metric: str | None, mode: str, folder: Path
 ) -> tuple[ModelCheckpoint, ModelCheckpoint]:
-    """Return the callbacks that keep ``best.ckpt``, by a metric, and ``last.ckpt`` in a folder."""
+    """Return the callbacks that keep ``best.ckpt`` and ``last.ckpt`` in a folder.
+
+    Without a metric nothing chooses among the epochs, and the best is the last: where the
+    validation part is so small that it would choose by chance.
+    """
     # A callback each: since Lightning 2.6 `save_last` writes in those epochs only that are the best
     # so far.
+    # Lightning tells callbacks apart by their options: without a metric by the mode alone.
+    mode = mode if metric else "max"
     best = ModelCheckpoint(folder, "best", metric, mode=mode, enable_version_counter=False)
     return best, ModelCheckpoint(folder, "last", enable_version_counter=False)
 

@@ -130,6 +130,14 @@ def test_best_is_the_best_epoch_and_last_the_last(tmp_path: Path) -> None:
     assert Path(trainer.checkpoint_callback.best_model_path) == tmp_path / "best.ckpt"
 
 
+def test_without_a_metric_the_best_is_the_last(tmp_path: Path) -> None:
+    best, last = keep_checkpoints(None, "min", tmp_path)
+    pl.Trainer(max_epochs=3, callbacks=[best, last], **QUIET).fit(Slope())
+    assert Path(best.best_model_path) == tmp_path / "best.ckpt"
+    assert best.best_model_score is None
+    assert torch.load(best.best_model_path, weights_only=True)["epoch"] == 2
+
+
 # A trainer without the callback says that the checkpoint was made with it.
 @pytest.mark.filterwarnings("ignore:.*callbacks used to create the checkpoint.*:UserWarning")
 def test_the_best_checkpoint_is_scored_by_its_average_after_the_fit(tmp_path: Path) -> None:

@@ -87,10 +87,11 @@ def test_the_best_may_be_the_greatest(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("monitor", ["val/other", None])
 def test_without_the_metric_no_epoch_is_the_best(
-    mode: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    monitor: str | None, mode: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log = EpochLog(tmp_path / "metrics.csv", "val/other", mode)
+    log = EpochLog(tmp_path / "metrics.csv", monitor, mode)
     fit(log, [0.5, 0.25], limit_val_batches=0)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
