@@ -87,8 +87,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _interrupted()
     except SystemExit as exit_request:
-        # Lightning turns an interrupt into a plain exit.
-        if isinstance(exit_request.__context__, KeyboardInterrupt):
+        # Lightning turns an interrupt into a plain exit, at times by way of a further error.
+        cause = exit_request.__context__
+        while cause is not None and not isinstance(cause, KeyboardInterrupt):
+            cause = cause.__context__
+        if cause is not None:
             return _interrupted()
         raise
     except BrokenPipeError:
