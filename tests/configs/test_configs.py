@@ -137,7 +137,8 @@ def test_forecasting_sets_no_value_of_another_group() -> None:
 @pytest.mark.parametrize("file", options("experiment"), ids=ids)
 def test_experiment_sets_only_what_there_is(file: Path) -> None:
     cfg = composed("train", option(file))
-    for node in (cfg.task, cfg.data, *cfg.callbacks.values()):
+    # A callback that an experiment leaves out is null.
+    for node in filter(None, (cfg.task, cfg.data, *cfg.callbacks.values())):
         assert arguments(node).keys() <= parameters(get_object(node._target_)).keys()
     for group, target in {"trainer": pl.Trainer, "backbone": RecurrentBackbone}.items():
         assert arguments(cfg[group]).keys() <= inspect.signature(target).parameters.keys()
@@ -224,7 +225,8 @@ def test_backbones_differ_from_the_default_by_their_cell_only(file: Path) -> Non
 @pytest.mark.parametrize("file", options("optimizer"), ids=ids)
 def test_optimizer_is_built_from_its_yaml(file: Path) -> None:
     given = arguments(composed("train", option(file)).optimizer)
-    assert given["name"] == file.stem
+    # A variant has more after its name: adamw_fast.
+    assert given["name"] == file.stem.partition("_")[0]
     build_optimizer([torch.nn.Parameter(torch.zeros(1))], given)
 
 
