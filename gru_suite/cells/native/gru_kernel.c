@@ -1,0 +1,218 @@
+/* The recurrence of torch.nn.GRU over a whole sequence, and its gradient.
+ *
+ *   r  = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
+ *   z  = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
+ *   n  = tanh(W_in x + b_in + r * (W_hn h + b_hn))
+ *   h' = n + z * (h - n)
+ *
+ * Weights are packed once a call into panels: the three gates of the same few hidden units side by
+ * side, so that one small product ends with all that these units' nonlinearities need in registers.
+ * A thread takes blocks of the batch's rows through all steps; nobody waits for anybody. Every
+ * element sums in one order, whatever the block or the thread, so results do not depend on either.
+ *
+ * gru_kernel_inner.h is compiled once for each instruction set.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "gru_kernel.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define MAX_THREADS 256
+
+static int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Rows of the batch that are still running at a step. */
+static int64_t rows_at(const gru_call *c, int64_t step) {
+    return c->offsets ? c->offsets[step + 1] - c->offsets[step] : c->batch_size;
+}
+
+/* Where sequence b's `step`-th step lies among the N rows. */
+static int64_t row_of(const gru_call *c, int64_t step, int64_t b) {
+    int64_t time = step;
+    if (c->reverse) time = (c->lengths ? c->lengths[b] : c->num_steps) - 1 - step;
+    return (c->offsets ? c->offsets[time] : time * c->batch_size) + b;
+}
+
+/* The state that sequence b's `step`-th step starts from. */
+static const float *state_before(const gru_call *c, int64_t step, int64_t b) {
+    if (step == 0) return c->state + b * c->hidden_size;
+    return c->hidden + row_of(c, step - 1, b) * c->hidden_size;
+}
+
+/* Denormal numbers would slow every product many times over. */
+#if defined(__x86_64__)
+typedef unsigned int float_mode;
+static float_mode flush_denormals(void) {
+    float_mode before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040u);
+    return before;
+}
+static void restore_denormals(float_mode before) { _mm_setcsr(before); }
+#elif defined(__aarch64__)
+typedef uint64_t float_mode;
+static float_mode flush_denormals(void) {
+    float_mode before;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+    __asm__ volatile("msr fpcr, %0" : : "r"(before | (UINT64_C(1) << 24)));
+    return before;
+}
+static void restore_denormals(float_mode before) {
+    __asm__ volatile("msr fpcr, %0" : : "r"(before));
+}
+#else
+typedef int float_mode;
+static float_mode flush_denormals(void) { return 0; }
+static void restore_denormals(float_mode before) { (void)before; }
+#endif
+
+/* One thread's share: row blocks `index`, `index + threads`, ... */
+typedef struct {
+    const gru_call *call;
+    const void *weights;
+    int64_t threads;
+    int64_t next;
+    void (*work)(const gru_call *, const void *weights, int64_t index, int64_t threads);
+} team;
+
+typedef struct {
+    team *shared;
+    int64_t index;
+} member;
+
+static void run_share(team *shared, int64_t index) {
+    float_mode before = flush_denormals();
+    shared->work(shared->call, shared->weights, index, shared->threads);
+    restore_denormals(before);
+}
+
+static void pool_body(void *data) {
+    team *shared = data;
+    /* A runner may start fewer threads than asked for: whoever is there takes what is left. */
+    for (;;) {
+        int64_t index = __atomic_fetch_add(&shared->next, 1, __ATOMIC_RELAXED);
+        if (index >= shared->threads) return;
+        run_share(shared, index);
+    }
+}
+
+static void *thread_body(void *data) {
+    member *one = data;
+    run_share(one->shared, one->index);
+    return NULL;
+}
+
+/* libgomp's pool does not survive a fork: its threads are gone in the child, and it waits for them. */
+static int forked;
+static void note_fork(void) { forked = 1; }
+static void watch_forks(void) { pthread_atfork(NULL, NULL, note_fork); }
+
+static void run_team(team *shared, gru_runner runner) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_t threads[MAX_THREADS];
+    member members[MAX_THREADS];
+    int64_t started = 1;
+    if (shared->threads == 1) {
+        run_share(shared, 0);
+        return;
+    }
+    pthread_once(&once, watch_forks);
+    if (runner && !forked) {
+        runner(pool_body, shared, (unsigned)shared->threads, 0);
+        return;
+    }
+    for (; started < shared->threads; started++) {
+        members[started] = (member){shared, started};
+        if (pthread_create(&threads[started], NULL, thread_body, &members[started])) break;
+    }
+    run_share(shared, 0);
+    for (int64_t i = started; i < shared->threads; i++) run_share(shared, i);
+    for (int64_t i = 1; i < started; i++) pthread_join(threads[i], NULL);
+}
+
+static int64_t team_size(const gru_call *c, int64_t block_rows) {
+    int64_t blocks = (c->batch_size + block_rows - 1) / block_rows;
+    return min_i64(min_i64(blocks, MAX_THREADS), c->threads > 1 ? c->threads : 1);
+}
+
+static float *aligned_floats(int64_t count) {
+    void *memory = NULL;
+    return posix_memalign(&memory, 64, (size_t)count * sizeof(float)) ? NULL : memory;
+}
+
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+#define NAME(name) JOIN(name, ISA)
+
+#define ISA portable
+#define TARGET
+#define LANES 4
+#define ROWS 4
+#include "gru_kernel_inner.h"
+
+#if defined(__x86_64__)
+#define ISA avx2
+#define TARGET __attribute__((target("avx2,fma")))
+#define LANES 8
+#define ROWS 4
+#include "gru_kernel_inner.h"
+
+#define ISA avx512
+#define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma")))
+#define LANES 16
+#define ROWS 8
+#include "gru_kernel_inner.h"
+#endif
+
+typedef struct {
+    const char *name;
+    int64_t rows;
+    int (*forward)(const gru_call *);
+    int (*backward)(const gru_call *);
+} isa;
+
+static const isa ISAS[] = {
+#if defined(__x86_64__)
+    {"avx512", 8, forward_avx512, backward_avx512},
+    {"avx2", 4, forward_avx2, backward_avx2},
+#endif
+    {"portable", 4, forward_portable, backward_portable},
+};
+enum { NUM_ISAS = sizeof ISAS / sizeof *ISAS };
+
+static const isa *chosen = &ISAS[NUM_ISAS - 1];
+
+const char *gru_isa_name(int index) {
+    return index >= 0 && index < (int)NUM_ISAS ? ISAS[index].name : NULL;
+}
+
+int gru_isa_usable(int index) {
+    if (index < 0 || index >= (int)NUM_ISAS) return 0;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (index == 0) {
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+    }
+    if (index == 1) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+    return 1;
+}
+
+int gru_choose(int index) {
+    if (!gru_isa_usable(index)) return -1;
+    chosen = &ISAS[index];
+    return 0;
+}
+
+int64_t gru_row_blocks(int64_t batch_size) { return (batch_size + chosen->rows - 1) / chosen->rows; }
+int gru_forward(const gru_call *call) { return chosen->forward(call); }
+int gru_backward(const gru_call *call) { return chosen->backward(call); }
