@@ -4,75 +4,19 @@ Shapes: B batch, T time steps (right-padded), F input features, H output feature
     if bidirectional), L layers times directions.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gru_suite.cells.layers import (
-    Layer,
-    LayerState,
-    gru_layer,
-    lstm_layer,
-    rnn_relu_layer,
-    rnn_tanh_layer,
-)
+from gru_suite.cells.layers import LayerState
 from gru_suite.cells.ragged import RaggedBatch, all_valid
-from gru_suite.cells.relu_gru import relu_gru_layer
+from gru_suite.cells.stack import kernel_serves
+from gru_suite.cells.table import CELLS as CELLS
+from gru_suite.cells.table import check_options
 from gru_suite.errors import UserError
 
 State = Tensor | tuple[Tensor, Tensor]
-"""Hidden state (L, B, hidden_size) of a gru or rnn; hidden and cell state of an lstm."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A cell with one activation: the module that holds its weights, and one layer's recurrence."""
-
-    module: Callable[..., nn.RNNBase]
-    layer: Layer
-    native: bool = True
-    """Whether calling the module itself computes the recurrence."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What tells one recurrence from another."""
-
-    num_gates: int
-    num_states: int
-    variants: dict[str, Variant]
-    forget_gate: int | None = None
-    """Place of the forget gate among the gates."""
-
-
-CELLS: dict[str, Cell] = {
-    "gru": Cell(
-        num_gates=3,
-        num_states=1,
-        variants={
-            "tanh": Variant(nn.GRU, gru_layer),
-            "relu": Variant(nn.GRU, relu_gru_layer, native=False),
-        },
-    ),
-    "lstm": Cell(
-        num_gates=4,
-        num_states=2,
-        variants={"tanh": Variant(nn.LSTM, lstm_layer)},
-        forget_gate=1,
-    ),
-    "rnn": Cell(
-        num_gates=1,
-        num_states=1,
-        variants={
-            "tanh": Variant(nn.RNN, rnn_tanh_layer),
-            "relu": Variant(partial(nn.RNN, nonlinearity="relu"), rnn_relu_layer),
-        },
-    ),
-}
+"""Hidden state (L, B, hidden_size) of a gru, rnn or min_gru; hidden and cell state of an lstm."""
 
 
 class RecurrentBackbone(nn.Module):
@@ -91,6 +35,8 @@ class RecurrentBackbone(nn.Module):
               c' = f * c + i * g,  h' = o * tanh(c')
 
         rnn   h' = act(W_ih x + b_ih + W_hh h + b_hh)
+
+        min_gru  as in :class:`gru_suite.cells.min_gru.MinGRU`
 
     The GRU is that of Cho et al. 2014 (https://arxiv.org/abs/1406.1078) in torch's variant: the
     reset gate acts after the recurrent product (Cho: ``W_hn (r * h)``), so that all three products
@@ -116,7 +62,7 @@ class RecurrentBackbone(nn.Module):
 
         Args:
             input_size: features of a time step, at least 1.
-            cell: a name in ``CELLS``: gru, lstm or rnn.
+            cell: a name in ``CELLS``: gru, lstm, rnn or min_gru.
             hidden_size: units of each layer and direction, at least 1.
             num_layers: stacked layers, at least 1.
             bidirectional: run a second pass from the last valid step to the first; doubles
@@ -130,7 +76,7 @@ class RecurrentBackbone(nn.Module):
         """
         super().__init__()
         sizes = {"hidden_size": hidden_size, "num_layers": num_layers, "input_size": input_size}
-        _check_options(sizes, cell, dropout, activation)
+        check_options(sizes, cell, dropout, activation)
         self.input_size = input_size
         self.output_size = hidden_size * (2 if bidirectional else 1)
         self._cell = CELLS[cell]
@@ -170,6 +116,8 @@ class RecurrentBackbone(nn.Module):
         states_LBH = self._initial_states(x_BTF, state)
         if lengths_B is not None and all_valid(lengths_B, *x_BTF.shape[:2]):
             lengths_B = None
+        if self._variant.kernel is not None and kernel_serves(self.rnn, x_BTF):
+            return self._variant.kernel(self.rnn, x_BTF, lengths_B, states_LBH[0])
         if lengths_B is not None or not self._variant.native:
             return self._forward_by_layer(x_BTF, lengths_B, states_LBH)
         h_BTH, last_LBH = self.rnn(x_BTF, _as_state(states_LBH))
@@ -250,12 +198,13 @@ def count_parameters(
 
     It is the sum over layers and directions of ``gates * H * (F + H + 2)``, with H the hidden size,
     F the layer's input size (``input_size``, then the output size of the layer below) and 1 (rnn),
-    3 (gru) or 4 (lstm) gates.
+    3 (gru) or 4 (lstm) gates; for min_gru of ``2 * H * (F + 1)``.
     """
     directions = 2 if bidirectional else 1
-    above = (num_layers - 1) * (directions * hidden_size + hidden_size + 2)
+    beside_input = hidden_size + 2 if CELLS[cell].recurrent else 1
+    above = (num_layers - 1) * (directions * hidden_size + beside_input)
     units = CELLS[cell].num_gates * hidden_size * directions
-    return units * (input_size + hidden_size + 2 + above)
+    return units * (input_size + beside_input + above)
 
 
 def _open_forget_gate(rnn: nn.RNNBase, gate: int) -> None:
@@ -268,30 +217,3 @@ def _open_forget_gate(rnn: nn.RNNBase, gate: int) -> None:
 
 def _as_state(states_LBH: LayerState) -> State:
     return (states_LBH[0], states_LBH[1]) if len(states_LBH) == 2 else states_LBH[0]
-
-
-def _check_options(sizes: dict[str, int], cell: str, dropout: float, activation: str) -> None:
-    for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise UserError(f"backbone.{name}={size!r}: needs a whole number of at least 1")
-    if cell not in CELLS:
-        raise UserError(f"backbone.cell={cell!r}: choose one of {', '.join(CELLS)}")
-    activations = CELLS[cell].variants
-    if activation not in activations:
-        raise UserError(
-            f"backbone.activation={activation!r}: with backbone.cell={cell} "
-            f"choose one of {', '.join(activations)}"
-        )
-    if (
-        isinstance(dropout, bool)
-        or not isinstance(dropout, int | float)
-        or not 0.0 <= dropout < 1.0
-    ):
-        raise UserError(f"backbone.dropout={dropout!r}: needs a number with 0 <= dropout < 1")
-    # torch applies dropout between layers only, so one layer with dropout > 0 would silently train
-    # without it.
-    if dropout and sizes["num_layers"] == 1:
-        raise UserError(
-            f"backbone.dropout={dropout} has no effect with num_layers=1: "
-            "set dropout=0 or num_layers=2 or more"
-        )

@@ -33,10 +33,15 @@ typedef struct {
     int64_t gate_stride;
     int64_t save_gates;        /* nonzero: forward leaves in `gates` what backward needs */
     float *last;               /* (B, H) state after the last step */
-    /* Backward only. */
+    /* Backward only: steps last_step - 1 down to first_step, of which the call for the last steps comes
+       first. grad_state carries what one call leaves to the next. */
+    int64_t first_step;
+    int64_t last_step;
     const float *grad_hidden;  /* (N, H), or NULL for zeros */
     const float *grad_last;    /* (B, H), or NULL for zeros */
-    float *grad_gates;         /* (N, 4H): gradients of n's input part, r, z, n's recurrent part */
+    float *grad_gates;         /* (rows of these steps, 4H): gradients of n's input part, r, z, n's
+                                  recurrent part */
+    int64_t first_row;         /* the row of the N that is grad_gates' first */
     float *grad_bias;          /* (gru_row_blocks(B), 4H), zeroed: grad_gates summed over rows */
     float *grad_state;         /* (B, H) */
     gru_runner runner;         /* NULL: threads of our own */

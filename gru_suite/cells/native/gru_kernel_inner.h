@@ -289,7 +289,7 @@ FN void NAME(backward_gates)(const gru_call *c, int64_t step, int64_t b, int64_t
         for (int64_t i = 0; i < rows; i++) {
             const int64_t row = row_of(c, step, b + i);
             const float *gates = c->gates + row * c->gate_stride + unit;
-            float *grad_gates = c->grad_gates + row * 4 * H + unit;
+            float *grad_gates = c->grad_gates + (row - c->first_row) * 4 * H + unit;
             float *carry = c->grad_state + (b + i) * H + unit;
             vec r = NAME(load_some)(gates, count);
             vec z = NAME(load_some)(gates + H, count);
@@ -325,7 +325,7 @@ FN void NAME(backward_tile)(const gru_call *c, const float *panel, int64_t step,
     vec sums[8][1][3];
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++) {
-        grads[i] = c->grad_gates + row_of(c, step, b + i) * 4 * H + H;
+        grads[i] = c->grad_gates + (row_of(c, step, b + i) - c->first_row) * 4 * H + H;
 #pragma GCC unroll 8
         for (int v = 0; v < vecs; v++)
             sums[i][0][v] = NAME(load_some)(c->grad_state + (b + i) * H + unit + v * LANES,
@@ -369,7 +369,8 @@ static int NAME(panel_vecs)(int64_t left) { return left == 4 || left == 2 ? 2 : 
 static TARGET void NAME(backward_share)(const gru_call *c, const void *weights, int64_t index,
                                         int64_t threads) {
     const int64_t H = c->hidden_size, V = (H + LANES - 1) / LANES, stride = threads * ROWS;
-    for (int64_t first = index * ROWS; first < c->batch_size; first += stride) {
+    for (int64_t first = index * ROWS; c->last_step == c->num_steps && first < c->batch_size;
+         first += stride) {
         size_t floats = (size_t)(min_i64(first + ROWS, c->batch_size) - first) * (size_t)H;
         float *carry = c->grad_state + first * H;
         if (c->grad_last) {
@@ -378,7 +379,7 @@ static TARGET void NAME(backward_share)(const gru_call *c, const void *weights, 
             memset(carry, 0, floats * sizeof(float));
         }
     }
-    for (int64_t step = c->num_steps - 1; step >= 0; step--) {
+    for (int64_t step = c->last_step - 1; step >= c->first_step; step--) {
         const int64_t running = rows_at(c, step);
         const float *panel = weights;
         for (int64_t b = index * ROWS; b < running; b += stride)

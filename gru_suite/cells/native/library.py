@@ -1,0 +1,132 @@
+"""The C kernel as a shared library: whether it is there, and for which instruction set it runs.
+
+``GRU_SUITE_KERNEL=torch`` switches it off; ``avx512``, ``avx2`` or ``portable`` choose an instruction
+set where the machine has several.
+"""
+
+import ctypes
+import logging
+import os
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+from gru_suite.errors import UserError
+
+VARIABLE = "GRU_SUITE_KERNEL"
+OFF = "torch"
+
+_log = logging.getLogger(__name__)
+
+_SIZES = "num_steps batch_size input_size hidden_size reverse threads"
+_INPUTS = "offsets lengths x state weight_ih weight_hh bias_ih bias_hh hidden gates"
+_GRADIENTS = "grad_hidden grad_last grad_gates"
+
+
+def _fields() -> list[tuple[str, type]]:
+    number, pointer = ctypes.c_int64, ctypes.c_void_p
+    return [
+        *((name, number) for name in _SIZES.split()),
+        *((name, pointer) for name in _INPUTS.split()),
+        *((name, number) for name in ("gate_stride", "save_gates")),
+        ("last", pointer),
+        *((name, number) for name in ("first_step", "last_step")),
+        *((name, pointer) for name in _GRADIENTS.split()),
+        ("first_row", number),
+        *((name, pointer) for name in ("grad_bias", "grad_state", "runner")),
+    ]
+
+
+class Call(ctypes.Structure):
+    """``gru_call`` of gru_kernel.h, where every field is explained."""
+
+    _fields_ = _fields()
+
+
+class Kernel:
+    """The loaded library, set to one instruction set.
+
+    Attributes:
+        name: the instruction set.
+    """
+
+    def __init__(self, library: ctypes.CDLL, wanted: str | None) -> None:
+        """Choose the instruction set.
+
+        Args:
+            library: the shared library.
+            wanted: an instruction set; None means the best that the machine has.
+
+        Raises:
+            UserError: the machine or the library does not have it.
+        """
+        library.gru_isa_name.restype = ctypes.c_char_p
+        library.gru_row_blocks.restype = ctypes.c_int64
+        library.gru_row_blocks.argtypes = [ctypes.c_int64]
+        names: list[str] = []
+        while (name := library.gru_isa_name(len(names))) is not None:
+            names.append(name.decode())
+        usable = [name for i, name in enumerate(names) if library.gru_isa_usable(i)]
+        if wanted is not None and wanted not in usable:
+            raise UserError(f"{VARIABLE}={wanted}: choose one of {', '.join([OFF, *usable])}")
+        self.name = wanted or usable[0]
+        library.gru_choose(names.index(self.name))
+        self._library = library
+        self._runner = _pool_of_torch()
+
+    def call(self) -> Call:
+        """Return a new call with nothing set but who runs its threads."""
+        return Call(runner=self._runner)
+
+    def forward(self, call: Call) -> None:
+        """Run all steps of a layer.
+
+        Raises:
+            MemoryError: no room for the packed weights.
+        """
+        if self._library.gru_forward(ctypes.byref(call)):
+            raise MemoryError("GRU kernel: no memory for the packed weights")
+
+    def backward(self, call: Call) -> None:
+        """Run some steps of a layer's gradient.
+
+        Raises:
+            MemoryError: no room for the packed weights.
+        """
+        if self._library.gru_backward(ctypes.byref(call)):
+            raise MemoryError("GRU kernel: no memory for the packed weights")
+
+    def row_blocks(self, batch_size: int) -> int:
+        """Return the number of rows of ``grad_bias``."""
+        return int(self._library.gru_row_blocks(batch_size))
+
+
+@cache
+def kernel() -> Kernel | None:
+    """Return the kernel; None where it is switched off or was not built."""
+    wanted = os.environ.get(VARIABLE) or None
+    if wanted == OFF:
+        return None
+    paths = [Path(__file__).with_name(f"_gru_kernel{end}") for end in EXTENSION_SUFFIXES]
+    found = [path for path in paths if path.is_file()]
+    if not found:
+        if wanted is not None:
+            raise UserError(
+                f"{VARIABLE}={wanted}: the GRU kernel was not built; install with a C compiler"
+            )
+        _log.debug("the GRU kernel was not built (no C compiler): torch.nn.GRU runs instead")
+        return None
+    return Kernel(ctypes.CDLL(str(found[0])), wanted)
+
+
+def _pool_of_torch() -> int | None:
+    """Return the address of the OpenMP call by which torch runs its own threads, if it is GNU's.
+
+    A second pool would fight with torch's for the cores: its threads spin for milliseconds after
+    each of torch's own products.
+    """
+    try:
+        run = ctypes.CDLL(None).GOMP_parallel
+    except (AttributeError, OSError, TypeError):
+        return None
+    return ctypes.cast(run, ctypes.c_void_p).value

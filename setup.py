@@ -1,0 +1,20 @@
+"""The one part of the build that pyproject.toml cannot say: the C kernel, which may be missing."""
+
+from setuptools import Extension, setup
+
+NATIVE = "gru_suite/cells/native"
+
+setup(
+    ext_modules=[
+        Extension(
+            "gru_suite.cells.native._gru_kernel",
+            [f"{NATIVE}/gru_kernel.c"],
+            depends=[f"{NATIVE}/gru_kernel.h", f"{NATIVE}/gru_kernel_inner.h"],
+            # Instruction sets are chosen at run time: nothing here names the machine's own.
+            extra_compile_args=["-O3", "-ffp-contract=fast", "-pthread"],
+            extra_link_args=["-pthread"],
+            # Without a compiler the install goes on, and torch.nn.GRU runs.
+            optional=True,
+        )
+    ]
+)
