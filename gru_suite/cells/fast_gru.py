@@ -4,6 +4,8 @@ Shapes: B sequences sorted by falling length, T time steps, N valid steps of all
     by time step, then by sequence), F input features, H hidden units, G = 3H gates r, z, n.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -21,7 +23,7 @@ _MIN_CHUNK_ROWS = 512
 def run_layer(
     x_NF: Tensor,
     state_BH: Tensor,
-    weights: tuple[Tensor, Tensor, Tensor, Tensor],
+    weights: Sequence[Tensor],
     offsets: Tensor | None,
     lengths_B: Tensor | None,
     reverse: bool,
@@ -39,7 +41,8 @@ def run_layer(
     Returns:
         The hidden states, (N, H), and the state after each sequence's last step, (B, H).
     """
-    inputs = (x_NF, state_BH, *weights)
+    weight_ih_GF, weight_hh_GH, bias_ih_G, bias_hh_G = weights
+    inputs = (x_NF, state_BH, weight_ih_GF, weight_hh_GH, bias_ih_G, bias_hh_G)
     recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
     if recorded or torch.compiler.is_compiling():
         hidden_NH, last_BH, _ = _layer(*inputs, offsets, lengths_B, reverse)

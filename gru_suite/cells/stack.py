@@ -29,7 +29,7 @@ def kernel_serves(rnn: nn.RNNBase, x_BTF: Tensor) -> bool:
         # Subclasses, such as fake or quantized tensors, have no memory that C may read.
         and (type(x_BTF) is Tensor or torch.compiler.is_compiling())
         and not torch.compiler.is_exporting()
-        and not torch.jit.is_tracing()
+        and not torch._C._get_tracing_state()
         and not torch.is_autocast_enabled("cpu")
         and torch._C._functorch.maybe_current_level() is None
         and torch.autograd.forward_ad._current_level < 0

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -20,7 +21,8 @@ Stack = Callable[[nn.RNNBase, Tensor, Tensor | None, Tensor], tuple[Tensor, Tens
 class Variant:
     """A cell with one activation: the module that holds its weights, and one layer's recurrence."""
 
-    module: Callable[..., nn.RNNBase | MinGRU]
+    module: Callable[..., Any]
+    """A ``torch.nn`` recurrence, or one with its attributes: ``all_weights``, ``num_layers`` ..."""
     layer: Layer
     native: bool = True
     """Whether calling the module itself computes the recurrence."""

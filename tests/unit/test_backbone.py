@@ -176,7 +176,7 @@ def test_dropout_acts_between_layers_in_training_only():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"cell": "gro"}, "backbone.cell='gro': choose one of gru, lstm, rnn"),
+        ({"cell": "gro"}, "backbone.cell='gro': choose one of gru, lstm, rnn, min_gru"),
         ({"hidden_size": 0}, "backbone.hidden_size=0: needs a whole number of at least 1"),
         ({"hidden_size": 2.5}, "backbone.hidden_size=2.5"),
         ({"num_layers": -1}, "backbone.num_layers=-1"),

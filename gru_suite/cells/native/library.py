@@ -1,7 +1,7 @@
 """The C kernel as a shared library: whether it is there, and for which instruction set it runs.
 
-``GRU_SUITE_KERNEL=torch`` switches it off; ``avx512``, ``avx2`` or ``portable`` choose an instruction
-set where the machine has several.
+``GRU_SUITE_KERNEL=torch`` switches it off; ``avx512``, ``avx2`` or ``portable`` choose an
+instruction set where the machine has several.
 """
 
 import ctypes
