@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gru_suite.checkpoint import load
+    from gru_suite.weights import load_backbone, save_backbone
 
     __version__: str
 
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "load_backbone", "save_backbone"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,6 +20,10 @@ def __getattr__(name: str) -> Any:
         from gru_suite.checkpoint import load
 
         return load
+    if name in ("load_backbone", "save_backbone"):
+        from gru_suite import weights
+
+        return getattr(weights, name)
     if name == "__version__":
         from importlib.metadata import version
 

@@ -186,6 +186,19 @@ class RecurrentBackbone(nn.Module):
             raise UserError(f"state of shapes {found}: the backbone needs {needed}")
         return states
 
+    def to_torch(self) -> nn.RNNBase:
+        """Return the equal ``torch.nn.GRU``, ``LSTM`` or ``RNN``: :func:`weights.to_torch`."""
+        from gru_suite.weights import to_torch
+
+        return to_torch(self)
+
+    @staticmethod
+    def from_torch(rnn: nn.RNNBase) -> "RecurrentBackbone":
+        """Return the equal backbone of a plain torch module: :func:`weights.from_torch`."""
+        from gru_suite.weights import from_torch
+
+        return from_torch(rnn)
+
 
 def count_parameters(
     input_size: int,

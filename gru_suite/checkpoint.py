@@ -5,15 +5,24 @@ import pickle
 import warnings
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from gru_suite.errors import UserError
-from gru_suite.task import CHECKPOINT_FORMAT, SequenceTask
+
+if TYPE_CHECKING:
+    from gru_suite.task import SequenceTask
+
+CHECKPOINT_FORMAT = 1
+"""The version of what ``SequenceTask.on_save_checkpoint`` adds to Lightning's checkpoint.
+
+It rises only when older versions of the package could not read the result rightly; what is merely
+added leaves it, and is ignored by them.
+"""
 
 
-def load(path: str | Path, device: str | torch.device = "cpu") -> SequenceTask:
+def load(path: str | Path, device: str | torch.device = "cpu") -> "SequenceTask":
     """Load a task from a checkpoint, ready to predict.
 
     Args:
@@ -75,7 +84,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def _task_class(reference: str, path: str | Path) -> type[SequenceTask]:
+def _task_class(reference: str, path: str | Path) -> "type[SequenceTask]":
+    # Here, because Lightning takes seconds to import, and a backbone alone needs none.
+    from gru_suite.task import SequenceTask
+
     module_name, _, class_name = reference.partition(":")
     package = module_name.partition(".")[0]
     plugins = {e.value.partition(".")[0] for e in entry_points(group="gru_suite.tasks")}

@@ -13,11 +13,10 @@ from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
 from gru_suite.backbone import RecurrentBackbone
+from gru_suite.checkpoint import CHECKPOINT_FORMAT
 from gru_suite.errors import UserError
 from gru_suite.optim import build_optimizer, build_scheduler
-
-# The version of what `on_save_checkpoint` adds to Lightning's checkpoint.
-CHECKPOINT_FORMAT = 1
+from gru_suite.weights import TRAINING_KEYS
 
 
 class SequenceTask(pl.LightningModule, ABC):
@@ -54,7 +53,9 @@ class SequenceTask(pl.LightningModule, ABC):
         """Build the backbone and the metrics.
 
         Args:
-            backbone: options of :class:`RecurrentBackbone` other than ``input_size``.
+            backbone: options of :class:`RecurrentBackbone` other than ``input_size``; what a
+                training does with them besides (``init_from``, ``freeze_epochs``) changes nothing
+                here, so a checkpoint needs no other.
             input_size: features that the encoder gives the backbone at each step.
             schema: plain description of the data.
             optimizer: options of :func:`gru_suite.optim.build_optimizer`.
@@ -66,7 +67,8 @@ class SequenceTask(pl.LightningModule, ABC):
         self.scoring: dict[str, Any] = {}
         self._optimizer = optimizer or {"name": "adamw", "lr": 1e-3}
         self._scheduler = scheduler or {"name": "constant"}
-        self.backbone = RecurrentBackbone(input_size, **backbone)
+        shape = {key: value for key, value in backbone.items() if key not in TRAINING_KEYS}
+        self.backbone = RecurrentBackbone(input_size, **shape)
 
     # What a task says of itself
 
@@ -92,6 +94,19 @@ class SequenceTask(pl.LightningModule, ABC):
 
     def warm_start(self, train: Iterable[Any], val: Iterable[Any]) -> None:
         """Set what the data determines without gradients; called once before a fit, on CPU."""
+
+    def take_over(self, checkpoint: Mapping[str, Any]) -> dict[str, str]:
+        """Take weights from a checkpoint of another training; a task may take more than these.
+
+        Args:
+            checkpoint: as :func:`gru_suite.checkpoint.read_checkpoint` gives it.
+
+        Returns:
+            Name of each tensor that could have been taken to what became of it.
+        """
+        from gru_suite.transfer import copy_fitting
+
+        return copy_fitting(self.backbone, checkpoint["state_dict"], "backbone.")
 
     def write_plots(self, loader: DataLoader[Any], folder: Path) -> list[Path]:
         """Draw what a person would look at after a run; return the files written."""

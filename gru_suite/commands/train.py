@@ -6,7 +6,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from gru_suite.data import SequenceDataModule
 from gru_suite.epochs import EpochLog
@@ -22,6 +22,7 @@ from gru_suite.runtime import (
     prepare_process,
 )
 from gru_suite.task import SequenceTask
+from gru_suite.transfer import FreezeBackbone, start_from
 
 
 def train(cfg: DictConfig) -> float | None:
@@ -45,9 +46,14 @@ def train(cfg: DictConfig) -> float | None:
     task.run_info = {"data": plain(cfg.data), "name": data.name, "seed": cfg.seed}
     print(f"{type(task).__name__}: {cfg.backbone.cell}, {task.num_parameters:,} parameters")
 
+    callbacks: list[Callback] = []
+    if cfg.backbone.init_from and cfg.checkpoint is None:
+        print("\n".join(start_from(task, cfg.backbone.init_from)), flush=True)
+    if cfg.backbone.freeze_epochs:
+        callbacks.append(FreezeBackbone(cfg.backbone.freeze_epochs))
     best, last = keep_checkpoints(cfg.monitor.metric, cfg.monitor.mode, folder / "checkpoints")
     epochs = EpochLog(folder / "metrics.csv", cfg.monitor.metric, cfg.monitor.mode)
-    callbacks = [*build_all(cfg.callbacks), best, last, epochs]
+    callbacks += [*build_all(cfg.callbacks), best, last, epochs]
     loggers = build_all(cfg.logger) or False
     trainer = make_trainer(cfg.device, callbacks, logger=loggers, **plain(cfg.trainer))
 

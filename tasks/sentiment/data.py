@@ -8,16 +8,23 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader
 
-from gru_suite.data import SequenceDataModule, SequenceDataset, bucket_loader
+from gru_suite.data import (
+    SequenceDataModule,
+    SequenceDataset,
+    bucket_loader,
+    spread_by_length,
+)
 from gru_suite.errors import UserError, nearest
 
 from .layouts import Parts, read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
 from .ngrams import check_ngrams
+from .pieces import cut_pieces
 from .samples import load_movie_reviews
 from .splits import PARTS, class_numbers, complete_parts, count_overlap, drop_unusable, order_labels
 from .tables import Column, read_labelled_table
 from .texts import Texts, check_encoding
 from .tokens import PADDING, TRUNCATIONS, TextCodec, train_tokenizer, unknown_share
+from .vocabulary import read_vocabulary
 
 SOURCES = ("table", "folders", "sst2", "sst5", "trec", "tweeteval", "movie_reviews")
 
@@ -54,6 +61,8 @@ class TextDataModule(SequenceDataModule):
         char_ngrams: Sequence[int] | None = (3, 6),
         max_tokens: int = 400,
         truncation: str = "both",
+        piece_tokens: int | None = None,
+        vocabulary_from: str | None = None,
         batch_size: int = 32,
         num_workers: int = 0,
         seed: int = 0,
@@ -88,6 +97,10 @@ class TextDataModule(SequenceDataModule):
                 beside its own number; None has words only. The pieces of bpe have none.
             max_tokens: longer texts are cut.
             truncation: what is kept of them: head, tail, or half from both.
+            piece_tokens: cut training texts into pieces of so many tokens, each with the label of
+                its text, to learn from long texts what short ones say; None leaves them whole.
+            vocabulary_from: a checkpoint of this task whose vocabulary and n-grams are used instead
+                of learning some; None learns them.
             batch_size: texts in a batch.
             num_workers: processes that make batches; they cost little, so 0 is usually fastest.
             seed: of the training order; each epoch has its own.
@@ -103,6 +116,8 @@ class TextDataModule(SequenceDataModule):
         for name, value in (counts | {"max_tokens": max_tokens, "batch_size": batch_size}).items():
             _check_count(name, value, 3 if name == "vocabulary_size" else 1)
         _check_count("num_workers", num_workers, 0)
+        if piece_tokens is not None:
+            _check_count("piece_tokens", piece_tokens, 1)
         check_encoding(encoding)
         self.source, self.subset, self.encoding = source, subset, encoding
         self.paths = {"train": train_path, "val": val_path, "test": test_path}
@@ -116,6 +131,7 @@ class TextDataModule(SequenceDataModule):
         check_ngrams(char_ngrams)
         sizes = list(char_ngrams) if char_ngrams and tokenizer == "word" else None
         self._ngrams = {"char_ngrams": sizes}
+        self._piece_tokens, self._vocabulary_from = piece_tokens, vocabulary_from
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self._schema = schema
         self.parts: Parts = {}
@@ -154,7 +170,10 @@ class TextDataModule(SequenceDataModule):
         codec = TextCodec(self._schema)
         for part, texts in self.parts.items():
             numbers = class_numbers(texts, self._schema["labels"])
-            self.datasets[part] = SequenceDataset(codec.encode(texts.texts), numbers, texts.texts)
+            found = codec.encode(texts.texts), numbers, texts.texts
+            if part == "train" and self._piece_tokens:
+                found = cut_pieces(*found, self._piece_tokens)
+            self.datasets[part] = SequenceDataset(*found)
 
     def _read(self) -> Parts:
         readers: dict[str, Callable[[Path], Parts]] = {
@@ -208,17 +227,21 @@ class TextDataModule(SequenceDataModule):
     def _learn(self, train: Texts) -> dict[str, Any]:
         labels = order_labels(train.labels, self._wanted_labels())
         counts = Counter(train.labels)
-        tokenizer = train_tokenizer(train.texts, **self._vocabulary)  # type: ignore[arg-type]
         return {
             "labels": labels,
             "class_counts": [counts[label] for label in labels],
-            "tokenizer": tokenizer.to_str(),
-            "vocabulary_size": tokenizer.get_vocab_size(),
             "text_column": self.columns["text_column"],
             "encoding": self.encoding,
             **self._cut,
-            **self._ngrams,
+            **self._known_words(train),
         }
+
+    def _known_words(self, train: Texts) -> dict[str, Any]:
+        if self._vocabulary_from is not None:
+            return read_vocabulary(self._vocabulary_from)
+        tokenizer = train_tokenizer(train.texts, **self._vocabulary)  # type: ignore[arg-type]
+        size = tokenizer.get_vocab_size()
+        return {"tokenizer": tokenizer.to_str(), "vocabulary_size": size, **self._ngrams}
 
     def schema(self) -> dict[str, Any]:
         """Return the schema, plain data: the given one, or the one learned by ``setup``."""
@@ -252,8 +275,14 @@ class TextDataModule(SequenceDataModule):
         """
         from .baselines import baseline_scores
 
-        numbers = {part: dataset.labels for part, dataset in self.datasets.items()}
+        labels = self.schema()["labels"]
+        numbers = {part: class_numbers(texts, labels) for part, texts in self.parts.items()}
         return baseline_scores(self.parts, numbers, self.schema()["class_counts"], stage)
+
+    def raw_examples(self, count: int) -> list[Any]:
+        """Return test texts."""
+        test = self.datasets["test"]
+        return [test.names[row] for row in spread_by_length(test.lengths, count)]
 
     def summary(self) -> list[str]:
         """Say what was read, how it was split, how long texts are, and what was left out."""

@@ -3,7 +3,7 @@
 Shapes: B batch, N texts, T tokens (right-padded), F embedding size, K classes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from gru_suite.classification import ClassificationTask, Predictions
 from gru_suite.data import SequenceBatch, SequenceDataset, bucket_loader
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
+from gru_suite.transfer import copy_fitting
 
 from .encoder import TokenEncoder
 from .importance import TokenImportance, explain, write_page
@@ -23,6 +24,7 @@ from .tables import text_cells
 from .texts import TABLE_SUFFIXES, read_lines, read_table
 from .tokens import TextCodec
 from .vectors import copy_vectors
+from .vocabulary import VOCABULARY
 from .wide import WidePath
 
 Raw = str | Path | pd.DataFrame | Sequence[str]
@@ -122,6 +124,23 @@ class SentimentTask(ClassificationTask):
         """Fit the linear path."""
         if self.wide is not None:
             self.wide.fit(train)
+
+    def take_over(self, checkpoint: Mapping[str, Any]) -> dict[str, str]:
+        """Take the backbone; with the same vocabulary the embedding too, with the same labels all.
+
+        The linear path of the checkpoint becomes a feature of the one that is fitted here.
+        """
+        notes = super().take_over(checkpoint)
+        schema, state = checkpoint["hyper_parameters"].get("schema", {}), checkpoint["state_dict"]
+        if any(schema.get(key) != self.schema.get(key) for key in VOCABULARY):
+            return notes
+        notes |= copy_fitting(self.encoder, state, "encoder.")
+        if schema.get("labels") == self.labels:
+            notes |= copy_fitting(self.poolings, state, "poolings.")
+            notes |= copy_fitting(self.head, state, "head.")
+            if self.wide is not None:
+                notes["wide"] = self.wide.take_prior(state, "wide.")
+        return notes
 
     def forward(self, batch: SequenceBatch) -> Tensor:
         """Return logits, shape (B, K); in training those of the recurrent path alone.

@@ -5,16 +5,17 @@ Shapes: B batch, T tokens (right-padded), P numbers of a token, M features of a 
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
+from scipy.sparse import csr_matrix, hstack  # type: ignore[import-untyped]
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gru_suite.data import SequenceBatch
+from gru_suite.transfer import TAKEN
 
 from .tokens import PADDING, UNKNOWN
 
@@ -55,6 +56,8 @@ class WidePath(nn.Module):
         self.register_buffer("idf_W", torch.zeros(self.nowhere + 1))
         self.register_buffer("weight_WK", torch.zeros(self.nowhere + 1, num_classes))
         self.register_buffer("bias_K", torch.zeros(num_classes))
+        # For the next fit only, so in no checkpoint.
+        self._prior: dict[str, Tensor] | None = None
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return logits, shape (B, K).
@@ -93,8 +96,29 @@ class WidePath(nn.Module):
             scores_TK = scores_TK + grams_MK.unflatten(0, (num_tokens, -1)).sum(1)
         return scores_TK
 
+    def take_prior(self, state: Mapping[str, Tensor], prefix: str) -> str:
+        """Let the next fit know what a path of the same vocabulary and labels says.
+
+        Args:
+            state: of a whole task.
+            prefix: of a path's names in it.
+
+        Returns:
+            What became of it, for a person.
+        """
+        own = self.state_dict()
+        found = {name: state[prefix + name] for name in own if prefix + name in state}
+        if any(name not in found or found[name].shape != own[name].shape for name in own):
+            return "left: no path there, or task.wide_buckets of another number"
+        self._prior = found
+        return TAKEN
+
     def fit(self, batches: Iterable[SequenceBatch]) -> None:
-        """Learn from the batches of the training texts."""
+        """Learn from the batches of the training texts.
+
+        What a prior says of a text is one more feature, so its weights come in by a factor that is
+        learned, and its features keep their idf: it knows words that no training text has.
+        """
         known = [(batch.x, batch.labels_B) for batch in batches]
         labels_N = torch.cat([labels_B for _, labels_B in known]).numpy()
         # A fit begins anew, whatever was learned before.
@@ -109,10 +133,23 @@ class WidePath(nn.Module):
             return
         idf = np.log((1 + len(labels_N)) / (1 + counts_W[used])) + 1
         self.idf_W[used] = torch.from_numpy(idf).float()
-        features_NM = self._matrix(x for x, _ in known)[:, used]
-        weight_KM, bias_K = _logistic(features_NM, labels_N, len(self.bias_K))
-        self.weight_WK[used] = torch.from_numpy(weight_KM.T).float()
+        prior = self._prior
+        if prior is not None:
+            self.idf_W.copy_(prior["idf_W"].where(prior["idf_W"] > 0, self.idf_W))
+        features_NW = self._matrix(x for x, _ in known)
+        columns = [features_NW[:, used]]
+        if prior is not None:
+            said_NK = features_NW @ prior["weight_WK"].numpy()
+            mean_K, spread_K = said_NK.mean(0), said_NK.std(0).clip(min=1e-6)
+            columns.append(csr_matrix((said_NK - mean_K) / spread_K))
+        weight_KM, bias_K = _logistic(hstack(columns, "csr"), labels_N, len(self.bias_K))
         self.bias_K.copy_(torch.from_numpy(bias_K))
+        if prior is not None:
+            weight_KM, factor_KK = np.split(weight_KM, [len(used)], axis=1)
+            scaled_KK = torch.from_numpy((factor_KK / spread_K).T).float()
+            self.weight_WK.copy_(prior["weight_WK"] @ scaled_KK)
+            self.bias_K -= torch.from_numpy(mean_K).float() @ scaled_KK
+        self.weight_WK[used] += torch.from_numpy(weight_KM.T).float()
 
     def _matrix(self, tokens: Iterable[Tensor]) -> csr_matrix:
         """Return the features of texts, shape (N, W)."""

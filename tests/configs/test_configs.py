@@ -19,6 +19,7 @@ from gru_suite.cli import VERBS
 from gru_suite.hydra_setup import prepare_hydra
 from gru_suite.optim import build_optimizer, build_scheduler
 from gru_suite.plugins import own_package
+from gru_suite.weights import TRAINING_KEYS
 
 CONF = own_package().conf
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
@@ -141,7 +142,10 @@ def test_experiment_sets_only_what_there_is(file: Path) -> None:
     for node in filter(None, (cfg.task, cfg.data, *cfg.callbacks.values())):
         assert arguments(node).keys() <= parameters(get_object(node._target_)).keys()
     for group, target in {"trainer": pl.Trainer, "backbone": RecurrentBackbone}.items():
-        assert arguments(cfg[group]).keys() <= inspect.signature(target).parameters.keys()
+        assert (
+            arguments(cfg[group]).keys() - {*TRAINING_KEYS}
+            <= inspect.signature(target).parameters.keys()
+        )
     optimizer = build_optimizer([torch.nn.Parameter(torch.zeros(1))], arguments(cfg.optimizer))
     build_scheduler(optimizer, arguments(cfg.scheduler), total_steps=10, steps_per_epoch=5)
 
@@ -211,6 +215,7 @@ def test_backbone_yaml_is_the_signature_with_its_defaults() -> None:
     given = arguments(composed("train", "backbone=gru").backbone)
     signature = parameters(RecurrentBackbone)
     del signature["input_size"]
+    assert [given.pop(key) for key in TRAINING_KEYS] == [None, 0]
     assert given == {name: parameter.default for name, parameter in signature.items()}
 
 
@@ -219,7 +224,7 @@ def test_backbones_differ_from_the_default_by_their_cell_only(file: Path) -> Non
     given = arguments(composed("train", option(file)).backbone)
     gru = arguments(composed("train", "backbone=gru").backbone)
     assert given == {**gru, "cell": file.stem}
-    RecurrentBackbone(3, **given)
+    RecurrentBackbone(3, **{key: given[key] for key in given if key not in TRAINING_KEYS})
 
 
 @pytest.mark.parametrize("file", options("optimizer"), ids=ids)
