@@ -1,6 +1,7 @@
 """Small tasks that can follow a stream, and what several test modules ask of their streams."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -23,6 +24,9 @@ def with_statistics(task: ClassificationTask, batches: Sequence[Any]) -> Any:
     task.train()
     for each in batches:
         task(each)
+    # Larger weights, so that an error somewhere shows in the answer.
+    with torch.no_grad():
+        task.head.weight.mul_(10)
     return task.eval()
 
 
@@ -57,7 +61,7 @@ def speech_task(
 def pieces(sequence: Any, cuts: Sequence[int]) -> list[Any]:
     """Cut a sequence at places, in any order; some pieces may be empty."""
     places = [0, *sorted(min(cut, len(sequence)) for cut in cuts), len(sequence)]
-    return [sequence[a:b] for a, b in zip(places[:-1], places[1:], strict=True)]
+    return [sequence[a:b] for a, b in pairwise(places)]
 
 
 def gap(found: Predictions, expected: Predictions) -> float:
