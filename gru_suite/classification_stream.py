@@ -86,11 +86,13 @@ class Reading(NamedTuple):
         row: what the stream keeps after it.
         inputs: of the whole steps that are now complete, (S, ...).
         ends: inputs that the answer so far has seen too, but that what comes next may change.
+        short: all inputs, where they do not make a step yet.
     """
 
     row: Row
     inputs: Tensor
     ends: Tensor | None = None
+    short: Tensor | None = None
 
 
 class ClassificationStream(Stream["Predictions"]):
@@ -140,7 +142,8 @@ class ClassificationStream(Stream["Predictions"]):
         num_steps = len(carried) // step_size
         taken, left = carried.tensor_split([num_steps * step_size])
         after = {**row, "carried": left.clone(), "num_steps": row["num_steps"] + num_steps}
-        return Reading(after, taken)
+        short = left if len(left) and not after["num_steps"] else None
+        return Reading(after, taken, short=short)
 
     @torch.inference_mode()
     def _push(self, chunks: list[Any]) -> "Predictions":
@@ -191,10 +194,10 @@ class ClassificationStream(Stream["Predictions"]):
             ends = [nothing if each.ends is None else each.ends for each in readings]
             logits_BK = self._advance(state, ends)["logits"]
         for row, reading in enumerate(readings):
-            if not reading.row["num_steps"] and len(reading.row["carried"]):
+            if reading.short is not None:
                 # The encoder knows what to make of a sequence shorter than a step.
                 logits_BK = logits_BK.clone()
-                logits_BK[row] = self._short(reading.row["carried"])
+                logits_BK[row] = self._short(reading.short)
         return logits_BK
 
     def _short(self, inputs: Tensor) -> Tensor:

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 
 from gru_suite.classification import ClassificationTask, Predictions
-from gru_suite.data import SequenceBatch
+from gru_suite.data import SequenceBatch, collate
+from gru_suite.tasks.sentiment.task import SentimentTask
+from gru_suite.tasks.sentiment.tokens import train_tokenizer
 from gru_suite.tasks.speech_commands.task import SpeechCommandsTask
 
 SPEECH_SCHEMA = {
@@ -67,3 +69,40 @@ def pieces(sequence: Any, cuts: Sequence[int]) -> list[Any]:
 def gap(found: Predictions, expected: Predictions) -> float:
     """Return the largest difference of probabilities."""
     return float(abs(found.probability_NK - expected.probability_NK).max())
+
+
+TEXTS = [
+    "good good film",
+    "a bad , dull film; it doesn't end.",
+    "great<br />never bad",
+    "not good at all , not at all",
+    "a good one? isn't it",
+    "bad bad bad",
+]
+
+
+def sentiment_task(
+    cell: str = "gru", pooling: str = "mean+max", tokenizer: str = "word",
+    ngrams: list[int] | None = None, backbone: dict[str, Any] | None = None, **options: Any,
+) -> SentimentTask:  # fmt: skip
+    torch.manual_seed(0)
+    trained = train_tokenizer(TEXTS, tokenizer, min_count=1)
+    schema = {
+        "labels": ["bad", "good"],
+        "class_counts": [3, 3],
+        "tokenizer": trained.to_str(),
+        "vocabulary_size": trained.get_vocab_size(),
+        "max_tokens": 1000,
+        "truncation": "both",
+        "char_ngrams": ngrams,
+        "text_column": "text",
+        "encoding": "utf-8",
+    }
+    task = SentimentTask(
+        {"cell": cell, "hidden_size": 8, **(backbone or {})}, schema, embedding_size=6,
+        pooling=pooling, **{"wide_buckets": 500, **options},
+    )  # fmt: skip
+    sequences = task.codec.encode(TEXTS)
+    batch = collate([(each, row % 2) for row, each in enumerate(sequences)])
+    task.warm_start([batch], [batch])
+    return with_statistics(task, [])
