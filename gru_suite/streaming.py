@@ -4,6 +4,7 @@ Shapes: B streams, T time steps, S inputs (T times those of a step), F input fea
     features of the backbone, L layers.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar, Generic, TypeVar
@@ -266,8 +267,8 @@ class Stream(ABC, Generic[Answer]):
         return {
             "format": self.format,
             "task": self._name,
-            "rows": [_copied(row) for row in self._rows],
-            "state": _copied(self._state),
+            "rows": copy.deepcopy(self._rows),
+            "state": {name: part.clone() for name, part in self._state.items()},
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -293,7 +294,7 @@ class Stream(ABC, Generic[Answer]):
                 f"the saved state does not fit this network ({', '.join(odd) or 'rows'} differ): "
                 "it is of a stream of another checkpoint"
             )
-        self._rows = [_copied(row) for row in rows]
+        self._rows = copy.deepcopy(rows)
         self._state = {k: state[k].to(device, copy=True) for k in fresh}
         self._answer = None
 
@@ -331,7 +332,3 @@ def as_inputs(raw: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     if given.is_floating_point() and not bool(given.isfinite().all()):
         raise UserError("a chunk holds NaN or infinity: needs finite numbers")
     return given.to("cpu", dtype)
-
-
-def _copied(data: dict[str, Any]) -> dict[str, Any]:
-    return {k: v.clone() if isinstance(v, Tensor) else v for k, v in data.items()}
