@@ -225,7 +225,7 @@ class ConvFrontEnd(nn.Module):
         x_BTH = self._project(x_BCTF)
         for index, block in enumerate(self.blocks):
             name = f"block_{index}"
-            x_BTH, after[name] = block.advance(x_BTH, state[name])
+            x_BTH, after[name] = cast(TimeBlock, block).advance(x_BTH, state[name])
         return x_BTH, after
 
     def _convs(self) -> list[TimeConv2d]:

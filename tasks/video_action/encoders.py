@@ -140,7 +140,7 @@ class FrameEncoder(nn.Module):
         x_BTHWC = self._channels(x_BTHW3, before_BHW3)
         if lengths_B is None:
             every_NF: Tensor = self.network(x_BTHWC.flatten(0, 1).permute(0, 3, 1, 2))
-            return every_NF.unflatten(0, x_BTHWC.shape[:2])
+            return every_NF.view(*x_BTHWC.shape[:2], -1)
         steps_T = torch.arange(x_BTHW3.size(1), device=x_BTHW3.device)
         valid_BT = steps_T < lengths_B.to(steps_T.device).unsqueeze(1)
         whole = bool(valid_BT.all())
