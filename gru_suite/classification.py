@@ -21,10 +21,12 @@ from torchmetrics import Metric
 
 from gru_suite.classification_metrics import ClassificationMetrics
 from gru_suite.classification_report import class_table, most_wrong, plot_confusion
+from gru_suite.classification_stream import ClassificationModule, ClassificationStream
 from gru_suite.data import SequenceBatch
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
 from gru_suite.pooling import POOLINGS, Pooling
+from gru_suite.streaming import StreamEncoder, StreamModule
 from gru_suite.task import SequenceTask
 
 __all__ = ["ClassificationMetrics", "ClassificationTask", "Prediction", "Predictions"]
@@ -188,6 +190,35 @@ class ClassificationTask(SequenceTask):
         pooled_BH = torch.cat([pooling(h_BTH, lengths_B) for pooling in self.poolings], dim=1)
         logits_BK: Tensor = self.head(self.head_dropout(pooled_BH))
         return logits_BK
+
+    def stream_encoder(self) -> StreamEncoder:
+        """Return the encoder on one chunk after the other; a subclass that can stream has one.
+
+        Where :meth:`encode` treats every step by itself, that is
+        ``StepwiseEncoder(self.encoder, input_shape=...)``.
+
+        Raises:
+            UserError: the encoder looks ahead, or nobody wrote one for chunks.
+        """
+        raise UserError(
+            f"task {self.name} cannot stream: its class has no stream_encoder(); return a "
+            "gru_suite.streaming.StepwiseEncoder or a StreamEncoder of your own"
+        )
+
+    def stream_module(self) -> StreamModule:
+        """Return the network on one chunk after the other; its output is the logits, (B, K)."""
+        return ClassificationModule(self, self.stream_encoder())
+
+    def stream(self, batch_size: int = 1) -> ClassificationStream:
+        """Return what follows sequences while they come, and answers after each piece.
+
+        Args:
+            batch_size: sequences at once.
+
+        Raises:
+            UserError: the task, or this configuration of it, looks ahead.
+        """
+        return ClassificationStream(self, batch_size)
 
     def loss(self, output: Tensor, batch: SequenceBatch) -> Tensor:
         """Return the mean cross-entropy, smoothed and weighted as chosen."""

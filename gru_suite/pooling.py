@@ -36,7 +36,7 @@ class Pooling(nn.Module):
         super().__init__()
         if kind not in POOLINGS:
             raise UserError(f"pooling={kind!r}: choose one of {', '.join(POOLINGS)}")
-        self.kind = kind
+        self.kind, self.output_size = kind, output_size
         self.forward_size = output_size // 2 if bidirectional else output_size
         if kind == "attention":
             self.project = nn.Linear(output_size, output_size)
@@ -65,6 +65,50 @@ class Pooling(nn.Module):
         weight_BT1 = score_BT1.masked_fill(padding_BT1, -torch.inf).softmax(dim=1)
         pooled_BH: Tensor = (weight_BT1 * h_BTH).sum(dim=1)
         return pooled_BH
+
+    def initial_state(self, batch_size: int) -> dict[str, Tensor]:
+        """Return what :meth:`advance` begins with: tensors whose first axis is the batch."""
+        if self.kind == "last":
+            return {}
+        summary_BH = torch.zeros(batch_size, self.output_size)
+        if self.kind == "max":
+            return {"highest": summary_BH.fill_(-torch.inf)}
+        zero_B1 = summary_BH[:, :1].clone()
+        if self.kind == "mean":
+            return {"mean": summary_BH, "count": zero_B1.long()}
+        # The lowest number, not minus infinity: the difference of two of those is no number.
+        lowest_B1 = zero_B1 + torch.finfo(zero_B1.dtype).min
+        return {"mean": summary_BH, "weight": zero_B1, "highest": lowest_B1}
+
+    def advance(self, h_BTH: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Summarise sequences that come piece by piece, in one direction.
+
+        Args:
+            h_BTH: hidden states of the next steps, all valid.
+            state: what the pieces before left, of :meth:`initial_state` before the first.
+
+        Returns:
+            The summary of all steps so far, shape (B, H), as :meth:`forward` gives it for the whole
+            sequence, and the state for the next piece, whose size does not grow.
+        """
+        if self.kind == "last":
+            return h_BTH[:, -1], state
+        if self.kind == "max":
+            highest_BH = torch.maximum(state["highest"], h_BTH.amax(dim=1))
+            return highest_BH, {"highest": highest_BH}
+        mean_BH = state["mean"]
+        change_BTH = h_BTH - mean_BH.unsqueeze(1)
+        if self.kind == "mean":
+            count_B1 = state["count"] + h_BTH.size(1)
+            mean_BH = mean_BH + change_BTH.sum(dim=1) / count_B1
+            return mean_BH, {"mean": mean_BH, "count": count_B1}
+        score_BT1 = self.score(torch.tanh(self.project(h_BTH)))
+        # Weights are relative to the highest so far, or they would overflow.
+        highest_B1 = torch.maximum(state["highest"], score_BT1.amax(dim=1))
+        new_BT1 = (score_BT1 - highest_B1.unsqueeze(1)).exp()
+        weight_B1 = state["weight"] * (state["highest"] - highest_B1).exp() + new_BT1.sum(dim=1)
+        mean_BH = mean_BH + (new_BT1 * change_BTH).sum(dim=1) / weight_B1
+        return mean_BH, {"mean": mean_BH, "weight": weight_B1, "highest": highest_B1}
 
     def _last(self, h_BTH: Tensor, lengths_B: Tensor | None) -> Tensor:
         if lengths_B is None:

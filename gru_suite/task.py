@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
@@ -17,6 +17,9 @@ from gru_suite.checkpoint import CHECKPOINT_FORMAT
 from gru_suite.errors import UserError
 from gru_suite.optim import build_optimizer, build_scheduler
 from gru_suite.weights import TRAINING_KEYS
+
+if TYPE_CHECKING:
+    from gru_suite.streaming import Stream, StreamModule
 
 
 class SequenceTask(pl.LightningModule, ABC):
@@ -91,6 +94,28 @@ class SequenceTask(pl.LightningModule, ABC):
     @abstractmethod
     def predict_file(self, source: Path, target: Path) -> list[Path]:
         """Predict from a file, write the result and a picture of it; return what was written."""
+
+    def stream(self, batch_size: int = 1) -> "Stream[Any]":
+        """Return what follows sequences while they come, and predicts after each piece.
+
+        Args:
+            batch_size: sequences at once.
+
+        Raises:
+            UserError: the task, or this configuration of it, looks ahead.
+        """
+        raise UserError(
+            f"task {self.name} cannot stream; its class would implement stream() with a "
+            "gru_suite.streaming.Stream, or stream_encoder() where it is a ClassificationTask"
+        )
+
+    def stream_module(self) -> "StreamModule":
+        """Return the network on one chunk after the other, in tensors alone, for an export.
+
+        Raises:
+            UserError: as :meth:`stream`.
+        """
+        raise UserError(f"task {self.name} has no streaming network; see stream()")
 
     def warm_start(self, train: Iterable[Any], val: Iterable[Any]) -> None:
         """Set what the data determines without gradients; called once before a fit, on CPU."""

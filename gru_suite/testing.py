@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytorch_lightning as pl
 import torch
 from hydra import compose, initialize_config_module
@@ -15,12 +17,15 @@ from torch import Tensor
 
 from gru_suite.checkpoint import load
 from gru_suite.data import SequenceDataModule
+from gru_suite.errors import UserError
 from gru_suite.hydra_setup import prepare_hydra
 from gru_suite.runtime import build_data, build_task
 from gru_suite.task import SequenceTask
 
 # Enough steps for any loss to fall on one batch, few enough for a test.
 STEPS = 30
+# Places at which a raw input is cut for a stream.
+CUTS = 6
 
 
 def compose_config(overrides: Sequence[str], root: str = "train") -> DictConfig:
@@ -44,7 +49,8 @@ def check_task(name: str, cell: str = "gru", overrides: Sequence[str] = ()) -> N
     gradient for every parameter; the loss falls in 30 steps on that batch; a checkpoint restores
     the same outputs through :func:`gru_suite.load` and ``load_from_checkpoint``, with torch's safe
     loading; the task builds again from its hyper-parameters alone, without data; ``predict``
-    says the same of single inputs and of a list of them (where the data gives raw examples).
+    says the same of single inputs and of a list of them, and a stream, where the task has one, says
+    of an input in pieces what ``predict`` says of the whole (where the data gives raw examples).
 
     Args:
         name: the task, as in ``task=``.
@@ -64,6 +70,7 @@ def check_task(name: str, cell: str = "gru", overrides: Sequence[str] = ()) -> N
     _check_checkpoint(task, batch)
     _check_metrics(task, batch)
     _check_predict(task, data)
+    _check_stream(task, data)
 
 
 def _check_training(task: SequenceTask, batch: Any) -> None:
@@ -138,6 +145,77 @@ def _check_predict(task: SequenceTask, data: SequenceDataModule) -> None:
             )
         else:
             assert column == separate, f"{task.name}: {name} differs between single and batched"
+
+
+def _check_stream(task: SequenceTask, data: SequenceDataModule) -> None:
+    examples = [raw for raw in data.raw_examples(2) if _length(raw)]
+    streaming = _one_way(task)
+    if streaming is None or not examples:
+        return
+    generator = torch.Generator().manual_seed(0)
+    stream = streaming.stream(len(examples))
+    places = [
+        [0, *sorted(torch.randint(_length(raw), (CUTS,), generator=generator).tolist())]
+        for raw in examples
+    ]
+    for number in range(CUTS + 1):
+        ends = [cuts[number + 1] if number < CUTS else None for cuts in places]
+        pushed = zip(examples, places, ends, strict=True)
+        found = stream.push([_part(raw, cuts[number], end) for raw, cuts, end in pushed])
+        # What is saved and restored goes on as what was not.
+        with tempfile.TemporaryFile() as file:
+            torch.save(stream.state_dict(), file)
+            file.seek(0)
+            stream = streaming.stream()
+            stream.load_state_dict(torch.load(file, weights_only=True))
+        assert len(stream) == len(examples), f"{task.name}: a restored stream lost rows"
+        for row, (raw, end) in enumerate(zip(examples, ends, strict=True)):
+            _check_answer(streaming, found.to_dict(), row, _part(raw, 0, end))
+
+
+def _check_answer(task: SequenceTask, found: dict[str, Any], row: int, raw: Any) -> None:
+    try:
+        expected = task.predict(raw)
+    except UserError:
+        return  # Too short to be judged: a stream waits for more.
+    for name, column in expected.to_dict().items():
+        if column and isinstance(column[0], float):
+            mine = torch.tensor(found[name][row * len(column) : (row + 1) * len(column)])
+            close = torch.allclose(mine, torch.tensor(column), 1e-5, 1e-5, equal_nan=True)
+            assert close, f"{task.name}: {name} of a stream is {mine.tolist()}, of predict {column}"
+
+
+def _one_way(task: SequenceTask) -> SequenceTask | None:
+    """Return the task, or one like it that does not look ahead; None where it never streams."""
+    refused = ""
+    try:
+        task.stream()
+    except UserError as error:
+        refused = str(error)
+    if not refused:
+        return task.eval()
+    options = copy.deepcopy(dict(task.hparams))
+    if not options.get("backbone", {}).get("bidirectional"):
+        return None
+    named = "bidirectional=false" in refused or "cannot stream" in refused
+    assert named, f"{task.name}: stream() names no option to change: {refused}"
+    options["backbone"]["bidirectional"] = False
+    if "causal" in options:
+        options["causal"] = True
+    return _one_way(type(task)(**options))
+
+
+def _length(raw: Any) -> int:
+    """Return the steps of a raw input that can be cut into pieces, 0 for others."""
+    raw = raw[0] if isinstance(raw, tuple) else raw
+    sliceable = isinstance(raw, str | Tensor | np.ndarray | pd.DataFrame)
+    return len(raw) if sliceable else 0
+
+
+def _part(raw: Any, start: int, end: int | None) -> Any:
+    if isinstance(raw, tuple):
+        return (raw[0][start:end], *raw[1:])
+    return raw.iloc[start:end] if isinstance(raw, pd.DataFrame) else raw[start:end]
 
 
 def not_plain(value: Any, where: str = "hparams") -> Iterator[str]:

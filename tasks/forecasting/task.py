@@ -16,6 +16,7 @@ from torchmetrics import Metric
 
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
+from gru_suite.streaming import StreamModule
 from gru_suite.task import SequenceTask
 
 from .decoders import DECODERS, Rows, Sizes
@@ -25,6 +26,7 @@ from .model import Normalized, SegmentEncoder, WindowNormalizer
 from .options import check_choice, check_quantiles, choose_segment_size
 from .plots import MAX_PANELS, ForecastPanel, plot_forecasts
 from .skip import LinearSkip
+from .stream import ForecastingStream
 from .windows import ForecastBatch, InferenceWindow, Table, WindowSet, inference_batch
 
 POINT_LOSSES: dict[str, Callable[..., Tensor]] = {
@@ -265,10 +267,11 @@ class ForecastingTask(SequenceTask):
         Raises:
             UserError: columns are missing or a series is too short.
         """
-        return self._forecasts(*inference_batch(raw, self.schema))
+        return self.forecast_windows(*inference_batch(raw, self.schema))
 
     @torch.inference_mode()
-    def _forecasts(self, batch: ForecastBatch, windows: list[InferenceWindow]) -> Forecasts:
+    def forecast_windows(self, batch: ForecastBatch, windows: list[InferenceWindow]) -> Forecasts:
+        """Forecast what follows windows that were cut already; a window is what a series sees."""
         training = self.training
         self.eval()
         output = self(ForecastBatch(*(part.to(self.device) for part in batch)))
@@ -288,6 +291,22 @@ class ForecastingTask(SequenceTask):
             history_BTC=(batch.target_BTC * std_B1C + mean_B1C).numpy(),
         )
 
+    def stream(self, batch_size: int = 1) -> ForecastingStream:
+        """Return what takes rows as they are measured; see :class:`ForecastingStream`."""
+        return ForecastingStream(self, batch_size)
+
+    def stream_module(self) -> StreamModule:
+        """Refuse: there is no smaller network than the one that reads a window.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(
+            "forecasting has no streaming network: every forecast reads the last "
+            f"{self.schema['lookback']} steps anew, less their level; export the network as it is, "
+            "and keep that many rows"
+        )
+
     def predict_file(self, source: Path, target: Path) -> list[Path]:
         """Forecast from a table file; write a CSV and, beside it, a plot of the same name."""
         forecasts = self.predict(source)
@@ -303,7 +322,7 @@ class ForecastingTask(SequenceTask):
         assert isinstance(windows, WindowSet)
         chosen = np.unique(np.linspace(0, len(windows) - 1, MAX_PANELS).astype(int))
         batch = windows.batch(chosen)
-        forecasts = self._forecasts(batch, [window_times(windows, i) for i in chosen])
+        forecasts = self.forecast_windows(batch, [window_times(windows, i) for i in chosen])
         truth_BPC = (batch.truth_BPC * batch.std_BC[:, None] + batch.mean_BC[:, None]).numpy()
         num_targets = truth_BPC.shape[-1]
         pairs = [(index, index % num_targets) for index in range(len(chosen))]

@@ -20,6 +20,7 @@ from gru_suite.transfer import copy_fitting
 
 from .encoder import TokenEncoder
 from .importance import TokenImportance, explain, write_page
+from .stream import SentimentModule, SentimentStream
 from .tables import text_cells
 from .texts import TABLE_SUFFIXES, read_lines, read_table
 from .tokens import TextCodec
@@ -156,6 +157,14 @@ class SentimentTask(ClassificationTask):
     def encode(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         """Return embedded tokens, shape (B, T, F), and lengths."""
         return self.encoder(batch.x), batch.lengths_B
+
+    def stream_module(self) -> SentimentModule:
+        """Return the network on one chunk of token numbers after the other."""
+        return SentimentModule(self)
+
+    def stream(self, batch_size: int = 1) -> SentimentStream:
+        """Return what takes texts piece by piece; see :class:`SentimentStream`."""
+        return SentimentStream(self, batch_size)
 
     def predict(self, raw: Raw) -> Predictions:
         """Give labels and their probabilities.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gru_suite.errors import UserError, nearest
 
-from .ngrams import PADDING, CharNgrams, piece_sequences
+from .ngrams import MAX_NGRAMS, PADDING, CharNgrams, piece_sequences
 
 __all__ = ["PADDING", "UNKNOWN", "TextCodec", "train_tokenizer", "unknown_share"]
 
@@ -96,7 +96,7 @@ class TextCodec:
             Shape (T,) each; where tokens have n-grams (T, P), their numbers after the token's own.
         """
         if self.ngrams is not None:
-            words = [self._words(text) for text in texts]
+            words = [self._cut(self._words(text)) or SPECIAL_TOKENS[UNKNOWN:] for text in texts]
             vocabulary = self.tokenizer.get_vocab()
             return piece_sequences(words, vocabulary, UNKNOWN, self.ngrams)
         found: list[Tensor] = []
@@ -106,14 +106,29 @@ class TextCodec:
                 found.append(torch.tensor(self._cut(encoding.ids) or [UNKNOWN]))
         return found
 
+    def numbers(self, text: str) -> Tensor:
+        """Return the token numbers of a piece of text, which is not cut and may have none.
+
+        Returns:
+            Shape (T,) or (T, P), as of :meth:`encode`.
+        """
+        if self.ngrams is None:
+            return torch.tensor(self.tokenizer.encode(text).ids, dtype=torch.int64)
+        words = self._words(text)
+        found = torch.full((len(words), 1 + MAX_NGRAMS), PADDING)
+        for row, word in zip(found, words, strict=True):
+            number = self.tokenizer.token_to_id(word)
+            pieces = [UNKNOWN if number is None else number, *self.ngrams.numbers(word)]
+            row[: len(pieces)] = torch.tensor(pieces)
+        return found
+
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return where each token that :meth:`encode` gives begins and ends in the text."""
         return self._cut(self.tokenizer.encode(text).offsets) or [(0, len(text))]
 
     def _words(self, text: str) -> list[str]:
         normal = self.tokenizer.normalizer.normalize_str(text)
-        words = [word for word, _ in self.tokenizer.pre_tokenizer.pre_tokenize_str(normal)]
-        return self._cut(words) or [SPECIAL_TOKENS[UNKNOWN]]
+        return [word for word, _ in self.tokenizer.pre_tokenizer.pre_tokenize_str(normal)]
 
     def _cut(self, tokens: list[Any]) -> list[Any]:
         if len(tokens) <= self.max_tokens:

@@ -4,6 +4,7 @@ Shapes: B batch, T frames (right-padded), F features, C channels, H output featu
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,18 @@ class TimeConv2d(nn.Module):
         """Return activations, shape (B, C, T // time_stride, F / 2)."""
         return F.relu(self.norm(self.conv(F.pad(x_BCTF, self.padding))), inplace=True)
 
+    def advance(self, x_BCTF: Tensor, before_BCTF: Tensor) -> tuple[Tensor, Tensor]:
+        """Go on after the frames ``before``, as many as the filter reaches back; causal only.
+
+        Returns:
+            Activations of the new frames, a multiple of the stride, and the last frames.
+        """
+        x_BCTF = torch.cat([before_BCTF, x_BCTF], dim=2)
+        found_BCTF = self.norm(self.conv(F.pad(x_BCTF, self.padding[:2])))
+        return F.relu(found_BCTF, inplace=True), x_BCTF[
+            :, :, x_BCTF.size(2) - before_BCTF.size(2) :
+        ]
+
 
 class TimeBlock(nn.Module):
     """A residual block: a filter over time for each feature, then a mix of the features.
@@ -78,7 +91,19 @@ class TimeBlock(nn.Module):
 
     def forward(self, x_BTH: Tensor) -> Tensor:
         """Return the input with what was found added, shape (B, T, H)."""
-        filtered_BHT = self.over_time(F.pad(x_BTH.transpose(1, 2), self.padding))
+        return self._add(x_BTH, F.pad(x_BTH, (0, 0, *self.padding)))
+
+    def advance(self, x_BTH: Tensor, before_BTH: Tensor) -> tuple[Tensor, Tensor]:
+        """Go on after the steps ``before``, as many as the filter reaches back; causal only.
+
+        Returns:
+            The new steps with what was found added, and the last steps.
+        """
+        padded_BTH = torch.cat([before_BTH, x_BTH], dim=1)
+        return self._add(x_BTH, padded_BTH), padded_BTH[:, -before_BTH.size(1) :]
+
+    def _add(self, x_BTH: Tensor, padded_BTH: Tensor) -> Tensor:
+        filtered_BHT = self.over_time(padded_BTH.transpose(1, 2))
         mixed_BTH = self.mix(filtered_BHT.transpose(1, 2))
         found_BTH = F.relu(self.norm(mixed_BTH.transpose(1, 2)).transpose(1, 2))
         summed_BTH: Tensor = x_BTH + self.dropout(found_BTH)
@@ -121,6 +146,7 @@ class ConvFrontEnd(nn.Module):
         """
         super().__init__()
         _check(channels, time_strides)
+        self.causal = causal
         check_number("task.front_end.blocks", blocks, 0, 100)
         check_number("task.front_end.dropout", dropout, 0, 0.99)
         self.time_strides = [int(stride) for stride in time_strides]
@@ -134,10 +160,10 @@ class ConvFrontEnd(nn.Module):
             TimeConv2d(before, after, stride, causal)
             for before, after, stride in zip(sizes, channels, self.time_strides, strict=False)
         )
-        num_bands = num_features
+        self.num_bands = [num_features]
         for _ in channels:
-            num_bands = (num_bands - 1) // _BAND_STRIDE + 1
-        self.project = nn.Linear(sizes[-1] * num_bands, output_size)
+            self.num_bands.append((self.num_bands[-1] - 1) // _BAND_STRIDE + 1)
+        self.project = nn.Linear(sizes[-1] * self.num_bands[-1], output_size)
         self.project_norm = nn.BatchNorm1d(output_size)
         self.blocks = nn.ModuleList(TimeBlock(output_size, causal, dropout) for _ in range(blocks))
         self.dropout = nn.Dropout(dropout)
@@ -158,11 +184,52 @@ class ConvFrontEnd(nn.Module):
             lengths_B = (lengths_B // stride).clamp(min=1)
             x_BCTF = conv(x_BCTF)
             x_BCTF = x_BCTF * valid_mask(lengths_B, x_BCTF.size(2))[:, None, :, None]
-        x_BTH = self.project(x_BCTF.permute(0, 2, 3, 1).flatten(2))
-        x_BTH = F.relu(self.project_norm(x_BTH.transpose(1, 2)).transpose(1, 2))
+        x_BTH = self._project(x_BCTF)
         for block in self.blocks:
             x_BTH = block(_blank(x_BTH, lengths_B))
         return self.dropout(x_BTH), lengths_B
+
+    def _project(self, x_BCTF: Tensor) -> Tensor:
+        x_BTH = self.project(x_BCTF.permute(0, 2, 3, 1).flatten(2))
+        return F.relu(self.project_norm(x_BTH.transpose(1, 2)).transpose(1, 2))
+
+    def initial_state(self, batch_size: int) -> dict[str, Tensor]:
+        """Return the left contexts that :meth:`advance` begins with: the padding of a clip."""
+        sizes = [1, *(conv.conv.out_channels for conv in self._convs())]
+        state = {
+            f"conv_{index}": torch.zeros(batch_size, size, KERNEL[0] - stride, bands)
+            for index, (size, stride, bands) in enumerate(
+                zip(sizes, self.time_strides, self.num_bands, strict=False)
+            )
+        }
+        for index in range(len(self.blocks)):
+            size = self.project.out_features
+            state[f"block_{index}"] = torch.zeros(batch_size, TIME_KERNEL - 1, size)
+        return state
+
+    def advance(self, x_BTF: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Go on with the next frames of a stream; causal and in evaluation mode only.
+
+        Args:
+            x_BTF: features of new frames, a multiple of ``total_stride``.
+            state: left context of each layer, of :meth:`initial_state` before the first frames.
+
+        Returns:
+            What the backbone reads, shape (B, T / total_stride, H), and the next state.
+        """
+        x_BCTF = self.norm(x_BTF.transpose(1, 2)).transpose(1, 2).unsqueeze(1)
+        after = {}
+        for index, conv in enumerate(self._convs()):
+            name = f"conv_{index}"
+            x_BCTF, after[name] = conv.advance(x_BCTF, state[name])
+        x_BTH = self._project(x_BCTF)
+        for index, block in enumerate(self.blocks):
+            name = f"block_{index}"
+            x_BTH, after[name] = cast(TimeBlock, block).advance(x_BTH, state[name])
+        return x_BTH, after
+
+    def _convs(self) -> list[TimeConv2d]:
+        return [cast(TimeConv2d, conv) for conv in self.convs]
 
 
 def _blank(x_BTF: Tensor, lengths_B: Tensor) -> Tensor:

@@ -80,18 +80,31 @@ class SpectralFeatures(nn.Module):
             x_BS: samples, full scale 1.0.
             lengths_B: valid samples of each clip.
         """
+        missing = max(0, self.hop_samples - x_BS.size(1))
+        x_BTF = self.frames(F.pad(x_BS, (self.past_samples, missing)))
+        return x_BTF, (lengths_B // self.hop_samples).clamp(min=1)
+
+    @property
+    def past_samples(self) -> int:
+        """Samples before a frame's own hop that it sees."""
+        return len(self.window_W) - self.hop_samples
+
+    def frames(self, padded_BS: Tensor) -> Tensor:
+        """Return the features of every window that is full, shape (B, T, F), a hop apart.
+
+        Args:
+            padded_BS: samples, ``past_samples`` of them before the first frame's own.
+        """
         # Half precision has neither the range nor the digits for powers.
-        with torch.autocast(x_BS.device.type, enabled=False):
-            missing = max(0, self.hop_samples - x_BS.size(1))
-            past = len(self.window_W) - self.hop_samples
-            padded_BS = F.pad(x_BS.float(), (past, missing))
+        with torch.autocast(padded_BS.device.type, enabled=False):
+            padded_BS = padded_BS.float()
             frames_BTW = padded_BS.unfold(1, len(self.window_W), self.hop_samples)
             spectrum_BTN = torch.fft.rfft(frames_BTW * self.window_W, self.fft_size)
             power_BTN = spectrum_BTN.real.square() + spectrum_BTN.imag.square()
             x_BTF = torch.log(power_BTN @ self.mel_NM + _FLOOR)
             if self.cosine_MF is not None:
                 x_BTF = x_BTF @ self.cosine_MF
-        return x_BTF, (lengths_B // self.hop_samples).clamp(min=1)
+        return x_BTF
 
 
 def mel_filters(

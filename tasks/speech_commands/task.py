@@ -26,6 +26,7 @@ from .inputs import is_samples, read_input, read_inputs, to_batch, to_samples
 from .metrics import SpeechMetrics
 from .noise import mix_at_snr
 from .plots import plot_timeline
+from .stream import SpeechStream, SpeechStreamEncoder
 from .timeline import Detection, Timeline, detect
 
 _BATCH_SIZE = 64
@@ -124,6 +125,16 @@ class SpeechCommandsTask(ClassificationTask):
         """Turn samples into what the backbone reads, (B, T, F), with the steps of each clip."""
         encoded: tuple[Tensor, Tensor] = self.encoder(*self.features(batch.x, batch.lengths_B))
         return encoded
+
+    # Streams
+
+    def stream_encoder(self) -> SpeechStreamEncoder:
+        """Return features and front end on one chunk of samples after the other."""
+        return SpeechStreamEncoder(self.features, self.encoder)
+
+    def stream(self, batch_size: int = 1) -> SpeechStream:
+        """Return what takes sound as it comes; see :class:`SpeechStream`."""
+        return SpeechStream(self, batch_size)
 
     # Metrics
 

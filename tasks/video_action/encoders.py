@@ -138,9 +138,10 @@ class FrameEncoder(nn.Module):
             before_BHW3: the frames before the first ones, where a stream goes on; None at a start.
         """
         x_BTHWC = self._channels(x_BTHW3, before_BHW3)
-        steps_T = torch.arange(x_BTHW3.size(1), device=x_BTHW3.device)
         if lengths_B is None:
-            lengths_B = steps_T.new_full(x_BTHW3.shape[:1], len(steps_T))
+            every_NF: Tensor = self.network(x_BTHWC.flatten(0, 1).permute(0, 3, 1, 2))
+            return every_NF.view(*x_BTHWC.shape[:2], -1)
+        steps_T = torch.arange(x_BTHW3.size(1), device=x_BTHW3.device)
         valid_BT = steps_T < lengths_B.to(steps_T.device).unsqueeze(1)
         whole = bool(valid_BT.all())
         # Padding is left out: it would cost time, and blur the statistics of batch norm.

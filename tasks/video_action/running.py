@@ -18,45 +18,6 @@ if TYPE_CHECKING:
 _CHUNK = 64
 
 
-class RunningPooling:
-    """A :class:`Pooling` over one direction whose steps come one at a time."""
-
-    def __init__(self, pooling: Pooling) -> None:
-        """Start before the first step."""
-        self.pooling = pooling
-        self._steps = 0
-        self._summary_BF: Tensor | None = None
-        self._weight_B1: Tensor | None = None
-        self._highest_B1: Tensor | None = None
-
-    def step(self, h_BF: Tensor) -> Tensor:
-        """Take a step's hidden state and return the summary of all so far, shape (B, F)."""
-        self._steps += 1
-        if self.pooling.kind == "attention":
-            return self._attend(h_BF)
-        if self._summary_BF is None or self.pooling.kind == "last":
-            self._summary_BF = h_BF
-        elif self.pooling.kind == "max":
-            self._summary_BF = torch.maximum(self._summary_BF, h_BF)
-        else:
-            self._summary_BF = self._summary_BF + (h_BF - self._summary_BF) / self._steps
-        return self._summary_BF
-
-    def _attend(self, h_BF: Tensor) -> Tensor:
-        """Move the weighted mean towards a step; weights are relative to the highest so far."""
-        score_B1 = self.pooling.score(torch.tanh(self.pooling.project(h_BF)))
-        if self._summary_BF is None or self._weight_B1 is None or self._highest_B1 is None:
-            self._summary_BF, self._highest_B1 = h_BF, score_B1
-            self._weight_B1 = torch.ones_like(score_B1)
-            return self._summary_BF
-        highest_B1 = torch.maximum(self._highest_B1, score_B1)
-        new_B1 = (score_B1 - highest_B1).exp()
-        self._weight_B1 = self._weight_B1 * (self._highest_B1 - highest_B1).exp() + new_B1
-        self._highest_B1 = highest_B1
-        self._summary_BF = self._summary_BF + (h_BF - self._summary_BF) * new_B1 / self._weight_B1
-        return self._summary_BF
-
-
 @torch.inference_mode()
 def running_probabilities(task: "VideoActionTask", x_THw3: Tensor) -> Tensor:
     """Return the class probabilities after every frame of a clip, shape (T, K).
@@ -76,12 +37,18 @@ def running_probabilities(task: "VideoActionTask", x_THw3: Tensor) -> Tensor:
     if task.backbone.rnn.bidirectional:
         return _windows(task, z_TF, int(task.schema["num_frames"]))
     h_1TF, _ = task.backbone(z_TF[None])
-    running = [RunningPooling(pooling) for pooling in task.pooling_list]
-    pooled_TF = torch.cat(
-        [torch.cat([each.step(h_1F) for each in running], dim=1) for h_1F in h_1TF.unbind(1)]
-    )
+    pooled_TF = torch.cat([_after_every_step(each, h_1TF) for each in task.pooling_list], dim=1)
     probability_TK: Tensor = task.head(pooled_TF).float().softmax(-1)
     return probability_TK
+
+
+def _after_every_step(pooling: Pooling, h_1TF: Tensor) -> Tensor:
+    state = {name: part.to(h_1TF.device) for name, part in pooling.initial_state(1).items()}
+    summaries = []
+    for h_11F in h_1TF.split(1, dim=1):
+        summary_1F, state = pooling.advance(h_11F, state)
+        summaries.append(summary_1F)
+    return torch.cat(summaries)
 
 
 def _windows(task: "VideoActionTask", z_TF: Tensor, width: int) -> Tensor:

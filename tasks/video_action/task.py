@@ -24,7 +24,7 @@ from gru_suite.pooling import Pooling
 from .augment import centre_crop
 from .encoders import FROM_CHECKPOINT, FrameEncoder
 from .metrics import MIN_CLASSES_FOR_TOP5, VideoMetrics, video_means
-from .stream import VideoStream
+from .stream import VideoStream, VideoStreamEncoder
 
 _BATCH_SIZE = 8
 
@@ -234,10 +234,19 @@ class VideoActionTask(ClassificationTask):
         copies = annotate_all(self, predictions.names, source, target) if annotate else []
         return [target, *copies]
 
-    def stream(self) -> VideoStream:
-        """Return what takes the frames of one clip as they come, and answers after each.
+    # Streams
+
+    def stream_encoder(self) -> VideoStreamEncoder:
+        """Return the frame encoder on one chunk of frames after the other."""
+        return VideoStreamEncoder(self.encoder, self.schema["size"])
+
+    def stream(self, batch_size: int = 1) -> VideoStream:
+        """Return what takes the frames of clips as they come, and answers after each.
+
+        Args:
+            batch_size: videos at once.
 
         Raises:
             UserError: the backbone is bidirectional.
         """
-        return VideoStream(self)
+        return VideoStream(self, batch_size)

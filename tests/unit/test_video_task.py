@@ -322,9 +322,9 @@ def test_a_stream_answers_as_the_whole_clip_does(cell: str, pooling: str) -> Non
     stream = task.stream()
     for _ in range(2):
         found = [stream.push(frame) for frame in x_THW3]
-        found_TK = np.stack([answer.probability_K for answer in found])
+        found_TK = np.concatenate([answer.probability_NK for answer in found])
         np.testing.assert_allclose(found_TK, expected_TK, atol=1e-5, rtol=0)
-        assert [each.label for each in found] == [task.labels[k] for k in expected_TK.argmax(1)]
+        assert [each.label[0] for each in found] == [task.labels[k] for k in expected_TK.argmax(1)]
         stream.reset()
     assert stream.frames_per_second > 0
     whole_TK = running_probabilities(task, x_THW3).numpy()
@@ -343,9 +343,10 @@ def test_the_streaming_experiment_answers_as_the_whole_clip_does() -> None:
     assert schema["frame_rate_hz"] is not None
     for seed in range(2):
         task(clips([4, 3], schema["size"], seed))
+    task.eval()
     x_THW3 = clips([40], schema["size"]).x[0]
     stream = task.stream()
-    found_TK = np.stack([stream.push(frame).probability_K for frame in x_THW3.numpy()])
+    found_TK = np.concatenate([stream.push(frame).probability_NK for frame in x_THW3.numpy()])
     np.testing.assert_allclose(found_TK[::13], answers(task, x_THW3)[::13], atol=1e-5, rtol=0)
 
 

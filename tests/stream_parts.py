@@ -1,0 +1,108 @@
+"""Small tasks that can follow a stream, and what several test modules ask of their streams."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+
+from gru_suite.classification import ClassificationTask, Predictions
+from gru_suite.data import SequenceBatch, collate
+from gru_suite.tasks.sentiment.task import SentimentTask
+from gru_suite.tasks.sentiment.tokens import train_tokenizer
+from gru_suite.tasks.speech_commands.task import SpeechCommandsTask
+
+SPEECH_SCHEMA = {
+    "labels": ["low", "high", "_silence_"],
+    "class_counts": [20, 20, 4],
+    "sample_rate_hz": 2000,
+    "clip_samples": 1000,
+    "max_samples": 4000,
+}
+
+
+def with_statistics(task: ClassificationTask, batches: Sequence[Any]) -> Any:
+    """Give the batch norms statistics other than those that change nothing."""
+    task.train()
+    for each in batches:
+        task(each)
+    # Larger weights, so that an error somewhere shows in the answer.
+    with torch.no_grad():
+        task.head.weight.mul_(10)
+    return task.eval()
+
+
+def sound(num_samples: int, seed: int = 0) -> torch.Tensor:
+    return 0.1 * torch.randn(num_samples, generator=torch.Generator().manual_seed(seed))
+
+
+def speech_task(
+    cell: str = "gru", pooling: str = "last", seed: int = 0, **options: Any
+) -> SpeechCommandsTask:
+    torch.manual_seed(seed)
+    task = SpeechCommandsTask(
+        {"cell": cell, "hidden_size": 8, **options.pop("backbone", {})},
+        SPEECH_SCHEMA,
+        features={"num_mels": 8, "num_coefficients": 6, **options.pop("features", {})},
+        front_end={"channels": [2, 3], "output_size": 6, **options.pop("front_end", {})},
+        causal=options.pop("causal", True),
+        pooling=pooling,
+        **options,
+    )
+    batches = [
+        SequenceBatch(
+            torch.stack([sound(1000, s), sound(1000, s + 1)]),
+            torch.tensor([1000, 800]),
+            torch.ones(2),
+        )
+        for s in range(3)
+    ]
+    return with_statistics(task, batches)
+
+
+def pieces(sequence: Any, cuts: Sequence[int]) -> list[Any]:
+    """Cut a sequence at places, in any order; some pieces may be empty."""
+    places = [0, *sorted(min(cut, len(sequence)) for cut in cuts), len(sequence)]
+    return [sequence[a:b] for a, b in pairwise(places)]
+
+
+def gap(found: Predictions, expected: Predictions) -> float:
+    """Return the largest difference of probabilities."""
+    return float(abs(found.probability_NK - expected.probability_NK).max())
+
+
+TEXTS = [
+    "good good film",
+    "a bad , dull film; it doesn't end.",
+    "great<br />never bad",
+    "not good at all , not at all",
+    "a good one? isn't it",
+    "bad bad bad",
+]
+
+
+def sentiment_task(
+    cell: str = "gru", pooling: str = "mean+max", tokenizer: str = "word",
+    ngrams: list[int] | None = None, backbone: dict[str, Any] | None = None, **options: Any,
+) -> SentimentTask:  # fmt: skip
+    torch.manual_seed(0)
+    trained = train_tokenizer(TEXTS, tokenizer, min_count=1)
+    schema = {
+        "labels": ["bad", "good"],
+        "class_counts": [3, 3],
+        "tokenizer": trained.to_str(),
+        "vocabulary_size": trained.get_vocab_size(),
+        "max_tokens": 1000,
+        "truncation": "both",
+        "char_ngrams": ngrams,
+        "text_column": "text",
+        "encoding": "utf-8",
+    }
+    task = SentimentTask(
+        {"cell": cell, "hidden_size": 8, **(backbone or {})}, schema, embedding_size=6,
+        pooling=pooling, **{"wide_buckets": 500, **options},
+    )  # fmt: skip
+    sequences = task.codec.encode(TEXTS)
+    batch = collate([(each, row % 2) for row, each in enumerate(sequences)])
+    task.warm_start([batch], [batch])
+    return with_statistics(task, [])
