@@ -177,6 +177,13 @@ class _Collate:
         return collate(items, self.padding_value)
 
 
+def spread_by_length(lengths: Sequence[int], count: int) -> list[int]:
+    """Return the places of at most ``count`` sequences, from the shortest to the longest."""
+    order = sorted(range(len(lengths)), key=lambda place: lengths[place])
+    last, count = len(order) - 1, min(count, len(order))
+    return [order[round(number * last / max(count - 1, 1))] for number in range(count)]
+
+
 class SequenceDataModule(pl.LightningDataModule, ABC):
     """Base of the data modules: loaders, a plain description of the data, and trivial baselines.
 
@@ -210,6 +217,17 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         Returns:
             Baseline name to metric name to value, with the metric names of the task.
         """
+
+    def raw_examples(self, count: int) -> list[Any]:
+        """Return single inputs of the test part, as ``SequenceTask.predict`` takes them.
+
+        Args:
+            count: how many at most; they are of different lengths where the data has some.
+
+        Returns:
+            Raw inputs; none where the data module has no way back from batches to them.
+        """
+        return []
 
     def summary(self) -> list[str]:
         """Return a few lines for a person: what was read, how it was split, what was left out."""

@@ -43,7 +43,8 @@ def check_task(name: str, cell: str = "gru", overrides: Sequence[str] = ()) -> N
     The config composes; the hyper-parameters are plain data; one batch gives a finite loss and a
     gradient for every parameter; the loss falls in 30 steps on that batch; a checkpoint restores
     the same outputs through :func:`gru_suite.load` and ``load_from_checkpoint``, with torch's safe
-    loading; the task builds again from its hyper-parameters alone, without data.
+    loading; the task builds again from its hyper-parameters alone, without data; ``predict``
+    says the same of single inputs and of a list of them (where the data gives raw examples).
 
     Args:
         name: the task, as in ``task=``.
@@ -62,6 +63,7 @@ def check_task(name: str, cell: str = "gru", overrides: Sequence[str] = ()) -> N
     _check_training(task, batch)
     _check_checkpoint(task, batch)
     _check_metrics(task, batch)
+    _check_predict(task, data)
 
 
 def _check_training(task: SequenceTask, batch: Any) -> None:
@@ -107,6 +109,35 @@ def _check_metrics(task: SequenceTask, batch: Any) -> None:
     values = metrics.compute()
     missing = set(task.better) - set(values)
     assert not missing, f"{task.name}: `better` names metrics that nobody computes: {missing}"
+
+
+def _check_predict(task: SequenceTask, data: SequenceDataModule) -> None:
+    examples = data.raw_examples(3)
+    if not examples:
+        return
+    task.eval()
+    single = [task.predict(example) for example in examples]
+    batched = task.predict(examples)
+    assert len(batched) == len(examples), (
+        f"{task.name}: predict gave {len(batched)} results for a list of {len(examples)}"
+    )
+    assert len(list(batched)) == len(batched), f"{task.name}: results must be iterable"
+    for one, again in zip(single, batched, strict=True):
+        assert len(one) == 1, f"{task.name}: predict gave {len(one)} results for a single input"
+        assert type(one[0]) is type(again), f"{task.name}: a single result is a {type(one[0])}"
+    assert list(batched.to_frame().columns) == list(batched.to_dict()), (
+        f"{task.name}: to_frame() and to_dict() of a result have different columns"
+    )
+    for name, column in batched.to_dict().items():
+        separate = [value for one in single for value in one.to_dict()[name]]
+        assert not list(not_plain(column)), f"{task.name}: to_dict()[{name!r}] is not plain data"
+        if column and isinstance(column[0], float):
+            # The seventh digit of a value of any unit is rounding.
+            torch.testing.assert_close(
+                torch.tensor(column), torch.tensor(separate), rtol=1e-5, atol=1e-5, equal_nan=True
+            )
+        else:
+            assert column == separate, f"{task.name}: {name} differs between single and batched"
 
 
 def not_plain(value: Any, where: str = "hparams") -> Iterator[str]:

@@ -19,6 +19,7 @@ from .frequency import infer_season_length, parse_frequency
 from .grid import Grid, align
 from .loading import EpochShuffle, make_loader
 from .panel import Panel, align_by_schema, build_panel, require_schema_columns, target_table
+from .raw import raw_tables
 from .schema import choose_columns, fit_schema
 from .sources import M4_ID, M4_VALUE, load_source
 from .splits import Borders, cut_parts
@@ -231,6 +232,11 @@ class ForecastingDataModule(SequenceDataModule):
     def test_dataloader(self) -> DataLoader[ForecastBatch]:
         """Every test window, in time order."""
         return make_loader(self.windows["test"], self.batch_size, self.num_workers)
+
+    def raw_examples(self, count: int) -> list[Any]:
+        """Return tables of one series each, up to somewhere in its test part."""
+        frame, grid = align_by_schema(load_source(self.source, self.path), self.schema())
+        return raw_tables(frame, grid, self.schema(), self.windows["test"], count)
 
     def baselines(
         self, stage: str = "test", scoring: Mapping[str, Any] | None = None

@@ -3,7 +3,8 @@
 Shapes: B series, T lookback steps, P horizon steps, C targets, Q quantiles.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -17,7 +18,7 @@ from .windows import InferenceWindow, WindowSet
 
 @dataclass(frozen=True)
 class Forecasts:
-    """Forecasts of one or many series, in the targets' own units.
+    """Forecasts of one or many series, in the targets' own units; each item is that of one series.
 
     Attributes:
         targets: names of the C targets.
@@ -37,6 +38,24 @@ class Forecasts:
     time_column: str | None
     values_BPCQ: NDArray[np.float32]
     history_BTC: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        """Return the number of series."""
+        return len(self.windows)
+
+    def __getitem__(self, index: int) -> "Forecasts":
+        """Return the forecast of one series."""
+        rows = slice(index, index + 1 or None)
+        return replace(
+            self,
+            windows=[self.windows[index]],
+            values_BPCQ=self.values_BPCQ[rows],
+            history_BTC=self.history_BTC[rows],
+        )
+
+    def __iter__(self) -> Iterator["Forecasts"]:
+        """Yield the forecast of each series."""
+        return (self[index] for index in range(len(self)))
 
     @property
     def point_BPC(self) -> NDArray[np.float32]:
@@ -59,6 +78,14 @@ class Forecasts:
                         columns[f"{target}_q{level:g}"] = self.values_BPCQ[index, :, c, q]
             blocks.append(pd.DataFrame(columns))
         return pd.concat(blocks, ignore_index=True)
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Return the columns of :meth:`to_frame` as plain lists, times as ISO 8601, for JSON."""
+        frame = self.to_frame()
+        times = frame.columns[1 if self.id_column else 0]
+        if self.time_column:
+            frame[times] = [time.isoformat() for time in frame[times]]
+        return {str(name): column.tolist() for name, column in frame.items()}
 
     def panels(self) -> list[ForecastPanel]:
         """Return the first few forecasts, ready to draw."""

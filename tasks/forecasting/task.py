@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -26,7 +25,7 @@ from .model import Normalized, SegmentEncoder, WindowNormalizer
 from .options import check_choice, check_quantiles, choose_segment_size
 from .plots import MAX_PANELS, ForecastPanel, plot_forecasts
 from .skip import LinearSkip
-from .windows import ForecastBatch, InferenceWindow, WindowSet, inference_windows
+from .windows import ForecastBatch, InferenceWindow, Table, WindowSet, inference_batch
 
 POINT_LOSSES: dict[str, Callable[..., Tensor]] = {
     "mse": F.mse_loss,
@@ -251,14 +250,14 @@ class ForecastingTask(SequenceTask):
         """Add one batch."""
         metrics.update(output.point_BPC, output.quantiles_BPCQ, batch)
 
-    def predict(self, raw: pd.DataFrame | str | Path) -> Forecasts:
+    def predict(self, raw: Table | Sequence[Table]) -> Forecasts:
         """Forecast what follows the last observed value of every series.
 
         Args:
             raw: a table, or the path of a CSV or Parquet file, with the columns of the training
-                data and at least ``lookback`` rows a series. Rows after the last observed target
-                give the future covariates; they are needed only where the task was trained with
-                future covariates other than the calendar.
+                data and at least ``lookback`` rows a series; or several. Rows after the last
+                observed target give the future covariates; they are needed only where the task was
+                trained with future covariates other than the calendar.
 
         Returns:
             The forecasts in the targets' own units; ``to_frame()`` makes a table of them.
@@ -266,7 +265,7 @@ class ForecastingTask(SequenceTask):
         Raises:
             UserError: columns are missing or a series is too short.
         """
-        return self._forecasts(*inference_windows(raw, self.schema))
+        return self._forecasts(*inference_batch(raw, self.schema))
 
     @torch.inference_mode()
     def _forecasts(self, batch: ForecastBatch, windows: list[InferenceWindow]) -> Forecasts:

@@ -29,6 +29,9 @@ from .scaling import scale_arrays
 from .sources import read_layout
 from .table import source_of
 
+Table = pd.DataFrame | str | Path
+"""What forecasts are made from: a table, or the path of a CSV or Parquet file."""
+
 
 class ForecastBatch(NamedTuple):
     """Windows as float32 tensors; z-scored targets, NaN where a target is missing.
@@ -179,8 +182,31 @@ class InferenceWindow(NamedTuple):
     future_time: NDArray[Any]
 
 
+def inference_batch(
+    raw: Table | Sequence[Table], schema: dict[str, Any]
+) -> tuple[ForecastBatch, list[InferenceWindow]]:
+    """Cut the windows of one table or several, as :func:`inference_windows` does.
+
+    Raises:
+        UserError: something other than tables and paths was given, or a table cannot be used.
+    """
+    tables = raw if isinstance(raw, list | tuple) else [raw]
+    for table in tables:
+        if not isinstance(table, Table):
+            raise UserError(
+                f"input of type {type(table).__name__}: needs a pandas DataFrame with the columns "
+                f"of the training data ({', '.join(schema['targets'][:3])}, ...), the path of a "
+                "CSV or Parquet file, or a list of these"
+            )
+    if not tables:
+        raise UserError("an empty list: at least one table is needed")
+    batches, names = zip(*(inference_windows(table, schema) for table in tables), strict=True)
+    together = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    return ForecastBatch(*together), [window for some in names for window in some]
+
+
 def inference_windows(
-    source: pd.DataFrame | str | Path, schema: dict[str, Any]
+    source: Table, schema: dict[str, Any]
 ) -> tuple[ForecastBatch, list[InferenceWindow]]:
     """Cut the window of each series that begins after its last row with an observed target.
 

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader
 
-from gru_suite.data import SequenceDataModule, SequenceDataset, bucket_loader
+from gru_suite.data import (
+    SequenceDataModule,
+    SequenceDataset,
+    bucket_loader,
+    spread_by_length,
+)
 from gru_suite.errors import UserError, nearest
 
 from .layouts import Parts, read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
@@ -254,6 +259,11 @@ class TextDataModule(SequenceDataModule):
 
         numbers = {part: dataset.labels for part, dataset in self.datasets.items()}
         return baseline_scores(self.parts, numbers, self.schema()["class_counts"], stage)
+
+    def raw_examples(self, count: int) -> list[Any]:
+        """Return test texts."""
+        test = self.datasets["test"]
+        return [test.names[row] for row in spread_by_length(test.lengths, count)]
 
     def summary(self) -> list[str]:
         """Say what was read, how it was split, how long texts are, and what was left out."""

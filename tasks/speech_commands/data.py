@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from gru_suite.bad_files import name_bad
 from gru_suite.cache import cache_folder
-from gru_suite.data import SequenceDataModule
+from gru_suite.data import SequenceDataModule, spread_by_length
 from gru_suite.errors import UserError, nearest
 from gru_suite.options import build, check_number
 from gru_suite.splits import PARTS
@@ -223,6 +223,12 @@ class AudioDataModule(SequenceDataModule):
         if self._bad:
             lines.append(f"left out {len(self._bad)} unreadable: {name_bad(self._bad)}")
         return lines
+
+    def raw_examples(self, count: int) -> list[Any]:
+        """Return test clips: samples of full scale 1.0, and their rate in Hz."""
+        test = self.datasets["test"]
+        rows = spread_by_length(test.lengths, count)
+        return [(test[row].x[0].numpy(), self._rate_hz) for row in rows]
 
     def baselines(
         self, stage: str = "test", scoring: Mapping[str, Any] | None = None

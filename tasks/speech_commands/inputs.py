@@ -5,6 +5,7 @@ Shapes: B batch, S samples.
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ _CHUNK = 256
 
 def is_samples(raw: Any) -> bool:
     """Tell samples, or a pair of samples and their rate, from paths."""
-    array = raw[0] if isinstance(raw, tuple) and len(raw) == 2 else raw
-    return isinstance(array, np.ndarray | Tensor)
+    paired = isinstance(raw, tuple) and len(raw) == 2 and isinstance(raw[1], Real)
+    return isinstance(raw[0] if paired else raw, np.ndarray | Tensor)
 
 
 def to_samples(raw: Any, sample_rate_hz: int) -> Clip:
@@ -72,26 +73,27 @@ def read_input(path: str | Path, sample_rate_hz: int) -> Clip:
 def read_inputs(
     raw: Any, sample_rate_hz: int, max_samples: int
 ) -> Iterator[tuple[list[str], list[Clip]]]:
-    """Read a file, a list of files, or a folder, some hundred files at a time.
+    """Read a recording, a list of them, or a folder, some hundred at a time.
 
     In a folder files that cannot be read are left out, with a warning that names them.
 
     Args:
-        raw: a path or a list of paths.
+        raw: a path or samples (:func:`to_samples`), a list of these, or a folder.
         sample_rate_hz: of the clips.
-        max_samples: of a longer file its loudest stretch of this length is taken.
+        max_samples: of a longer recording its loudest stretch of this length is taken.
 
     Yields:
         Names and samples.
 
     Raises:
-        UserError: a file that was named cannot be read, or none in the folder.
+        UserError: a file that was named cannot be read, or none in the folder; or something else
+            than recordings was given.
     """
     folder = Path(raw).expanduser() if isinstance(raw, str | Path) else None
     if folder is None or not folder.is_dir():
-        paths = [Path(each).expanduser() for each in ([raw] if folder else raw)]
-        for names, clips in _chunks(paths, lambda p: read_input(p, sample_rate_hz), max_samples):
-            yield names, clips
+        single = folder is not None or is_samples(raw)
+        items = [raw] if single else _checked_list(raw)
+        yield from _chunks(items, lambda each: _read_one(each, sample_rate_hz), max_samples)
         return
     paths = sorted(each for each in folder.rglob("*") if is_sound_file(each))
     bad: dict[str, str] = {}
@@ -103,8 +105,7 @@ def read_inputs(
             bad[path.relative_to(folder).as_posix()] = str(error)
             return None
 
-    for names, clips in _chunks(paths, read, max_samples):
-        yield names, clips
+    yield from _chunks(paths, read, max_samples)
     if len(bad) == len(paths):
         found = f": {name_bad(bad)}" if bad else " (.wav, .flac, .ogg, .mp3)"
         raise UserError(f"input {folder}: no readable sound file in this folder{found}")
@@ -114,13 +115,36 @@ def read_inputs(
         warnings.warn(f"left out {len(bad)} unreadable: {name_bad(bad)}", stacklevel=2)
 
 
+def _checked_list(raw: Any) -> list[Any]:
+    items = list(raw) if isinstance(raw, list | tuple) else [raw]
+    for each in items:
+        if not (isinstance(each, str | Path) or is_samples(each)):
+            raise UserError(
+                f"input of type {type(each).__name__}: needs the path of a sound file, samples as "
+                "a NumPy array or a torch tensor, a pair of such an array and its rate in Hz, or a "
+                "list of these"
+            )
+    if not items:
+        raise UserError("an empty list: at least one recording is needed")
+    return items
+
+
+def _read_one(each: Any, sample_rate_hz: int) -> Clip:
+    read = to_samples if is_samples(each) else read_input
+    return read(each, sample_rate_hz)
+
+
 def _chunks(
-    paths: Sequence[Path], read: Callable[[Path], Clip | None], max_samples: int
+    items: Sequence[Any], read: Callable[[Any], Clip | None], max_samples: int
 ) -> Iterator[tuple[list[str], list[Clip]]]:
-    for start in range(0, len(paths), _CHUNK):
-        some = paths[start : start + _CHUNK]
-        pairs = [(path, clip) for path, clip in zip(some, in_threads(read, some), strict=True)]
-        good = [(str(path), clip) for path, clip in pairs if clip is not None]
+    for start in range(0, len(items), _CHUNK):
+        some = items[start : start + _CHUNK]
+        names = ["samples" if is_samples(each) else str(each) for each in some]
+        # A thread costs more than one clip.
+        read_all = [read(some[0])] if len(some) == 1 else in_threads(read, some)
+        good = [
+            (name, clip) for name, clip in zip(names, read_all, strict=True) if clip is not None
+        ]
         yield [name for name, _ in good], [loudest_stretch(clip, max_samples) for _, clip in good]
 
 

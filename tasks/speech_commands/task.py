@@ -22,7 +22,7 @@ from gru_suite.options import build
 
 from .encoder import OUTPUT_SIZE, ConvFrontEnd
 from .features import SpecAugment, SpectralFeatures
-from .inputs import is_samples, loudest_stretch, read_input, read_inputs, to_batch, to_samples
+from .inputs import is_samples, read_input, read_inputs, to_batch, to_samples
 from .metrics import SpeechMetrics
 from .noise import mix_at_snr
 from .plots import plot_timeline
@@ -165,20 +165,16 @@ class SpeechCommandsTask(ClassificationTask):
         """Say what is heard in recordings.
 
         Args:
-            raw: the path of a sound file or of a folder of them, a list of paths, or samples: an
-                array (integers, or floats of full scale 1.0; one channel, or several as the
-                shorter axis) at the training data's rate, or a pair of such an array and its rate
-                in Hz. Of a recording longer than every training clip the loudest stretch is taken.
+            raw: the path of a sound file or of a folder of them; samples: an array (integers, or
+                floats of full scale 1.0; one channel, or several as the shorter axis) at the
+                training data's rate, or a pair of such an array and its rate in Hz; or a list of
+                these. Of a recording longer than every training clip the loudest stretch is taken.
 
         Raises:
             UserError: a path does not exist, or a file holds no readable sound. In a folder such
                 a file is left out with a warning.
         """
         longest = int(self.schema["max_samples"])
-        if is_samples(raw):
-            clip = loudest_stretch(to_samples(raw, self.sample_rate_hz), longest)
-            probability_NK = self.clip_probabilities([clip])
-            return Predictions(self.input_kind, ["samples"], self.labels, probability_NK)
         names: list[str] = []
         parts: list[NDArray[np.float32]] = []
         for some, clips in read_inputs(raw, self.sample_rate_hz, longest):

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from gru_suite.bad_files import name_bad
 from gru_suite.cache import cache_folder
-from gru_suite.data import SequenceDataModule
+from gru_suite.data import SequenceDataModule, spread_by_length
 from gru_suite.errors import UserError, nearest
 from gru_suite.options import build, check_number
 from gru_suite.splits import PARTS
@@ -219,6 +219,15 @@ class VideoDataModule(SequenceDataModule):
         if self._bad:
             lines.append(f"left out {len(self._bad)} unreadable: {name_bad(self._bad)}")
         return lines
+
+    def raw_examples(self, count: int) -> list[Any]:
+        """Return test clips: frames, or paths where only features of the frames are at hand."""
+        test = self.datasets["test"]
+        rows = spread_by_length(test.lengths, count)
+        if self._feature_size is None:
+            return [test[row].x[0].numpy() for row in rows]
+        paths = {video.name: str(video.path) for video in self._corpus().videos}
+        return [paths[test.names[test.video_R[row]]] for row in rows]
 
     def baselines(
         self, stage: str = "test", scoring: Mapping[str, Any] | None = None

@@ -79,30 +79,25 @@ def _cut(frames_THW3: Clip, time_E: NDArray[np.float64], sampling: ClipSampling)
 
 
 def read_inputs(raw: Any, schema: Mapping[str, Any]) -> Iterator[tuple[str, list[Clip]]]:
-    """Read a video, a list of videos, or a folder, one after the other.
+    """Read a video, a list of them, or a folder, one after the other.
 
     In a folder files that cannot be read are left out, with a warning that names them.
 
     Args:
-        raw: a path or a list of paths.
+        raw: a path or frames (:func:`array_clips`), a list of these, or a folder.
         schema: of the data that the task was trained on.
 
     Yields:
         Names and clips.
 
     Raises:
-        UserError: a file that was named cannot be read, or none in the folder.
+        UserError: a file that was named cannot be read, or none in the folder; or something else
+            than videos was given.
     """
     folder = Path(raw).expanduser() if isinstance(raw, str | Path) else None
     if folder is None or not folder.is_dir():
-        paths: Sequence[Any] = [raw] if folder else raw
-        for path in (Path(each).expanduser() for each in paths):
-            if not path.is_file():
-                raise UserError(f"input {path}: no such file")
-            try:
-                yield str(path), read_clips(path, schema)
-            except ValueError as error:
-                raise UserError(f"input {path}: {error}") from error
+        for each in raw if isinstance(raw, list | tuple) else [raw]:
+            yield _read_one(each, schema)
         return
     files = sorted(each for each in folder.rglob("*") if is_video_file(each))
     bad: dict[str, str] = {}
@@ -116,6 +111,23 @@ def read_inputs(raw: Any, schema: Mapping[str, Any]) -> Iterator[tuple[str, list
         raise UserError(f"input {folder}: no readable video in this folder{found}")
     if bad:
         warnings.warn(f"left out {len(bad)} unreadable: {name_bad(bad)}", stacklevel=2)
+
+
+def _read_one(each: Any, schema: Mapping[str, Any]) -> tuple[str, list[Clip]]:
+    if is_frames(each):
+        return "frames", array_clips(each, schema)
+    if not isinstance(each, str | Path):
+        raise UserError(
+            f"input of type {type(each).__name__}: needs the path of a video, frames as an array "
+            "of shape (frames, height, width, 3), or a list of these"
+        )
+    path = Path(each).expanduser()
+    if not path.is_file():
+        raise UserError(f"input {path}: no such file")
+    try:
+        return str(path), read_clips(path, schema)
+    except ValueError as error:
+        raise UserError(f"input {path}: {error}") from error
 
 
 def predict_noting(task: "VideoActionTask", source: Path) -> Predictions:

@@ -184,22 +184,18 @@ class VideoActionTask(ClassificationTask):
         """Say what is done in videos.
 
         Args:
-            raw: the path of a video or of a folder of them, a list of paths, or the frames of one
-                clip: an array of shape (T, H, W, 3) with uint8 values, evenly spaced, at the
-                training's frame rate where it had one.
+            raw: the path of a video or of a folder of them; the frames of one clip: an array of
+                shape (T, H, W, 3) with uint8 values, evenly spaced, at the training's frame rate
+                where it had one; or a list of these.
 
         Raises:
             UserError: a path does not exist, or a file holds no readable video. In a folder such a
                 file is left out with a warning.
         """
-        from .inputs import array_clips, is_frames, read_inputs
+        from .inputs import read_inputs
 
-        if is_frames(raw):
-            found = [("frames", array_clips(raw, self.schema))]
-        else:
-            found = list(read_inputs(raw, self.schema))
         names, rows = [], []
-        for name, clips in found:
+        for name, clips in read_inputs(raw, self.schema):
             names.append(name)
             rows.append(self.video_probability(clips))
         return Predictions(self.input_kind, names, self.labels, np.stack(rows))
