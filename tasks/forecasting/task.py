@@ -19,6 +19,7 @@ from gru_suite.files import atomic_path
 from gru_suite.task import SequenceTask
 
 from .decoders import DECODERS, Rows, Sizes
+from .described import limits_of, usage_of
 from .forecasts import Forecasts, window_times
 from .metrics import ForecastMetrics
 from .model import Normalized, SegmentEncoder, WindowNormalizer
@@ -287,6 +288,14 @@ class ForecastingTask(SequenceTask):
             values_BPCQ=values_BPCQ.numpy(),
             history_BTC=(batch.target_BTC * std_B1C + mean_B1C).numpy(),
         )
+
+    def limits(self) -> list[str]:
+        """Say which series, frequency and lookback the model was made for."""
+        return limits_of(self.schema, channels_mixed=not self.independent)
+
+    def usage(self) -> list[str]:
+        """Forecast from a table with the columns of the training data."""
+        return usage_of(self.schema)
 
     def predict_file(self, source: Path, target: Path) -> list[Path]:
         """Forecast from a table file; write a CSV and, beside it, a plot of the same name."""
