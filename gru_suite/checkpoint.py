@@ -103,10 +103,10 @@ def _check_plugin(mark: Mapping[str, Any], package: str, module: str, path: str 
     entry, made_by = entry_of(module), mark.get("distribution") or {}
     if entry is None:
         # No command to install it: a name in a file is nothing to trust unseen.
-        origin = f" (of {made_by['name']} {made_by['version']}, it says)" if made_by else ""
+        origin = f" (by the file it is of {made_by['name']} {made_by['version']})"
         raise UserError(
-            f"checkpoint {path}: made by the task package {package!r}{origin}, which is not "
-            "installed as a GRU Suite plug-in"
+            f"checkpoint {path}: made by the task package {package!r}, which is not installed as "
+            f"a GRU Suite plug-in{origin if made_by else ''}"
         )
     reason = unmet_requirement(entry)
     if reason is not None:
