@@ -3,13 +3,15 @@
 import importlib
 import pickle
 import warnings
-from importlib.metadata import entry_points
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from packaging.version import InvalidVersion, Version
 
 from gru_suite.errors import UserError
+from gru_suite.plugins import distribution_of, entry_of, unmet_requirement
 
 if TYPE_CHECKING:
     from gru_suite.task import SequenceTask
@@ -37,7 +39,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> "SequenceTask"
             was not made by GRU Suite, or needs a newer version or a plug-in that is not installed.
     """
     checkpoint = read_checkpoint(path)
-    task_class = _task_class(checkpoint["gru_suite"]["task_class"], path)
+    task_class = _task_class(checkpoint["gru_suite"], path)
     try:
         task = task_class(**checkpoint["hyper_parameters"])
         task.load_state_dict(checkpoint["state_dict"])
@@ -84,26 +86,58 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def _task_class(reference: str, path: str | Path) -> "type[SequenceTask]":
+def _task_class(mark: Mapping[str, Any], path: str | Path) -> "type[SequenceTask]":
     # Here, because Lightning takes seconds to import, and a backbone alone needs none.
     from gru_suite.task import SequenceTask
 
+    reference: str = mark["task_class"]
     module_name, _, class_name = reference.partition(":")
     package = module_name.partition(".")[0]
-    plugins = {e.value.partition(".")[0] for e in entry_points(group="gru_suite.tasks")}
     # Only task code that somebody installed as such is imported, never a module a file names.
-    if package != "gru_suite" and package not in plugins:
-        raise UserError(
-            f"checkpoint {path}: made by the task package {package!r}, which is not installed as "
-            "a GRU Suite plug-in"
-        )
+    if package != "gru_suite":
+        _check_plugin(mark, package, module_name, path)
     try:
         task_class = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise UserError(f"checkpoint {path}: its task {reference} is not there: {error}") from error
+    except Exception as error:
+        raise UserError(
+            f"checkpoint {path}: the task package {package!r} fails on import: "
+            f"{type(error).__name__}: {_first_line(error)}"
+        ) from error
     if not (isinstance(task_class, type) and issubclass(task_class, SequenceTask)):
         raise UserError(f"checkpoint {path}: {reference} is not a task")
     return task_class
+
+
+def _check_plugin(mark: Mapping[str, Any], package: str, module: str, path: str | Path) -> None:
+    """Refuse a task package that is not installed, does not fit us, or is too old for the file."""
+    entry, made_by = entry_of(module), mark.get("distribution") or {}
+    if entry is None:
+        # No command to install it: a name in a file is nothing to trust unseen.
+        origin = f" (by the file it is of {made_by['name']} {made_by['version']})"
+        raise UserError(
+            f"checkpoint {path}: made by the task package {package!r}, which is not installed as "
+            f"a GRU Suite plug-in{origin if made_by else ''}"
+        )
+    reason = unmet_requirement(entry)
+    if reason is not None:
+        raise UserError(f"checkpoint {path}: {reason}")
+    here = distribution_of(module)
+    if made_by and here and is_newer(made_by["version"], here["version"]):
+        raise UserError(
+            f"checkpoint {path}: made by {made_by['name']} {made_by['version']}, and "
+            f"{here['version']} is installed, which is too old for it; run: pip install --upgrade "
+            f"'{made_by['name']}>={made_by['version']}'"
+        )
+
+
+def is_newer(version: str, than: str) -> bool:
+    """Compare two versions; what is no version in Python's sense is never newer."""
+    try:
+        return Version(version) > Version(than)
+    except InvalidVersion:
+        return False
 
 
 def _what_was_found(error: Exception) -> str:

@@ -29,6 +29,9 @@ from gru_suite.pooling import POOLINGS, Pooling
 from gru_suite.streaming import StreamEncoder, StreamModule
 from gru_suite.task import SequenceTask
 
+# A list of labels in a sentence: more than these and nobody reads it.
+_MAX_NAMED = 20
+
 __all__ = ["ClassificationMetrics", "ClassificationTask", "Prediction", "Predictions"]
 
 
@@ -248,6 +251,22 @@ class ClassificationTask(SequenceTask):
             parts.append(logits_BK.float().softmax(-1).cpu().numpy())
         self.train(training)
         return np.concatenate(parts) if parts else np.empty((0, len(self.labels)), np.float32)
+
+    def limits(self) -> list[str]:
+        """Name the classes, and how few examples the rarest had."""
+        named = ", ".join(self.labels[:_MAX_NAMED]) + ", ..." * (len(self.labels) > _MAX_NAMED)
+        lines = [
+            f"Gives every input one of its {len(self.labels)} labels, also an input of none of "
+            f"them: {named}."
+        ]
+        counts = list(self.schema["class_counts"])
+        if sum(counts):
+            rarest = counts.index(min(counts))
+            lines.append(
+                f"Trained with {sum(counts):,} examples, the fewest of {self.labels[rarest]}: "
+                f"{counts[rarest]:,}."
+            )
+        return lines
 
     def predict_loader(self, loader: DataLoader[Any]) -> Predictions:
         """Predict a part of the data.

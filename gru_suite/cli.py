@@ -27,12 +27,15 @@ class Verb(NamedTuple):
         help: what it does, in one line.
         config: its root config, for a function of a config; None for a function of the words.
         examples: command lines for the help.
+        words: what may follow a verb without a config, each with its explanation; capitals stand
+            for a word of the user's own.
     """
 
     target: str
     help: str
     config: str | None
     examples: tuple[str, ...] = ()
+    words: tuple[tuple[str, str], ...] = ()
 
 
 VERBS = {
@@ -63,6 +66,30 @@ VERBS = {
         ("gru-suite predict checkpoint=best.ckpt input=recent.csv output=forecast.csv",),
     ),
     "tasks": Verb("gru_suite.commands.tasks:tasks", "list the tasks there are", None),
+    "inspect": Verb(
+        "gru_suite.commands.inspect:inspect",
+        "print the model card of a checkpoint, from the file alone",
+        None,
+        (
+            "gru-suite inspect checkpoint=best.ckpt",
+            "gru-suite inspect checkpoint=best.ckpt format=json",
+        ),
+        (
+            ("checkpoint=", "the file, as checkpoint=FILE"),
+            ("format=markdown", "the card as it stands in the run folder (the default)"),
+            ("format=json", "the same facts for programs"),
+        ),
+    ),
+    "new-task": Verb(
+        "gru_suite.commands.new_task:new_task",
+        "write a task to start from: two files in a checkout, or a package of its own",
+        None,
+        ("gru-suite new-task gesture", "gru-suite new-task gesture --package"),
+        (
+            ("NAME", "the task's name: small letters, digits and _"),
+            ("--package", "write the installable package gru-suite-NAME into this folder"),
+        ),
+    ),
 }
 
 # Where a failed job's overrides travel, also through a launcher's worker process.

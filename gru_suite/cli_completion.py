@@ -29,11 +29,14 @@ def complete(verbs: Mapping[str, "Verb"], query: Sequence[str]) -> int:
     line = os.environ.get("COMP_LINE", "")
     program, *words = line.split() or [""]
     current = "" if line.endswith(" ") or not words else words.pop()
-    if current.startswith("-"):
+    verb = verbs.get(words[0]) if words else None
+    if verb is not None and verb.config is None:
+        own = [word for word, _ in verb.words if not word.isupper()]
+        found = [word for word in own if word.startswith(current) and word != current]
+    elif current.startswith("-"):
         found = [flag for flag in _FLAGS if flag.startswith(current)]
-    elif words and words[0] in verbs:
-        config = verbs[words[0]].config
-        found = _from_hydra(config, query, [program, *words[1:], current]) if config else []
+    elif verb is not None and verb.config is not None:
+        found = _from_hydra(verb.config, query, [program, *words[1:], current])
     else:
         found = [] if words else [verb for verb in verbs if verb.startswith(current)]
         found += _from_hydra("train", query, [program, *words, current])

@@ -39,6 +39,8 @@ def option_groups() -> dict[str, list[str]]:
 
 def help_text(verbs: Mapping[str, "Verb"], name: str | None) -> str:
     """Return the help of one verb, or of the whole program for None."""
+    if name is not None and verbs[name].config is None:
+        return _plain_help(name, verbs[name])
     if name is None:
         lines = ["usage: gru-suite [verb] [key=value ...] [flags]", "", "verbs:"]
         lines += [f"  {verb:<9} {verbs[verb].help}" for verb in verbs]
@@ -56,6 +58,18 @@ def help_text(verbs: Mapping[str, "Verb"], name: str | None) -> str:
     if examples:
         lines += ["", "examples:", *(f"  {example}" for example in examples)]
     return "\n".join([*lines, "", "flags:", _FLAGS.rstrip()])
+
+
+def _plain_help(name: str, verb: "Verb") -> str:
+    """Return the help of a verb that is no Hydra application."""
+    lines = [f"usage: gru-suite {' '.join((name, *(word for word, _ in verb.words)))}"]
+    lines += ["", verb.help]
+    if verb.words:
+        width = max(len(word) for word, _ in verb.words)
+        lines += ["", "arguments:", *(f"  {word:<{width}}  {help_}" for word, help_ in verb.words)]
+    if verb.examples:
+        lines += ["", "examples:", *(f"  {example}" for example in verb.examples)]
+    return "\n".join(lines)
 
 
 def version_text(verbose: bool) -> str:

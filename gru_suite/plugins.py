@@ -7,7 +7,7 @@ Packages are located, never imported, so one that crashes on import cannot break
 
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from typing import NamedTuple
 from gru_suite.errors import UserError
 
 ENTRY_POINT_GROUP = "gru_suite.tasks"
+OURS = "gru-suite"
 
 
 class TaskPackage(NamedTuple):
@@ -29,6 +30,20 @@ class TaskPackage(NamedTuple):
     origin: str
     package: str
     conf: Path
+
+
+class Unusable(NamedTuple):
+    """A package that declares tasks and cannot be used.
+
+    Attributes:
+        tasks: the names of those tasks.
+        package: the name to import.
+        reason: what is wrong and what to do, one line.
+    """
+
+    tasks: frozenset[str]
+    package: str
+    reason: str
 
 
 class TaskInfo(NamedTuple):
@@ -59,21 +74,88 @@ def installed_packages() -> tuple[list[TaskPackage], list[str]]:
     Returns:
         The packages by name, and a warning line for each one that cannot be used.
     """
+    packages, unusable = _locate()
+    return packages, [each.reason for each in unusable]
+
+
+def _locate() -> tuple[list[TaskPackage], list[Unusable]]:
     packages: dict[str, TaskPackage] = {}
-    warnings = []
+    unusable: dict[str, Unusable] = {}
     for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda e: (e.value, e.name)):
-        package = entry.value.partition(":")[0].strip()
+        package = package_name(entry)
         if package in packages:
             continue
         origin = _origin(entry)
         folder = _folder(package)
+        files = [] if folder is None else sorted((folder / "conf" / "task").glob("*.yaml"))
+        reason = unmet_requirement(entry)
         if folder is None:
-            warnings.append(f"task package {package!r} of {origin} is not there; reinstall it")
-        elif not any((folder / "conf" / "task").glob("*.yaml")):
-            warnings.append(f"task package {package!r} of {origin} has no conf/task/*.yaml")
+            reason = f"task package {package!r} of {origin} is not there; reinstall it"
+        elif not files:
+            reason = f"task package {package!r} of {origin} has no conf/task/*.yaml"
+        if folder is None or reason is not None:
+            before = unusable[package].tasks if package in unusable else frozenset()
+            tasks = before | {entry.name, *(file.stem for file in files)}
+            unusable[package] = Unusable(tasks, package, reason or "")
         else:
             packages[package] = TaskPackage(origin, package, folder / "conf")
-    return list(packages.values()), warnings
+    return list(packages.values()), list(unusable.values())
+
+
+def package_name(entry: EntryPoint) -> str:
+    """Return the package that an entry point names."""
+    return entry.value.partition(":")[0].strip()
+
+
+def entry_of(module: str) -> EntryPoint | None:
+    """Return the entry point of the installed task package that a module belongs to, if any."""
+    top = module.partition(".")[0]
+    found = [e for e in entry_points(group=ENTRY_POINT_GROUP) if e.value.partition(".")[0] == top]
+    # Several distributions may share a top-level name: the one whose package the module is in.
+    return max(
+        found,
+        key=lambda e: (f"{module}.".startswith(f"{package_name(e)}."), len(package_name(e))),
+        default=None,
+    )
+
+
+def distribution_of(module: str) -> dict[str, str] | None:
+    """Return name and version of the distribution that brings a module: ours or a plug-in's."""
+    if module.partition(".")[0] == "gru_suite":
+        try:
+            return {"name": OURS, "version": version(OURS)}
+        except PackageNotFoundError:
+            return None
+    entry = entry_of(module)
+    if entry is None or entry.dist is None:
+        return None
+    return {"name": entry.dist.name, "version": entry.dist.version}
+
+
+def unmet_requirement(entry: EntryPoint) -> str | None:
+    """Say which version of GRU Suite a plug-in needs, where this is another one; else None."""
+    if entry.dist is None or not entry.dist.requires:
+        return None
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    ours = distribution_of("gru_suite")
+    for line in entry.dist.requires if ours is not None else ():
+        try:
+            needed = Requirement(line)
+        except InvalidRequirement:
+            # What no installer could read either is nothing to refuse a plug-in for.
+            continue
+        if canonicalize_name(needed.name) != OURS or not needed.specifier:
+            continue
+        applies = needed.marker is None or needed.marker.evaluate({"extra": ""})
+        if applies and ours and not needed.specifier.contains(ours["version"], prereleases=True):
+            return (
+                f"{_origin(entry)} needs {OURS}{needed.specifier}, and {ours['version']} is "
+                f"installed; run: pip install '{OURS}{needed.specifier}', or install another "
+                f"version of {entry.dist.name}"
+            )
+    return None
 
 
 def available_tasks() -> list[TaskInfo]:
@@ -92,13 +174,16 @@ def check_task(name: str) -> None:
     """Refuse a task name that more than one package brings: Hydra would silently take the first.
 
     Raises:
-        UserError: names the packages.
+        UserError: names the packages; or the one that would bring the task and cannot be used.
     """
     origins = [task.origin for task in available_tasks() if task.name == name]
     if len(origins) > 1:
         raise UserError(
             f"task={name} is brought by {' and by '.join(origins)}; uninstall all but one of them"
         )
+    for package in _locate()[1] if not origins else ():
+        if name in package.tasks:
+            raise UserError(f"task={name}: {package.reason}")
 
 
 def _task_files(package: TaskPackage) -> Iterator[Path]:

@@ -1,6 +1,7 @@
 """The beginning and the end of a run folder: config first, results last."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from gru_suite.data import SequenceDataModule
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path, make_folder
+from gru_suite.machine import describe_machine
 from gru_suite.results import print_results, write_metrics
 from gru_suite.task import SequenceTask
 
@@ -20,6 +22,26 @@ def start_run(cfg: DictConfig) -> Path:
     with atomic_path(folder / "config.yaml") as temporary:
         OmegaConf.save(cfg, temporary, resolve=True)
     return folder
+
+
+def run_facts(cfg: DictConfig, data: SequenceDataModule, summary: Sequence[str]) -> dict[str, Any]:
+    """Return what a checkpoint keeps of its run, as plain data: ``SequenceTask.run_info``.
+
+    Args:
+        cfg: the composed config ``train.yaml``.
+        data: what the run trains on.
+        summary: its lines for a person.
+    """
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    return {
+        "data": config["data"],
+        "name": data.name,
+        "seed": config["seed"],
+        "summary": list(summary),
+        "config": config,
+        "started": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
+        "machine": describe_machine(),
+    }
 
 
 def check_same_task(task_target: str, data_target: str) -> None:

@@ -38,7 +38,7 @@ def write_metrics(folder: str | os.PathLike[str], metrics: Mapping[str, Any]) ->
         UserError: the folder cannot be written to.
     """
     path = Path(folder) / "metrics.json"
-    ordered = {key: _plain(metrics[key]) for key in sorted(metrics, key=_key_order)}
+    ordered = {key: plain_numbers(metrics[key]) for key in sorted(metrics, key=_key_order)}
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(ordered, indent=2, allow_nan=False) + "\n", "utf-8")
     return path
@@ -114,6 +114,45 @@ def print_results(
     console.print(table)
 
 
+def markdown_results(
+    model: str,
+    metrics: Mapping[str, float | None],
+    baselines: Mapping[str, Mapping[str, float | None]],
+    better: Mapping[str, str],
+) -> list[str]:
+    """Return the lines of :func:`results_table` as a Markdown table that reads well as it is.
+
+    Args:
+        model: see :func:`results_table`, as the next three; None stands for no number.
+        metrics: see there.
+        baselines: see there.
+        better: see there.
+    """
+    rows = {model: metrics, **baselines}
+    columns = [["", *rows]]
+    for metric, direction in better.items():
+        found = [scores.get(metric) for scores in rows.values()]
+        values = [math.nan if value is None else float(value) for value in found]
+        if not all(math.isnan(value) for value in values):
+            cells = _cells(values, direction)
+            columns.append([metric, *(f"**{c}**" if c.style else str(c) for c in cells)])
+    return markdown_table(columns)
+
+
+def markdown_table(columns: Sequence[Sequence[str]]) -> list[str]:
+    """Lay columns out as a Markdown table, the first flush left; the header is their first cell."""
+    widths = [max(3, *map(len, column)) for column in columns]
+    lines = []
+    for row in range(len(columns[0])):
+        cells = [
+            column[row].rjust(width) if number else column[row].ljust(width)
+            for number, (column, width) in enumerate(zip(columns, widths, strict=True))
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    rule = [f"{'-' * (width - 1)}{':' if number else '-'}" for number, width in enumerate(widths)]
+    return [lines[0], f"| {' | '.join(rule)} |", *lines[1:]]
+
+
 def _natural_width(console: Console, table: Table) -> int:
     return console.measure(table, options=console.options.update(width=10_000)).maximum
 
@@ -143,11 +182,12 @@ def _key_order(key: str) -> tuple[int, int]:
     return 1, 0
 
 
-def _plain(value: Any) -> Any:
+def plain_numbers(value: Any) -> Any:
+    """Return data with Python's own numbers in it, and None for what is no finite number."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain_numbers(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain_numbers(inner) for inner in value]
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

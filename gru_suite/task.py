@@ -16,6 +16,7 @@ from gru_suite.backbone import RecurrentBackbone
 from gru_suite.checkpoint import CHECKPOINT_FORMAT
 from gru_suite.errors import UserError
 from gru_suite.optim import build_optimizer, build_scheduler
+from gru_suite.plugins import distribution_of
 from gru_suite.weights import TRAINING_KEYS
 
 if TYPE_CHECKING:
@@ -137,6 +138,17 @@ class SequenceTask(pl.LightningModule, ABC):
         """Draw what a person would look at after a run; return the files written."""
         return []
 
+    def limits(self) -> list[str]:
+        """Say what the model cannot be relied on for, from what it was trained with; a line each.
+
+        The model card shows them; they travel in the checkpoint.
+        """
+        return []
+
+    def usage(self) -> list[str]:
+        """Return Python lines that run as they stand and predict with ``task``, for the card."""
+        return ["# prediction = task.predict(...)"]
+
     @property
     def num_parameters(self) -> int:
         """Parameters, frozen ones included."""
@@ -213,12 +225,22 @@ class SequenceTask(pl.LightningModule, ABC):
         checkpoint["gru_suite"] = {
             "format": CHECKPOINT_FORMAT,
             "task_class": f"{kind.__module__}:{kind.__qualname__}",
+            "distribution": distribution_of(kind.__module__),
+            # What is asked of a task whose package may not be installed where the file is read.
+            "task": {
+                "name": self.name,
+                "better": dict(self.better),
+                "num_parameters": self.num_parameters,
+                "limits": self.limits(),
+                "usage": self.usage(),
+            },
             "run": self.run_info,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over the facts of the run that made the checkpoint."""
-        self.run_info = dict(checkpoint.get("gru_suite", {}).get("run", {}))
+        """Take over the facts of the run that made the checkpoint; a resumed run has its own."""
+        if not self.run_info:
+            self.run_info = dict(checkpoint.get("gru_suite", {}).get("run", {}))
 
 
 def batch_rows(batch: Any) -> int:

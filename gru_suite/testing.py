@@ -1,8 +1,10 @@
 """The contract every task keeps, as checks that a task's author runs: ``check_task("gesture")``."""
 
 import copy
+import io
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 from torch import Tensor
 
+from gru_suite.card import read_facts, render
 from gru_suite.checkpoint import load
 from gru_suite.data import SequenceDataModule
 from gru_suite.errors import UserError
@@ -50,7 +53,8 @@ def check_task(name: str, cell: str = "gru", overrides: Sequence[str] = ()) -> N
     the same outputs through :func:`gru_suite.load` and ``load_from_checkpoint``, with torch's safe
     loading; the task builds again from its hyper-parameters alone, without data; ``predict``
     says the same of single inputs and of a list of them, and a stream, where the task has one, says
-    of an input in pieces what ``predict`` says of the whole (where the data gives raw examples).
+    of an input in pieces what ``predict`` says of the whole (where the data gives raw examples);
+    the model card of the checkpoint prints, and its example runs.
 
     Args:
         name: the task, as in ``task=``.
@@ -68,6 +72,7 @@ def check_task(name: str, cell: str = "gru", overrides: Sequence[str] = ()) -> N
     assert task.better, f"{name}: `better` names no metric"
     _check_training(task, batch)
     _check_checkpoint(task, batch)
+    _check_card(task)
     _check_metrics(task, batch)
     _check_predict(task, data)
     _check_stream(task, data)
@@ -96,9 +101,7 @@ def _check_checkpoint(task: SequenceTask, batch: Any) -> None:
         before = list(tensors(task(batch)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "task.ckpt"
-        trainer = pl.Trainer(logger=False, accelerator="cpu", enable_progress_bar=False)
-        trainer.strategy.connect(task)
-        trainer.save_checkpoint(path)
+        _save(task, path)
         restored = [load(path), type(task).load_from_checkpoint(path, map_location="cpu").eval()]
     restored.append(type(task)(**copy.deepcopy(dict(task.hparams))).eval())
     restored[-1].load_state_dict(task.state_dict())
@@ -107,6 +110,25 @@ def _check_checkpoint(task: SequenceTask, batch: Any) -> None:
             after = list(tensors(again(batch)))
         for a, b in zip(before, after, strict=True):
             torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
+
+
+def _save(task: SequenceTask, path: Path) -> None:
+    trainer = pl.Trainer(logger=False, accelerator="cpu", enable_progress_bar=False)
+    trainer.strategy.connect(task)
+    trainer.save_checkpoint(path)
+
+
+def _check_card(task: SequenceTask) -> None:
+    """Print the card of a checkpoint and run its example, as somebody who has only the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "task.ckpt"
+        _save(task, path)
+        card = render(read_facts(path))
+        example = card.partition("```python\n")[2].partition("```")[0]
+        with redirect_stdout(io.StringIO()):
+            exec(compile(example, f"<how to load {task.name}>", "exec"), {})
+    for line in (*task.limits(), *task.usage()):
+        assert line in card, f"{task.name}: its model card lacks the line {line!r}"
 
 
 def _check_metrics(task: SequenceTask, batch: Any) -> None:

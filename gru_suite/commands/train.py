@@ -8,11 +8,12 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
+from gru_suite.card import write_card
 from gru_suite.data import SequenceDataModule
 from gru_suite.epochs import EpochLog
 from gru_suite.errors import UserError
 from gru_suite.plots import plot_learning_curve
-from gru_suite.report import check_same_task, finish_run, start_run
+from gru_suite.report import check_same_task, finish_run, run_facts, start_run
 from gru_suite.runtime import (
     build_all,
     build_data,
@@ -40,10 +41,11 @@ def train(cfg: DictConfig) -> float | None:
 
     data = build_data(cfg)
     check_validation(data)
-    print("\n".join(data.summary()), flush=True)
+    summary = data.summary()
+    print("\n".join(summary), flush=True)
 
     task = build_task(cfg, data)
-    task.run_info = {"data": plain(cfg.data), "name": data.name, "seed": cfg.seed}
+    task.run_info = run_facts(cfg, data, summary)
     print(f"{type(task).__name__}: {cfg.backbone.cell}, {task.num_parameters:,} parameters")
 
     callbacks: list[Callback] = []
@@ -65,9 +67,13 @@ def train(cfg: DictConfig) -> float | None:
     check_best(best)
 
     scores = score_best(trainer, task, data, best.best_model_path)
-    facts = {"seed": cfg.seed, "train_seconds": round(train_seconds, 3)}
+    baselines = data.baselines("test", task.scoring)
+    seconds = round(train_seconds, 3)
+    if trainer.is_global_zero:
+        write_card(folder, {"scores": scores, "baselines": baselines, "train_seconds": seconds})
+    facts = {"seed": cfg.seed, "train_seconds": seconds}
     plot_learning_curve(folder / "metrics.csv", folder / "plots" / "learning_curve.png")
-    finish_run(folder, task, data, facts | scores, baselines=data.baselines("test", task.scoring))
+    finish_run(folder, task, data, facts | scores, baselines)
     return float(best.best_model_score) if best.best_model_score is not None else None
 
 

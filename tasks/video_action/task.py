@@ -128,6 +128,32 @@ class VideoActionTask(ClassificationTask):
         self.train(training)
         return z_BTF.cpu(), lengths_B.cpu()
 
+    def limits(self) -> list[str]:
+        """Add what is known of the videos, their size and how many frames are looked at."""
+        seen = (
+            "Trained with rendered figures: filmed people were not evaluated."
+            if self.run_info.get("data", {}).get("source") == "rendered_people"
+            else "Who and what was filmed in the training videos is not recorded; nothing else was "
+            "evaluated."
+        )
+        height, width = self.schema["size"]
+        rate_hz = self.schema.get("frame_rate_hz")
+        rate = f" at {rate_hz:g} frames a second" if rate_hz else ""
+        looks = f"Looks at {self.schema['num_frames']} frames of {height} x {width} a clip{rate}."
+        return [*super().limits(), seen, looks]
+
+    def usage(self) -> list[str]:
+        """Label a few frames of noise."""
+        height, width = self.schema["size"]
+        shape = (self.schema["num_frames"], height, width, 3)
+        return [
+            "import numpy",
+            "",
+            "# Your own: the path of a video, or the frames of a clip.",
+            f'frames = numpy.random.default_rng(0).integers(0, 256, {shape}, dtype="uint8")',
+            "print(task.predict(frames).to_frame())",
+        ]
+
     # Metrics
 
     def new_metrics(self) -> VideoMetrics:

@@ -82,7 +82,8 @@ def here(
 
     def call(*words: str, code: int = 0) -> str:
         verb = words[:1] if words[0] in ("evaluate", "predict") else ()
-        returned = main([*verb, *QUIET, *words[len(verb) :]])
+        quiet = QUIET if words[0] != "inspect" else ()
+        returned = main([*verb, *quiet, *words[len(verb) :]])
         printed = capsys.readouterr()
         assert returned == code, printed.out + printed.err
         return printed.out if code == 0 else printed.err
@@ -179,6 +180,7 @@ def test_a_run_leaves_what_it_promises(run: Path, folder: Path) -> None:
         "config.yaml",
         "metrics.json",
         "metrics.csv",
+        "model_card.md",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
         "plots/forecasts.png",
@@ -221,6 +223,29 @@ def test_a_run_is_resumed_from_its_last_epoch(here: Here, run: Path) -> None:
     resumed = run_folder(here(*words))
     assert resumed != run
     assert [row["epoch"] for row in rows_of(resumed / "metrics.csv")] == ["3"]
+
+
+def test_inspect_prints_the_card_of_the_run(here: Here, run: Path, checkpoint: str) -> None:
+    card = (run / "model_card.md").read_text()
+    assert here("inspect", checkpoint) == card
+    metrics = metrics_of(run)
+    assert f"parameters: {metrics['num_parameters']:,}" in card
+    assert f"training time: {metrics['train_seconds']:.1f} s" in card
+    for name in (*metrics["baselines"], "mae", "Limits", "data.split", "max_epochs: 2"):
+        assert name in card
+    # Nothing of the results is lost with the folder.
+    facts = json.loads(here("inspect", checkpoint, "format=json"))
+    assert facts["results"]["baselines"] == metrics["baselines"]
+    scores = {name: value for name, value in metrics.items() if "/" in name}
+    assert facts["results"]["scores"] == scores
+    assert facts["run"]["summary"] == [line for line in facts["run"]["summary"] if line in card]
+
+
+def test_the_cards_example_runs_as_it_stands(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card = (run / "model_card.md").read_text()
+    example = card.partition("```python\n")[2].partition("```")[0]
+    exec(compile(example, "card", "exec"), {})
+    assert "temp_q0.5" in capsys.readouterr().out
 
 
 def test_evaluate_scores_the_checkpoint_as_the_run_did(

@@ -104,7 +104,7 @@ def test_first_word_chooses_the_verb(words: list[str], verb: str | None, rest: l
     ("word", "hint"),
     [
         ("evalute", "did you mean 'evaluate'?"),
-        ("xyz", "choose one of train, evaluate, predict, tasks"),
+        ("xyz", f"choose one of {', '.join(VERBS)}"),
         ("forecasting", "did you mean 'task=forecasting'?"),
         ("data.path", "write key=value"),
     ],
@@ -439,6 +439,20 @@ def test_help_of_a_verb_shows_its_own_keys(capsys: pytest.CaptureFixture[str]) -
     assert "optimizer" not in text
 
 
+@pytest.mark.parametrize(
+    ("verb", "some"),
+    [("tasks", "usage: gru-suite tasks"), ("inspect", "format=json"), ("new-task", "--package")],
+)
+def test_help_of_a_verb_without_a_config_has_no_flags_of_hydra(
+    verb: str, some: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([verb, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert some in text
+    assert VERBS[verb].help in text
+    assert "multirun" not in text
+
+
 def test_tasks_takes_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tasks", "x=1"]) == 2
     assert "takes no arguments" in error_of(capsys)
@@ -448,7 +462,13 @@ def test_tasks_takes_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     ("line", "some"),
     [
         ("gru-suite ta", {"tasks", "task="}),
-        ("gru-suite ", {"train", "evaluate", "predict", "tasks", "backbone=", "seed="}),
+        ("gru-suite ", {*VERBS, "backbone=", "seed="}),
+        ("gru-suite ins", {"inspect"}),
+        ("gru-suite inspect ", {"checkpoint=", "format=json"}),
+        ("gru-suite inspect checkpoint=", {"checkpoint=best.ckpt", "checkpoint=folder/"}),
+        ("gru-suite inspect format=json checkpoint=be", {"checkpoint=best.ckpt"}),
+        ("gru-suite new-task ", {"--package"}),
+        ("gru-suite new-task wave --pa", {"--package"}),
         ("gru-suite backbone=l", {"backbone=lstm"}),
         ("gru-suite train backbone=l", {"backbone=lstm"}),
         ("gru-suite data.loo", {"data.lookback="}),

@@ -1,0 +1,43 @@
+"""``gru-suite inspect``: what a checkpoint says of itself, from the file alone."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from gru_suite.errors import UserError, nearest
+
+FORMATS = ("markdown", "json")
+
+
+def inspect(words: Sequence[str]) -> int:
+    """Print the model card of a checkpoint; no code of its task is imported.
+
+    Args:
+        words: ``checkpoint=FILE`` and, where wanted, ``format=json``.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UserError: another word, or a file that is no checkpoint of ours.
+    """
+    options = {"checkpoint": "", "format": FORMATS[0]}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise UserError(f"{word!r} is no option; write checkpoint=FILE")
+        if key not in options:
+            raise UserError(f"no key {key!r}{nearest(key, options)}")
+        options[key] = value
+    if options["format"] not in FORMATS:
+        raise UserError(f"format={options['format']}: no such format{nearest('', FORMATS)}")
+    if not options["checkpoint"]:
+        raise UserError("checkpoint is needed; add checkpoint=...")
+    from gru_suite.card import read_facts, render
+    from gru_suite.results import plain_numbers
+
+    facts = read_facts(options["checkpoint"])
+    as_json = options["format"] == "json"
+    shown = json.dumps(plain_numbers(facts), indent=2) if as_json else render(facts)
+    sys.stdout.write(f"{shown.rstrip()}\n")
+    return 0

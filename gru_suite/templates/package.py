@@ -1,0 +1,1 @@
+"""The task gesture for GRU Suite."""

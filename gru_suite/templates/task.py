@@ -1,0 +1,253 @@
+"""The task gesture.
+
+It says which of several kinds a sequence of measurements is, such as three axes of acceleration. It
+trains as it stands, on data that it makes. What "Yours:" marks is to be replaced first.
+
+Shapes: B batch, N sequences, T time steps (right-padded), F features of a step.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from gru_suite.classification import ClassificationTask, Predictions
+from gru_suite.data import SequenceBatch, SequenceDataModule, SequenceDataset, bucket_loader
+from gru_suite.errors import UserError
+from gru_suite.files import atomic_path
+from gru_suite.linear_baseline import logistic_scores, majority_scores
+
+# Yours: the kinds that are told apart, and how many numbers a step has.
+LABELS = ("clockwise", "anticlockwise", "still")
+NUM_FEATURES = 3
+PARTS = ("train", "val", "test")
+
+
+class GestureTask(ClassificationTask):
+    """Features -> backbone -> pooling -> a class for each sequence.
+
+    ``ClassificationTask`` brings head, loss and metrics. A task that gives no classes derives from
+    ``gru_suite.task.SequenceTask`` and says its own.
+    """
+
+    # As in task=gesture and in the name of the YAML file.
+    name: ClassVar[str] = "gesture"
+    input_kind: ClassVar[str] = "sequence"
+    mean_F: Tensor
+    std_F: Tensor
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        schema: dict[str, Any],
+        optimizer: dict[str, Any] | None = None,
+        scheduler: dict[str, Any] | None = None,
+        pooling: str = "mean+max",
+        head_dropout: float = 0.1,
+    ) -> None:
+        """Build the network from plain data alone: so a checkpoint loads with nothing else at hand.
+
+        Args:
+            backbone: options of the recurrent stack.
+            schema: what the data module says of the data; it travels in the checkpoint.
+            optimizer: name and options of the optimizer.
+            scheduler: name and options of the learning-rate schedule.
+            pooling: ``last``, ``mean``, ``max`` or ``attention``, or several joined by a plus sign.
+            head_dropout: share of pooled features dropped in training.
+        """
+        # The second argument is the number of features that `encode` gives the backbone.
+        super().__init__(
+            backbone, len(schema["mean"]), schema, optimizer, scheduler, pooling, head_dropout
+        )
+        self.save_hyperparameters()
+        # The schema has them already, so the state need not keep them too.
+        self.register_buffer("mean_F", torch.tensor(schema["mean"]), persistent=False)
+        self.register_buffer("std_F", torch.tensor(schema["std"]), persistent=False)
+
+    def encode(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        """Scale the measurements. Yours: whatever turns a step into features."""
+        return (batch.x - self.mean_F) / self.std_F, batch.lengths_B
+
+    def predict(self, raw: Any) -> Predictions:
+        """Say which kind sequences are.
+
+        Args:
+            raw: an array of shape (T, F), the path of a CSV file with a row a step, or a list of
+                either.
+
+        Raises:
+            UserError: a sequence is empty, has other features, or is not numbers.
+        """
+        given = list(raw) if isinstance(raw, list | tuple) else [raw]
+        names = [str(one) if isinstance(one, str | Path) else "array" for one in given]
+        sequences = [self._sequence(one, name) for one, name in zip(given, names, strict=True)]
+        dataset = SequenceDataset(sequences, [0] * len(given), names)
+        found = self.predict_loader(bucket_loader(dataset, 64, shuffle=False))
+        return Predictions(self.input_kind, names, self.labels, found.probability_NK)
+
+    def predict_file(self, source: Path, target: Path) -> list[Path]:
+        """Predict a CSV file with a row a step; write a table, and draw the sequence beside it."""
+        predictions = self.predict(source)
+        picture = target.with_suffix(".png")
+        figure = Figure()
+        axes = figure.subplots()
+        axes.plot(self._sequence(source, str(source)).numpy())
+        axes.set(title=f"{source.name}: {predictions.label[0]}", xlabel="step")
+        with atomic_path(target) as table, atomic_path(picture) as drawing:
+            predictions.to_frame().to_csv(table, index=False)
+            figure.savefig(drawing)
+        return [target, picture]
+
+    def limits(self) -> list[str]:
+        """Say what the model cannot be relied on for; the model card shows it. Yours."""
+        return [*super().limits(), "Trained with made data: nothing measured was evaluated."]
+
+    def usage(self) -> list[str]:
+        """Return lines that predict, for the model card."""
+        return [
+            "import numpy",
+            "",
+            "# Yours: an array of a row a step, or the path of a CSV file.",
+            f"print(task.predict(numpy.zeros((40, {len(self.schema['mean'])}))).to_frame())",
+        ]
+
+    def _sequence(self, raw: Any, name: str) -> Tensor:
+        num_features = len(self.schema["mean"])
+        try:
+            values = np.loadtxt(raw, delimiter=",", ndmin=2) if isinstance(raw, str | Path) else raw
+            sequence = torch.as_tensor(np.asarray(values, np.float32))
+        except (OSError, TypeError, ValueError) as error:
+            raise UserError(f"sequence {name}: {error}") from error
+        fits = sequence.dim() == 2 and sequence.size(1) == num_features and len(sequence) > 0
+        if not fits or not bool(sequence.isfinite().all()):
+            raise UserError(
+                f"sequence {name}: found shape {tuple(sequence.shape)}, and finite numbers of "
+                f"shape (steps, {num_features}) are needed, at least one step"
+            )
+        return sequence
+
+
+class GestureData(SequenceDataModule):
+    """Sequences with their kinds, in three parts."""
+
+    name = "gesture_made"
+
+    def __init__(
+        self,
+        num_sequences: int = 300,
+        noise: float = 0.3,
+        batch_size: int = 32,
+        seed: int = 0,
+        schema: dict[str, Any] | None = None,
+    ) -> None:
+        """Keep the options; nothing is read yet.
+
+        Args:
+            num_sequences: how many are made. Yours: the path of your files.
+            noise: spread of what is added to each number.
+            batch_size: sequences in a batch.
+            seed: of the data and of the training order.
+            schema: of a checkpoint, whose scales are then used.
+        """
+        super().__init__()
+        if num_sequences < 10 * len(LABELS):
+            raise UserError(
+                f"data.num_sequences={num_sequences}: needs a number from {10 * len(LABELS)}"
+            )
+        self._num_sequences, self._noise = num_sequences, noise
+        self._batch_size, self._seed, self._schema = batch_size, seed, schema
+        self.datasets: dict[str, SequenceDataset] = {}
+
+    def setup(self, stage: str | None = None) -> None:
+        """Make the sequences and split them, once. Yours: read and check your files here.
+
+        Split by whatever must not be in two parts: the person, the device, the day.
+        """
+        if self.datasets:
+            return
+        sequences, labels = make_sequences(self._num_sequences, self._noise, self._seed)
+        # They come in random order, with every kind in every part.
+        cuts = [0, *(round(share * len(labels)) for share in (0.7, 0.85, 1.0))]
+        for part, begin, end in zip(PARTS, cuts, cuts[1:], strict=False):
+            names = [f"made {number}" for number in range(begin, end)]
+            self.datasets[part] = SequenceDataset(sequences[begin:end], labels[begin:end], names)
+
+    def schema(self) -> dict[str, Any]:
+        """Return what inference needs, learned from the training part, as plain data."""
+        if self._schema is None:
+            train = self.datasets["train"]
+            steps_NF = torch.cat(list(train.sequences))
+            self._schema = {
+                "labels": list(LABELS),
+                "class_counts": np.bincount(train.labels, minlength=len(LABELS)).tolist(),
+                "mean": steps_NF.mean(0).tolist(),
+                "std": steps_NF.std(0).clamp(min=1e-6).tolist(),
+            }
+        return self._schema
+
+    def summary(self) -> list[str]:
+        """Say what was read and how it was split."""
+        sizes = ", ".join(f"{part} {len(dataset)}" for part, dataset in self.datasets.items())
+        return [f"{self.name}: {len(LABELS)} labels; {sizes} sequences"]
+
+    def raw_examples(self, count: int) -> list[Any]:
+        """Return sequences of the test part as ``predict`` takes them."""
+        return [sequence.numpy() for sequence in self.datasets["test"].sequences[:count]]
+
+    def baselines(
+        self, stage: str = "test", scoring: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Mapping[str, float]]:
+        """Return the commonest class, and logistic regression on each sequence's mean and spread.
+
+        Every result stands beside what needs no network. Yours: what is usual in your field.
+        """
+        parts = {part: self.datasets[part] for part in {"train", "val", stage}}
+        features = {part: _moments(dataset.sequences) for part, dataset in parts.items()}
+        labels = {part: np.asarray(dataset.labels) for part, dataset in parts.items()}
+        counts = self.schema()["class_counts"]
+        return {
+            "majority": majority_scores(counts, labels[stage]),
+            "logistic": logistic_scores(features, labels, stage, len(counts)),
+        }
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return the training sequences in an order that changes with the epoch."""
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Return the validation sequences."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Return the test sequences."""
+        return self._loader("test")
+
+    def _loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
+        return bucket_loader(self.datasets[part], self._batch_size, shuffle, self._seed)
+
+
+def _moments(sequences: Sequence[Tensor]) -> NDArray[np.float32]:
+    """Return the mean and the spread of every sequence, shape (N, 2 * F)."""
+    rows = [torch.cat((x_TF.mean(0), x_TF.std(0, correction=0))) for x_TF in sequences]
+    return torch.stack(rows).numpy()
+
+
+def make_sequences(count: int, noise: float, seed: int) -> tuple[list[Tensor], list[int]]:
+    """Make sequences of 20 to 60 steps: of each kind alike many. Yours: delete this."""
+    random = np.random.default_rng(seed)
+    labels = [number % len(LABELS) for number in range(count)]
+    sequences = []
+    for label in labels:
+        phase_T = 0.3 * np.arange(random.integers(20, 61)) + random.uniform(0, 2 * np.pi)
+        # The first two differ in the order of their steps alone, which no average shows.
+        turn = (1, -1, 0)[label]
+        circle_TF = np.stack((np.cos(phase_T), turn * np.sin(phase_T), 0 * phase_T), axis=1)
+        x_TF = abs(turn) * circle_TF + random.normal(0, noise, (len(phase_T), NUM_FEATURES))
+        sequences.append(torch.from_numpy(x_TF.astype(np.float32)))
+    return sequences, labels

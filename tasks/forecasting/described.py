@@ -1,0 +1,79 @@
+"""What the model card says of a forecaster: its limits, and lines of Python that use it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+_ANY_DAY = "2024-01-01"
+_MAX_NAMED = 5
+
+
+def limits_of(schema: Mapping[str, Any], channels_mixed: bool) -> list[str]:
+    """Say what a model of this schema was trained with and cannot be relied on for."""
+    names = list(schema.get("target_scale", ()))
+    targets = schema.get("targets", ())
+    frequency = schema.get("frequency")
+    lines = []
+    if names:
+        shown = ", ".join(names[:_MAX_NAMED]) + ", ..." * (len(names) > _MAX_NAMED)
+        listed = f" ({shown})" if len(names) > 1 else ""
+        lines.append(
+            f"Trained with {len(names):,} series{listed} of {', '.join(targets)}; a series that "
+            "was not among them is scaled by its own past, and was not evaluated."
+        )
+    if frequency is not None:
+        lines.append(f"Made for steps of frequency {frequency}; tables of another are refused.")
+    lines.append(
+        f"Looks at {schema['lookback']} steps, forecasts {schema['horizon']}; what repeats less "
+        "often than the lookback is seen only through the calendar and covariates, if at all."
+    )
+    if channels_mixed:
+        lines.append("All targets are forecast together: each is needed.")
+    if schema.get("future_covariates"):
+        known = ", ".join(schema["future_covariates"])
+        lines.append(f"{known} must be known for the horizon; errors in them were not simulated.")
+    return lines
+
+
+def usage_of(schema: Mapping[str, Any]) -> list[str]:
+    """Return lines that forecast from a table with a straight line as its past."""
+    time_column = schema.get("time_column")
+    if "targets" not in schema or isinstance(time_column, list):
+        # Times in two columns may be written in many ways.
+        return ['# forecast = task.predict("table.csv").to_frame()']
+    ahead = schema["horizon"] if schema["future_covariates"] else 0
+    rows = schema["lookback"] + ahead
+    first = next(iter(schema["target_scale"]))
+    columns: dict[str, str] = {}
+    if time_column is not None:
+        freq = json.dumps(schema["frequency"])
+        columns[time_column] = f'pandas.date_range("{_ANY_DAY}", periods={rows}, freq={freq})'
+    if schema["id_column"] is not None:
+        columns[schema["id_column"]] = json.dumps(first)
+    for role in ("past_covariates", "future_covariates", "static_covariates"):
+        columns |= {name: _covariate(schema, name) for name in schema[role]}
+    for number, name in enumerate(schema["targets"]):
+        scale = schema["target_scale"][first]
+        low, high = (scale["mean"][number] + sign * scale["std"][number] for sign in (-1, 1))
+        past = f"numpy.linspace({low:.6g}, {high:.6g}, {schema['lookback']})"
+        columns[name] = f"numpy.append({past}, [None] * {ahead})" if ahead else past
+    return [
+        "import numpy",
+        "import pandas",
+        "",
+        f"# Your own: such a table, or a file of one, with {schema['lookback']} rows a series or "
+        "more.",
+        "table = pandas.DataFrame(",
+        "    {",
+        *(f"        {json.dumps(name)}: {value}," for name, value in columns.items()),
+        "    }",
+        ")",
+        "print(task.predict(table).to_frame())",
+    ]
+
+
+def _covariate(schema: Mapping[str, Any], name: str) -> str:
+    if name in schema["categories"]:
+        levels = schema["categories"][name]
+        return json.dumps(levels[0] if levels else None)
+    return f"{schema['covariate_scale'][name][0]:.6g}"
