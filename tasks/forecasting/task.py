@@ -16,7 +16,7 @@ from torchmetrics import Metric
 
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
-from gru_suite.task import SequenceTask
+from gru_suite.task import SequenceTask, evaluating
 
 from .decoders import DECODERS, Rows, Sizes
 from .forecasts import Forecasts, window_times
@@ -269,10 +269,8 @@ class ForecastingTask(SequenceTask):
 
     @torch.inference_mode()
     def _forecasts(self, batch: ForecastBatch, windows: list[InferenceWindow]) -> Forecasts:
-        training = self.training
-        self.eval()
-        output = self(ForecastBatch(*(part.to(self.device) for part in batch)))
-        self.train(training)
+        with evaluating(self):
+            output = self(ForecastBatch(*(part.to(self.device) for part in batch)))
         values_BPCQ = output.quantiles_BPCQ
         if values_BPCQ is None:
             values_BPCQ = output.point_BPC[..., None]
