@@ -27,7 +27,7 @@ from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
 from gru_suite.pooling import POOLINGS, Pooling
 from gru_suite.streaming import StreamEncoder, StreamModule
-from gru_suite.task import SequenceTask
+from gru_suite.task import SequenceTask, evaluating
 
 # A list of labels in a sentence: more than these and nobody reads it.
 _MAX_NAMED = 20
@@ -243,13 +243,11 @@ class ClassificationTask(SequenceTask):
     @torch.no_grad()
     def probabilities(self, batches: Iterable[SequenceBatch]) -> NDArray[np.float32]:
         """Return the class probabilities of batches in their order, shape (N, K)."""
-        training = self.training
-        self.eval()
         parts = []
-        for batch in batches:
-            logits_BK = self(SequenceBatch(*(part.to(self.device) for part in batch)))
-            parts.append(logits_BK.float().softmax(-1).cpu().numpy())
-        self.train(training)
+        with evaluating(self):
+            for batch in batches:
+                logits_BK = self(SequenceBatch(*(part.to(self.device) for part in batch)))
+                parts.append(logits_BK.float().softmax(-1).cpu().numpy())
         return np.concatenate(parts) if parts else np.empty((0, len(self.labels)), np.float32)
 
     def limits(self) -> list[str]:

@@ -1,14 +1,15 @@
 """The base of every task: encoder -> backbone -> head, one loss, one set of metrics."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
@@ -162,6 +163,10 @@ class SequenceTask(pl.LightningModule, ABC):
             self.val_metrics = self.new_metrics()
             self.test_metrics = self.new_metrics()
 
+    def on_fit_start(self) -> None:
+        """Train all of it: a loaded task is in evaluation mode, which Lightning would keep."""
+        self.train()
+
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return the loss; stop the run where it is no longer a number."""
         loss = self.loss(self(batch), batch)
@@ -241,6 +246,19 @@ class SequenceTask(pl.LightningModule, ABC):
         """Take over the facts of the run that made the checkpoint; a resumed run has its own."""
         if not self.run_info:
             self.run_info = dict(checkpoint.get("gru_suite", {}).get("run", {}))
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Hold a module in evaluation mode, and put it back whatever happens."""
+    training = module.training
+    if training:
+        module.eval()
+    try:
+        yield
+    finally:
+        if training:
+            module.train()
 
 
 def batch_rows(batch: Any) -> int:

@@ -17,7 +17,7 @@ from torchmetrics import Metric
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
 from gru_suite.streaming import StreamModule
-from gru_suite.task import SequenceTask
+from gru_suite.task import SequenceTask, evaluating
 
 from .decoders import DECODERS, Rows, Sizes
 from .described import limits_of, usage_of
@@ -273,10 +273,8 @@ class ForecastingTask(SequenceTask):
     @torch.inference_mode()
     def forecast_windows(self, batch: ForecastBatch, windows: list[InferenceWindow]) -> Forecasts:
         """Forecast what follows windows that were cut already; a window is what a series sees."""
-        training = self.training
-        self.eval()
-        output = self(ForecastBatch(*(part.to(self.device) for part in batch)))
-        self.train(training)
+        with evaluating(self):
+            output = self(ForecastBatch(*(part.to(self.device) for part in batch)))
         values_BPCQ = output.quantiles_BPCQ
         if values_BPCQ is None:
             values_BPCQ = output.point_BPC[..., None]

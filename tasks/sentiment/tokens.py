@@ -88,6 +88,8 @@ class TextCodec:
         self.truncation: str = schema["truncation"]
         sizes = schema.get("char_ngrams")
         self.ngrams = CharNgrams(*sizes) if sizes else None
+        # Asked for at every text it would take longer than all the rest.
+        self._vocabulary = self.tokenizer.get_vocab() if sizes else {}
 
     def encode(self, texts: Sequence[str]) -> Sequence[Tensor]:
         """Return the token numbers of each text, int64; a text without any is one unknown token.
@@ -97,8 +99,7 @@ class TextCodec:
         """
         if self.ngrams is not None:
             words = [self._cut(self._words(text)) or SPECIAL_TOKENS[UNKNOWN:] for text in texts]
-            vocabulary = self.tokenizer.get_vocab()
-            return piece_sequences(words, vocabulary, UNKNOWN, self.ngrams)
+            return piece_sequences(words, self._vocabulary, UNKNOWN, self.ngrams)
         found: list[Tensor] = []
         lines = iter(texts)
         while batch := list(islice(lines, _BATCH)):
