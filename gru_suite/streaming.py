@@ -130,8 +130,11 @@ def initial_backbone_state(backbone: RecurrentBackbone, batch_size: int) -> Stat
     weight = next(backbone.parameters())
     # The state's shapes are the cell's own affair: a step tells them.
     with torch.no_grad():
-        _, state = backbone.step(weight.new_zeros(batch_size, backbone.input_size))
-    return {name: torch.zeros_like(part) for name, part in backbone_to_rows(state).items()}
+        _, state = backbone.step(weight.new_zeros(1, backbone.input_size))
+    return {
+        name: part.new_zeros(batch_size, *part.shape[1:])
+        for name, part in backbone_to_rows(state).items()
+    }
 
 
 def backbone_to_rows(state: BackboneState) -> State:

@@ -11,8 +11,10 @@ from gru_suite.data import SequenceBatch, collate
 from gru_suite.tasks.sentiment.task import SentimentTask
 from gru_suite.tasks.sentiment.tokens import train_tokenizer
 from gru_suite.tasks.speech_commands.task import SpeechCommandsTask
+from gru_suite.tasks.video_action.batches import VideoBatch
+from gru_suite.tasks.video_action.task import VideoActionTask
 
-SPEECH_SCHEMA = {
+SPEECH_SCHEMA: dict[str, Any] = {
     "labels": ["low", "high", "_silence_"],
     "class_counts": [20, 20, 4],
     "sample_rate_hz": 2000,
@@ -69,6 +71,31 @@ def pieces(sequence: Any, cuts: Sequence[int]) -> list[Any]:
 def gap(found: Predictions, expected: Predictions) -> float:
     """Return the largest difference of probabilities."""
     return float(abs(found.probability_NK - expected.probability_NK).max())
+
+
+VIDEO_SCHEMA: dict[str, Any] = {
+    "labels": ["still", "right", "left"], "class_counts": [3, 3, 3], "size": [12, 16], "margin": 4,
+    "num_frames": 30, "frame_rate_hz": None, "oversample": 3, "test_clips": 2, "feature_size": None,
+}  # fmt: skip
+
+
+def frames(num_frames: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    shape = num_frames, *VIDEO_SCHEMA["size"], 3
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+
+
+def video_task(cell: str = "gru", pooling: str = "last", **options: Any) -> VideoActionTask:
+    torch.manual_seed(0)
+    task = VideoActionTask(
+        {"cell": cell, "hidden_size": 8, **options.pop("backbone", {})}, VIDEO_SCHEMA,
+        encoder={"channels": [8, 8], **options.pop("encoder", {})}, pooling=pooling, **options,
+    )  # fmt: skip
+    number_B = torch.zeros(2, dtype=torch.int64)
+    clips = [torch.stack([frames(5, seed), frames(5, seed + 9)]) for seed in range(3)]
+    return with_statistics(
+        task, [VideoBatch(x, torch.tensor([5, 4]), number_B, number_B, number_B) for x in clips]
+    )
 
 
 TEXTS = [

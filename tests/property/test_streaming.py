@@ -1,0 +1,207 @@
+"""Whatever the pieces, a stream says what the task says of everything pushed so far."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stream_parts import frames, gap, pieces, sentiment_task, sound, speech_task, video_task
+
+from gru_suite.backbone import CELLS
+from gru_suite.classification import ClassificationTask, Predictions
+from gru_suite.data import SequenceBatch
+from gru_suite.errors import UserError
+from gru_suite.tasks.forecasting.task import ForecastingTask
+from gru_suite.testing import build, compose_config
+
+CLOSE = 1e-5
+POOLINGS = ("last", "mean", "max", "attention", "mean+max")
+VARIANTS = [(cell, name) for cell, spec in CELLS.items() for name in spec.variants]
+FEATURES = ({}, {"kind": "mfcc", "window_ms": 20, "hop_ms": 20}, {"window_ms": 25, "hop_ms": 12})
+FRONT_ENDS = (
+    {},
+    {"time_strides": [5, 3], "blocks": 2},
+    {"channels": [2], "time_strides": [1], "blocks": 0},
+    {"channels": [2, 3, 2], "time_strides": [2, 1, 3]},
+)
+TEXT = (
+    "A good film, isn't it?? It doesn\u2019t <br  /> end... \ufb01ne \u00bd \u00c0\u00e9 e\u0301x "
+    "don't'a <br <br/>great \uff1cbr\u3000\uff0f> not good at all\uff0c bad bad\u3002bad"
+)
+backbones = st.builds(
+    lambda variant, layers: {
+        "cell": variant[0], "activation": variant[1], "num_layers": layers, "hidden_size": 5,
+    },
+    st.sampled_from(VARIANTS),
+    st.integers(1, 2),
+)  # fmt: skip
+cuts = st.lists(st.integers(0, 1500), max_size=12)
+
+
+def whole(task: ClassificationTask, x: torch.Tensor) -> Predictions:
+    """Judge a sequence in one go."""
+    batch = SequenceBatch(x[None], torch.tensor([len(x)]), torch.zeros(1))
+    probability_1K = task(batch).softmax(-1).detach().numpy()
+    return Predictions("", ["whole"], task.labels, probability_1K)
+
+
+def check(task: ClassificationTask, sequence: Any, places: list[int], expected: Any) -> None:
+    stream, end = task.stream(), 0
+    for piece in pieces(sequence, places):
+        end += len(piece)
+        found = stream.push(piece)
+        if end:
+            assert gap(found, expected(sequence[:end])) < CLOSE
+
+
+@settings(max_examples=25, deadline=None)
+@given(backbones, st.sampled_from(POOLINGS), st.integers(0, 2), st.integers(0, 3), cuts)
+def test_speech(backbone, pooling, features, front_end, places) -> None:
+    task = speech_task(
+        backbone.pop("cell"), pooling, backbone=backbone,
+        features=dict(FEATURES[features]), front_end=dict(FRONT_ENDS[front_end]),
+    )  # fmt: skip
+    check(task, sound(1200, 3), places, lambda x: whole(task, x))
+
+
+@settings(max_examples=15, deadline=None)
+@given(backbones, st.sampled_from(POOLINGS), st.sampled_from(["batch", "group"]), cuts)
+def test_video(backbone, pooling, norm, places) -> None:
+    task = video_task(backbone.pop("cell"), pooling, backbone=backbone, encoder={"norm": norm})
+    check(task, frames(9), [place % 10 for place in places], lambda x: task.predict(x))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    backbones,
+    st.sampled_from(POOLINGS),
+    st.sampled_from([("word", None), ("word", [3, 5]), ("bpe", None)]),
+    st.sampled_from([0, 0.7]),
+    st.lists(st.integers(0, len(TEXT)), max_size=30),
+)
+def test_sentiment(backbone, pooling, tokens, wide_share, places) -> None:
+    cell = backbone.pop("cell")
+    task = sentiment_task(cell, pooling, *tokens, backbone=backbone, wide_share=wide_share)
+    check(task, TEXT, places, task.predict)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(alphabet=" <br/>n't.a\u2019\u0301\uff1c\n\u3002A[PAD]", max_size=30), st.data())
+def test_no_later_character_changes_final_tokens(text, data) -> None:
+    from gru_suite.tasks.sentiment.stream import finished
+
+    codec = sentiment_task().codec
+    end = finished(text)
+    more = data.draw(st.text(alphabet=" <br/>n't.a\u2019\u0301", max_size=6))
+    together = codec.numbers(text + more)
+    apart = torch.cat([codec.numbers(text[:end]), codec.numbers(text[end:] + more)])
+    assert torch.equal(together, apart)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(list(CELLS)), st.sampled_from(POOLINGS), st.data())
+def test_rows_join_and_leave_without_a_trace(cell, pooling, data) -> None:
+    task = speech_task(cell, pooling)
+    stream, seen = task.stream(batch_size=2), [sound(0), sound(0)]
+    for number in range(6):
+        match data.draw(
+            st.sampled_from(["push", "push", "push", "join", "leave", "reset", "save"])
+        ):
+            case "join":
+                assert stream.join(1) == [len(seen)]
+                seen.append(sound(0))
+            case "leave" if len(seen) > 1:
+                row = data.draw(st.integers(0, len(seen) - 1))
+                stream.leave(row)
+                del seen[row]
+            case "reset":
+                row = data.draw(st.integers(0, len(seen) - 1))
+                stream.reset(row)
+                seen[row] = sound(0)
+            case "save":
+                saved, stream = stream.state_dict(), task.stream()
+                stream.load_state_dict(saved)
+        counts = data.draw(
+            st.lists(st.none() | st.integers(0, 400), min_size=len(seen), max_size=len(seen))
+        )
+        chunks = [None if n is None else sound(n, 10 * number + i) for i, n in enumerate(counts)]
+        found = stream.push(chunks)
+        seen = [x if c is None else torch.cat([x, c]) for x, c in zip(seen, chunks, strict=True)]
+        for row, x in enumerate(seen):
+            if len(x):
+                difference = found.probability_NK[row] - whole(task, x).probability_NK[0]
+                assert abs(difference).max() < CLOSE
+            else:
+                assert np.isnan(found.probability_NK[row]).all()
+
+
+def hourly_table(num_rows: int) -> pd.DataFrame:
+    """Return two series with a gap, missing values, categories and a covariate known ahead."""
+    parts = []
+    for number, name in enumerate(("north", "south")):
+        draw = np.random.default_rng(number)
+        time = pd.date_range("2024-01-01", periods=num_rows, freq="h")
+        wave = np.sin(np.arange(num_rows) / 4 + number)
+        load = np.where(draw.random(num_rows) < 0.1, np.nan, 10 * wave + draw.normal(size=num_rows))
+        parts.append(
+            pd.DataFrame({
+                "site": name, "time": time, "load": load, "wind": draw.normal(size=num_rows),
+                "sky": draw.choice(["clear", "cloud"], num_rows), "plan": wave.round(1),
+            })
+        )  # fmt: skip
+    kept = np.arange(num_rows) % 17 != 5
+    return pd.concat([part[kept] for part in parts], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def forecasters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ForecastingTask]:
+    path = tmp_path_factory.mktemp("tables") / "load.csv"
+    hourly_table(200).to_csv(path, index=False)
+    common = [
+        "task=forecasting", "data=csv", f"data.path={path}", "data.time_column=time",
+        "data.id_column=site", "data.target=load", "data.past_covariates=[wind,sky]",
+        "data.lookback=24", "data.horizon=6", "debug=tiny",
+    ]  # fmt: skip
+    ahead = [*common, "data.future_covariates=[plan]", "task.normalization=revin"]
+    options = {"past": common, "ahead": ahead, "lstm": [*common, "backbone=lstm"]}
+    tasks = {}
+    for name, each in options.items():
+        torch.manual_seed(0)
+        tasks[name], _ = build(compose_config(each))
+        with torch.no_grad():
+            for weight in tasks[name].parameters():
+                weight.add_(0.1 * torch.randn_like(weight))
+        tasks[name].eval()
+    return tasks
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from(["past", "ahead", "lstm"]),
+    st.sampled_from(["north", "elsewhere"]),
+    st.lists(st.integers(0, 90), max_size=12),
+)
+def test_forecasting(forecasters, name, series, places) -> None:
+    task = forecasters[name]
+    table = hourly_table(90).query("site == 'north'").assign(site=series).reset_index(drop=True)
+    ahead = 6 if name == "ahead" else 0
+    stream, end = task.stream(), 0
+    for piece in pieces(table, places):
+        end += len(piece)
+        # What is known ahead comes with empty targets, and is replaced when it was measured.
+        later = table.iloc[end : end + 2 * ahead].assign(load=np.nan)
+        found = stream.push(pd.concat([piece, later]) if len(piece) else piece)
+        so_far = pd.concat([table.iloc[:end], later])
+        try:
+            expected = task.predict(so_far)
+        except UserError:
+            assert np.isnan(found.values_BPCQ).all()
+            continue
+        assert stream.waiting == [""]
+        np.testing.assert_allclose(found.values_BPCQ, expected.values_BPCQ, atol=CLOSE, rtol=1e-5)
+        np.testing.assert_array_equal(found.windows[0].future_time, expected.windows[0].future_time)
+        np.testing.assert_array_equal(found.history_BTC, expected.history_BTC)
+    assert len(stream.state_dict()["rows"][0]["table"]["load"]) <= 2 * 24 + 6
