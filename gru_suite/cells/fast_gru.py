@@ -14,6 +14,8 @@ from gru_suite.cells.native.library import Call, Kernel, kernel
 # Below this batch size the weights are read from the cache too often for the few rows that use
 # them: the input's part is then one product over all steps, before the recurrence.
 _MIN_FUSED_BATCH = 6
+# UNPACKED_ROWS of gru_kernel.c: so few are done without a product of torch's.
+_UNPACKED_ROWS = 8
 # Rows of gate gradients that one product over steps takes: enough to run at full speed, few enough
 # to stay in the cache and to save the memory of all of them.
 _CHUNK_FLOATS = 2**19
@@ -230,7 +232,7 @@ def _forward(
     N, (B, H) = x_NF.size(0), state_BH.shape
     T = N // B if offsets is None else offsets.numel() - 1
     hidden_NH, last_BH = x_NF.new_empty(N, H), x_NF.new_empty(B, H)
-    fused = B >= _MIN_FUSED_BATCH
+    fused = B >= _MIN_FUSED_BATCH or N <= _UNPACKED_ROWS
     width = 4 * H if save else 0 if fused else 3 * H
     gates = x_NF.new_empty(N if width else 0, width)
     if not fused:

@@ -27,6 +27,8 @@
 #endif
 
 #define MAX_THREADS 256
+/* So few rows in all are done before the weights would be packed. */
+#define UNPACKED_ROWS 8
 
 static int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 

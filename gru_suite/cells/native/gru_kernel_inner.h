@@ -139,6 +139,24 @@ static TARGET void NAME(pack_bias)(const gru_call *c, float *packed) {
         }                                                                                          \
     }
 
+/* From the four sums of some units to their new state: bias included, n's two parts apart. */
+FN void NAME(finish)(const gru_call *c, int64_t row, const float *before, int64_t unit, vec sum_r,
+                     vec sum_z, vec input_n, vec recurrent_n) {
+    const int64_t H = c->hidden_size, count = H - unit;
+    vec r = NAME(sigmoid)(sum_r);
+    vec z = NAME(sigmoid)(sum_z);
+    vec n = NAME(tanh)(input_n + r * recurrent_n);
+    vec h = NAME(load_some)(before + unit, count);
+    NAME(store_some)(c->hidden + row * H + unit, n + z * (h - n), count);
+    if (c->save_gates) {
+        float *gates = c->gates + row * c->gate_stride + unit;
+        NAME(store_some)(gates, r, count);
+        NAME(store_some)(gates + H, z, count);
+        NAME(store_some)(gates + 2 * H, n, count);
+        NAME(store_some)(gates + 3 * H, recurrent_n, count);
+    }
+}
+
 /* Take `rows` rows of the batch, from b, through `panels` panels of one step. */
 FN void NAME(forward_tile)(const gru_call *c, const NAME(forward_weights) *w, int64_t step,
                            int64_t b, int64_t panel, const int rows, const int panels) {
@@ -181,24 +199,11 @@ FN void NAME(forward_tile)(const gru_call *c, const NAME(forward_weights) *w, in
         }
     MULTIPLY(rows, panels, 3, sums, before, w->recurrent + panel * H * 3 * LANES, H * 3 * LANES, H)
 #pragma GCC unroll 8
-    for (int j = 0; j < panels; j++) {
-        const int64_t unit = (panel + j) * LANES, count = H - unit;
+    for (int j = 0; j < panels; j++)
 #pragma GCC unroll 8
-        for (int i = 0; i < rows; i++) {
-            vec r = NAME(sigmoid)(sums[i][j][0]);
-            vec z = NAME(sigmoid)(sums[i][j][1]);
-            vec n = NAME(tanh)(n_input[i][j] + r * sums[i][j][2]);
-            vec h = NAME(load_some)(before[i] + unit, count);
-            NAME(store_some)(c->hidden + row[i] * H + unit, n + z * (h - n), count);
-            if (c->save_gates) {
-                float *gates = c->gates + row[i] * c->gate_stride + unit;
-                NAME(store_some)(gates, r, count);
-                NAME(store_some)(gates + H, z, count);
-                NAME(store_some)(gates + 2 * H, n, count);
-                NAME(store_some)(gates + 3 * H, sums[i][j][2], count);
-            }
-        }
-    }
+        for (int i = 0; i < rows; i++)
+            NAME(finish)(c, row[i], before[i], (panel + j) * LANES, sums[i][j][0], sums[i][j][1],
+                         n_input[i][j], sums[i][j][2]);
 }
 
 /* A function of its own for each shape of tile keeps each one's sums in registers. */
@@ -263,8 +268,64 @@ static TARGET void NAME(forward_share)(const gru_call *c, const void *weights, i
         }
 }
 
+/* Products of LANES units of one gate, as they lie in (3H, K), with a vector. */
+FN vec NAME(gate_products)(const float *rows, const float *a, int64_t K, int64_t units) {
+    float products[LANES] = {0};
+    for (int64_t u = 0; u < units; u += 4) {
+        vec sums[4] = {{0}, {0}, {0}, {0}};
+        const float *w[4];
+        for (int i = 0; i < 4; i++) w[i] = rows + min_i64(u + i, units - 1) * K;
+        for (int64_t k = 0; k < K; k += LANES) {
+            vec ak = NAME(load_some)(a + k, K - k);
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; i++) sums[i] += ak * NAME(load_some)(w[i] + k, K - k);
+        }
+        for (int i = 0; i < 4 && u + i < units; i++)
+            for (int v = 0; v < LANES; v++) products[u + i] += sums[i][v];
+    }
+    return NAME(load)(products);
+}
+
+/* A few rows in all, such as one step of one sequence: packing would cost more than the products. */
+static TARGET void NAME(forward_unpacked)(const gru_call *c) {
+    const int64_t H = c->hidden_size, F = c->input_size;
+    for (int64_t step = 0; step < c->num_steps; step++)
+        for (int64_t b = 0; b < rows_at(c, step); b++) {
+            const int64_t row = row_of(c, step, b);
+            const float *before = state_before(c, step, b);
+            for (int64_t unit = 0; unit < H; unit += LANES) {
+                const int64_t units = min_i64(LANES, H - unit);
+                vec input[3], recurrent[3];
+                for (int g = 0; g < 3; g++) {
+                    const int64_t first = g * H + unit;
+                    input[g] = NAME(load_some)(c->bias_ih + first, units);
+                    recurrent[g] = NAME(load_some)(c->bias_hh + first, units);
+                    recurrent[g] +=
+                        NAME(gate_products)(c->weight_hh + first * H, before, H, units);
+                    if (c->x) {
+                        input[g] += NAME(gate_products)(c->weight_ih + first * F, c->x + row * F, F,
+                                                        units);
+                    } else {
+                        input[g] += NAME(load_some)(c->gates + row * c->gate_stride + first, units);
+                    }
+                }
+                NAME(finish)(c, row, before, unit, input[0] + recurrent[0], input[1] + recurrent[1],
+                             input[2], recurrent[2]);
+            }
+        }
+    for (int64_t b = 0; b < c->batch_size; b++)
+        memcpy(c->last + b * H, state_before(c, c->lengths ? c->lengths[b] : c->num_steps, b),
+               (size_t)H * sizeof(float));
+}
+
 static TARGET int NAME(forward)(const gru_call *c) {
     const int64_t H = c->hidden_size, V = (H + LANES - 1) / LANES, F = c->x ? c->input_size : 0;
+    if (c->num_steps * c->batch_size <= UNPACKED_ROWS) {
+        float_mode before = flush_denormals();
+        NAME(forward_unpacked)(c);
+        restore_denormals(before);
+        return 0;
+    }
     float *memory = aligned_floats(V * LANES * (3 * (F + H) + 4));
     if (!memory) return -1;
     NAME(forward_weights) w = {memory, memory + V * F * 3 * LANES, memory + V * (F + H) * 3 * LANES};
@@ -317,54 +378,112 @@ FN void NAME(backward_gates)(const gru_call *c, int64_t step, int64_t b, int64_t
     }
 }
 
-/* grad_state += grad_gates @ W_hh for `rows` rows and `vecs` vectors of old units. */
+/* grad_state += grad_gates @ W_hh for `rows` rows and `panels` panels of `vecs` vectors of units. */
 FN void NAME(backward_tile)(const gru_call *c, const float *panel, int64_t step, int64_t b,
-                            int64_t unit, const int rows, const int vecs) {
+                            int64_t unit, const int rows, const int panels, const int vecs) {
     const int64_t H = c->hidden_size;
     const float *grads[8];
-    vec sums[8][1][3];
+    vec sums[8][4][3];
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++) {
         grads[i] = c->grad_gates + (row_of(c, step, b + i) - c->first_row) * 4 * H + H;
 #pragma GCC unroll 8
-        for (int v = 0; v < vecs; v++)
-            sums[i][0][v] = NAME(load_some)(c->grad_state + (b + i) * H + unit + v * LANES,
-                                            H - unit - v * LANES);
+        for (int j = 0; j < panels; j++)
+#pragma GCC unroll 8
+            for (int v = 0; v < vecs; v++) {
+                const int64_t at = unit + (j * vecs + v) * LANES;
+                sums[i][j][v] = NAME(load_some)(c->grad_state + (b + i) * H + at, H - at);
+            }
     }
-    MULTIPLY(rows, 1, vecs, sums, grads, panel, 0, 3 * H)
+    if (step > c->first_step)
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++) {
+            /* The next step's gates come from far memory: ask for them while the products run. */
+            const int64_t row = row_of(c, step - 1, b + i);
+            const float *gates = c->gates + row * c->gate_stride + unit;
+            for (int64_t at = 0; at < panels * vecs * LANES; at += 16) {
+                for (int g = 0; g < 4; g++) __builtin_prefetch(gates + g * H + at, 0, 2);
+                if (c->grad_hidden) __builtin_prefetch(c->grad_hidden + row * H + unit + at, 0, 2);
+                __builtin_prefetch(state_before(c, step - 1, b + i) + unit + at, 0, 2);
+            }
+        }
+    MULTIPLY(rows, panels, vecs, sums, grads, panel, 3 * H * vecs * LANES, 3 * H)
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
-        for (int v = 0; v < vecs; v++)
-            NAME(store_some)(c->grad_state + (b + i) * H + unit + v * LANES, sums[i][0][v],
-                             H - unit - v * LANES);
+        for (int j = 0; j < panels; j++)
+#pragma GCC unroll 8
+            for (int v = 0; v < vecs; v++) {
+                const int64_t at = unit + (j * vecs + v) * LANES;
+                NAME(store_some)(c->grad_state + (b + i) * H + at, sums[i][j][v], H - at);
+            }
 }
 
-#define BACKWARD_TILE(ROWS_, VECS_)                                                                \
-    static TARGET __attribute__((noinline)) void NAME(backward_tile_##ROWS_##x##VECS_)(            \
-        const gru_call *c, const float *panel, int64_t step, int64_t b, int64_t unit) {            \
-        NAME(backward_tile)(c, panel, step, b, unit, ROWS_, VECS_);                                \
+#define BACKWARD_TILE(ROWS_, PANELS_, VECS_)                                                       \
+    static TARGET __attribute__((noinline)) void NAME(                                             \
+        backward_tile_##ROWS_##x##PANELS_##x##VECS_)(const gru_call *c, const float *panel,        \
+                                                     int64_t step, int64_t b, int64_t unit) {      \
+        NAME(backward_tile)(c, panel, step, b, unit, ROWS_, PANELS_, VECS_);                       \
     }
-#define BACKWARD_TILES(ROWS_)                                                                      \
-    BACKWARD_TILE(ROWS_, 1)                                                                        \
-    BACKWARD_TILE(ROWS_, 2)                                                                        \
-    BACKWARD_TILE(ROWS_, 3)                                                                        \
-    static TARGET void NAME(backward_rows_##ROWS_)(const gru_call *c, const float *panel,          \
-                                                   int64_t step, int64_t b, int64_t unit,          \
-                                                   int vecs) {                                     \
-        if (vecs == 3) NAME(backward_tile_##ROWS_##x3)(c, panel, step, b, unit);                   \
-        if (vecs == 2) NAME(backward_tile_##ROWS_##x2)(c, panel, step, b, unit);                   \
-        if (vecs == 1) NAME(backward_tile_##ROWS_##x1)(c, panel, step, b, unit);                   \
+/* `rows` rows times one or more panels, all of `vecs` vectors. */
+#define BACKWARD_TILES(ROWS_, PANELS_)                                                             \
+    BACKWARD_TILE(ROWS_, PANELS_, 1)                                                               \
+    BACKWARD_TILE(ROWS_, PANELS_, 2)                                                               \
+    BACKWARD_TILE(ROWS_, PANELS_, 3)                                                               \
+    static TARGET void NAME(backward_rows_##ROWS_##x##PANELS_)(                                    \
+        const gru_call *c, const float *panel, int64_t step, int64_t b, int64_t unit, int vecs) {  \
+        if (vecs == 3) NAME(backward_tile_##ROWS_##x##PANELS_##x3)(c, panel, step, b, unit);       \
+        if (vecs == 2) NAME(backward_tile_##ROWS_##x##PANELS_##x2)(c, panel, step, b, unit);       \
+        if (vecs == 1) NAME(backward_tile_##ROWS_##x##PANELS_##x1)(c, panel, step, b, unit);       \
     }
 #if ROWS == 8
-BACKWARD_TILES(8)
+BACKWARD_TILES(8, 1)
 #endif
-BACKWARD_TILES(4)
-BACKWARD_TILES(2)
-BACKWARD_TILES(1)
+BACKWARD_TILES(4, 1)
+BACKWARD_TILES(2, 2)
+BACKWARD_TILES(2, 1)
+BACKWARD_TILES(1, 4)
+BACKWARD_TILES(1, 1)
 
 /* Vectors in the next panel of W_hh's columns: threes, and twos rather than a lone one. */
 static int NAME(panel_vecs)(int64_t left) { return left == 4 || left == 2 ? 2 : left == 1 ? 1 : 3; }
+
+/* Rows b to b + rows (fewer than a full block) times all panels of one step. */
+static TARGET void NAME(backward_rest)(const gru_call *c, const float *panel, int64_t step,
+                                       int64_t b, int64_t rows) {
+    const int64_t H = c->hidden_size, V = (H + LANES - 1) / LANES;
+    for (int64_t v = 0; v < V;) {
+        const int vecs = NAME(panel_vecs)(V - v);
+        const int64_t unit = v * LANES, size = 3 * H * vecs * LANES;
+        /* Panels of one width in a row, of which few rows take several at a time. */
+        int64_t same = 1;
+        while (same < 4 && v + same * vecs < V && NAME(panel_vecs)(V - v - same * vecs) == vecs)
+            same++;
+        int64_t row = b;
+        if (ROWS > 4 && rows & 4) {
+            for (int64_t j = 0; j < same; j++)
+                NAME(backward_rows_4x1)(c, panel + j * size, step, row, unit + j * vecs * LANES, vecs);
+            row += 4;
+        }
+        if (rows & 2) {
+            int64_t j = 0;
+            for (; j + 2 <= same; j += 2)
+                NAME(backward_rows_2x2)(c, panel + j * size, step, row, unit + j * vecs * LANES, vecs);
+            for (; j < same; j++)
+                NAME(backward_rows_2x1)(c, panel + j * size, step, row, unit + j * vecs * LANES, vecs);
+            row += 2;
+        }
+        if (rows & 1) {
+            int64_t j = 0;
+            for (; j + 4 <= same; j += 4)
+                NAME(backward_rows_1x4)(c, panel + j * size, step, row, unit + j * vecs * LANES, vecs);
+            for (; j < same; j++)
+                NAME(backward_rows_1x1)(c, panel + j * size, step, row, unit + j * vecs * LANES, vecs);
+        }
+        panel += same * size;
+        v += same * vecs;
+    }
+}
 
 static TARGET void NAME(backward_share)(const gru_call *c, const void *weights, int64_t index,
                                         int64_t threads) {
@@ -384,27 +503,19 @@ static TARGET void NAME(backward_share)(const gru_call *c, const void *weights, 
         const float *panel = weights;
         for (int64_t b = index * ROWS; b < running; b += stride)
             NAME(backward_gates)(c, step, b, min_i64(ROWS, running - b));
-        for (int64_t v = 0; v < V;) {
-            const int vecs = NAME(panel_vecs)(V - v);
-            int64_t b = index * ROWS;
-            for (; b + ROWS <= running; b += stride) {
+        int64_t b = index * ROWS;
+        for (int64_t v = 0, vecs; v < V; v += vecs) {
+            vecs = NAME(panel_vecs)(V - v);
+            for (b = index * ROWS; b + ROWS <= running; b += stride) {
 #if ROWS == 8
-                NAME(backward_rows_8)(c, panel, step, b, v * LANES, vecs);
+                NAME(backward_rows_8x1)(c, panel, step, b, v * LANES, (int)vecs);
 #else
-                NAME(backward_rows_4)(c, panel, step, b, v * LANES, vecs);
+                NAME(backward_rows_4x1)(c, panel, step, b, v * LANES, (int)vecs);
 #endif
             }
-            if (b < running) {
-                const int64_t rest = running - b;
-                if (ROWS > 4 && rest & 4) NAME(backward_rows_4)(c, panel, step, b, v * LANES, vecs);
-                if (ROWS > 4) b += rest & 4;
-                if (rest & 2) NAME(backward_rows_2)(c, panel, step, b, v * LANES, vecs);
-                b += rest & 2;
-                if (rest & 1) NAME(backward_rows_1)(c, panel, step, b, v * LANES, vecs);
-            }
             panel += 3 * H * vecs * LANES;
-            v += vecs;
         }
+        if (b < running) NAME(backward_rest)(c, weights, step, b, running - b);
     }
 }
 
