@@ -78,6 +78,7 @@ class RecurrentBackbone(nn.Module):
         sizes = {"hidden_size": hidden_size, "num_layers": num_layers, "input_size": input_size}
         check_options(sizes, cell, dropout, activation)
         self.input_size = input_size
+        self.cell, self.activation = cell, activation
         self.output_size = hidden_size * (2 if bidirectional else 1)
         self._cell = CELLS[cell]
         self._variant = self._cell.variants[activation]
@@ -114,7 +115,9 @@ class RecurrentBackbone(nn.Module):
             UserError: shapes do not fit, or a length is outside 1..T.
         """
         states_LBH = self._initial_states(x_BTF, state)
-        if lengths_B is not None and all_valid(lengths_B, *x_BTF.shape[:2]):
+        # An exported graph serves other lengths than those it is traced with.
+        traced = torch.compiler.is_exporting()
+        if lengths_B is not None and not traced and all_valid(lengths_B, *x_BTF.shape[:2]):
             lengths_B = None
         if self._variant.kernel is not None and kernel_serves(self.rnn, x_BTF):
             return self._variant.kernel(self.rnn, x_BTF, lengths_B, states_LBH[0])

@@ -54,7 +54,7 @@ class RaggedBatch:
         steps_T = torch.arange(T, device=x_BTF.device)
         lengths_B1 = lengths_B.to(x_BTF.device, torch.int64).unsqueeze(1)
         padding_BT = steps_T >= lengths_B1
-        first_rows_B1 = torch.arange(0, B * T, T, device=x_BTF.device).unsqueeze(1)
+        first_rows_B1 = (torch.arange(B, device=x_BTF.device) * T).unsqueeze(1)
         reversed_BT = torch.where(padding_BT, steps_T, lengths_B1 - 1 - steps_T)
         self.padding_BT1 = padding_BT.unsqueeze(2)
         self._last_rows_B = (first_rows_B1 + lengths_B1 - 1).flatten()
