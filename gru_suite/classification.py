@@ -5,10 +5,10 @@ Shapes: B batch, N items, T time steps (right-padded), F input features, H outpu
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,9 @@ from gru_suite.files import atomic_path
 from gru_suite.pooling import POOLINGS, Pooling
 from gru_suite.streaming import StreamEncoder, StreamModule
 from gru_suite.task import SequenceTask, evaluating
+
+if TYPE_CHECKING:
+    from gru_suite.export.module import ExportModule
 
 # A list of labels in a sentence: more than these and nobody reads it.
 _MAX_NAMED = 20
@@ -222,6 +225,17 @@ class ClassificationTask(SequenceTask):
             UserError: the task, or this configuration of it, looks ahead.
         """
         return ClassificationStream(self, batch_size)
+
+    def export_module(self, example: Callable[[], Any] | None = None) -> "ExportModule":
+        """Return probabilities as a function of sequences and their lengths.
+
+        A subclass that knows what its inputs look like needs no example, and says what they mean.
+        """
+        from gru_suite.export.module import classification_export
+
+        if example is None:
+            return super().export_module()
+        return classification_export(self, example())
 
     def loss(self, output: Tensor, batch: SequenceBatch) -> Tensor:
         """Return the mean cross-entropy, smoothed and weighted as chosen."""

@@ -1,7 +1,7 @@
 """The base of every task: encoder -> backbone -> head, one loss, one set of metrics."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,6 +21,7 @@ from gru_suite.plugins import distribution_of
 from gru_suite.weights import TRAINING_KEYS
 
 if TYPE_CHECKING:
+    from gru_suite.export.module import ExportModule
     from gru_suite.streaming import Stream, StreamModule
 
 
@@ -118,6 +119,21 @@ class SequenceTask(pl.LightningModule, ABC):
             UserError: as :meth:`stream`.
         """
         raise UserError(f"task {self.name} has no streaming network; see stream()")
+
+    def export_module(self, example: Callable[[], Any] | None = None) -> "ExportModule":
+        """Return the task as a function of tensors, for ``gru-suite export``.
+
+        Args:
+            example: gives a batch of the data set, for a task that does not know by itself what its
+                inputs look like.
+
+        Raises:
+            UserError: the task does not say how.
+        """
+        raise UserError(
+            f"task {self.name} does not say how its inputs and outputs are exported: implement "
+            "export_module(), or use format=safetensors, which holds any task"
+        )
 
     def warm_start(self, train: Iterable[Any], val: Iterable[Any]) -> None:
         """Set what the data determines without gradients; called once before a fit, on CPU."""

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from gru_suite.backbone import RecurrentBackbone, State
-from gru_suite.errors import UserError
 
 
 class Node(NamedTuple):

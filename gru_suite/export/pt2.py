@@ -2,10 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from gru_suite.export.check import Runner, as_tuple
+from gru_suite.export.module import ExportModule
+from gru_suite.export.trace import dynamic_shapes, tracing
 
 # What torch.export calls to learn shapes. Left alone it runs the recurrences step by step, which
 # fixes the number of steps to that of the example and unrolls them into the graph.
@@ -47,3 +52,25 @@ def whole_recurrences() -> Iterator[None]:
                 del op.py_kernels[_KEY]
             else:
                 op.py_kernels[_KEY] = kernel
+
+
+def write_program(module: ExportModule, path: Path) -> None:
+    """Write a module as a ``torch.export`` program with any batch size and number of steps.
+
+    Raises:
+        ExportError: torch cannot trace it.
+    """
+    with tracing(module, "torch_export") as inputs, whole_recurrences():
+        program = torch.export.export(module, inputs, dynamic_shapes=dynamic_shapes(module))
+    torch.export.save(program, path)
+
+
+def open_program(path: Path) -> Runner:
+    """Return what answers by a file of :func:`write_program`."""
+    program = torch.export.load(path).module()
+
+    @torch.no_grad()
+    def run(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        return as_tuple(program(*inputs))
+
+    return run

@@ -69,6 +69,15 @@ class TokenEncoder(nn.Module):
         if self.ngrams is not None:
             grams = tokens[..., 1:].flatten(0, 1)
             row = (grams % NGRAM_BUCKETS + 1).where(grams != PADDING, PADDING)
-            x_BTF = x_BTF + self.ngrams(row).view_as(x_BTF)
+            x_BTF = x_BTF + self._mean_vector(self.ngrams, row).view_as(x_BTF)
         # Dropout1d zeroes whole rows of the last axis: features, once time lies there.
         return self.dropout(x_BTF.mT).mT if self.dropout.p else x_BTF
+
+    def _mean_vector(self, table: nn.EmbeddingBag, row_NP: Tensor) -> Tensor:
+        """Return the mean of the vectors of each row's n-grams, zero where it has none."""
+        if not torch.compiler.is_exporting():
+            mean_NF: Tensor = table(row_NP)
+            return mean_NF
+        # Other formats have no such table; the vector of the padding is zero.
+        count_N1 = (row_NP != PADDING).sum(1, keepdim=True).clamp(min=1)
+        return table.weight[row_NP].sum(1) / count_N1

@@ -3,9 +3,9 @@
 Shapes: B batch, N texts, T tokens (right-padded), F embedding size, K classes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,9 @@ from .tokens import TextCodec
 from .vectors import copy_vectors
 from .vocabulary import VOCABULARY
 from .wide import WidePath
+
+if TYPE_CHECKING:
+    from gru_suite.export.module import ExportModule
 
 Raw = str | Path | pd.DataFrame | Sequence[str]
 PREDICT_BATCH = 64
@@ -165,6 +168,12 @@ class SentimentTask(ClassificationTask):
     def stream(self, batch_size: int = 1) -> SentimentStream:
         """Return what takes texts piece by piece; see :class:`SentimentStream`."""
         return SentimentStream(self, batch_size)
+
+    def export_module(self, example: Callable[[], Any] | None = None) -> "ExportModule":
+        """Return probabilities as a function of token numbers and lengths."""
+        from .export import sentiment_export
+
+        return sentiment_export(self)
 
     def predict(self, raw: Raw) -> Predictions:
         """Give labels and their probabilities.
