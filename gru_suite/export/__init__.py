@@ -1,1 +1,1 @@
-"""A checkpoint in other formats: ONNX, ``torch.export`` and safetensors, each checked as it is made."""
+"""A checkpoint in other formats: ONNX, ``torch.export`` and safetensors, each one checked."""

@@ -62,7 +62,7 @@ def write_program(module: ExportModule, path: Path) -> None:
     """
     with tracing(module, "torch_export") as inputs, whole_recurrences():
         program = torch.export.export(module, inputs, dynamic_shapes=dynamic_shapes(module))
-    torch.export.save(program, path)
+        torch.export.save(program, path)
 
 
 def open_program(path: Path) -> Runner:

@@ -1,5 +1,6 @@
 """What every trace of a module needs: example inputs, free sizes, and an error that says so."""
 
+import inspect
 import logging
 import warnings
 from collections.abc import Iterator
@@ -16,13 +17,15 @@ from gru_suite.export.module import ExportModule
 _EXAMPLE_ROWS = 3
 
 
-def dynamic_shapes(module: ExportModule) -> tuple[dict[int, Any], ...]:
+def dynamic_shapes(module: ExportModule) -> tuple[Any, ...]:
     """Return for each input which of its sizes are free, as ``torch.export`` wants it."""
     free = torch.export.Dim.DYNAMIC
-    return tuple(
+    shapes = tuple(
         {axis: free for axis, size in enumerate(port.shape) if isinstance(size, str)}
         for port in module.inputs
     )
+    kinds = {each.kind for each in inspect.signature(module.forward).parameters.values()}
+    return (shapes,) if inspect.Parameter.VAR_POSITIONAL in kinds else shapes
 
 
 @contextmanager

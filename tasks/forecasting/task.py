@@ -5,7 +5,7 @@ Shapes as in :mod:`gru_suite.tasks.forecasting.model`.
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +29,9 @@ from .plots import MAX_PANELS, ForecastPanel, plot_forecasts
 from .skip import LinearSkip
 from .stream import ForecastingStream
 from .windows import ForecastBatch, InferenceWindow, Table, WindowSet, inference_batch
+
+if TYPE_CHECKING:
+    from gru_suite.export.module import ExportModule
 
 POINT_LOSSES: dict[str, Callable[..., Tensor]] = {
     "mse": F.mse_loss,
@@ -252,6 +255,12 @@ class ForecastingTask(SequenceTask):
     def update_metrics(self, metrics: Metric, output: ForecastOutput, batch: ForecastBatch) -> None:
         """Add one batch."""
         metrics.update(output.point_BPC, output.quantiles_BPCQ, batch)
+
+    def export_module(self, example: Callable[[], Any] | None = None) -> "ExportModule":
+        """Return quantiles in the targets' units as a function of windows."""
+        from .export import ForecastExport
+
+        return ForecastExport(self)
 
     def predict(self, raw: Table | Sequence[Table]) -> Forecasts:
         """Forecast what follows the last observed value of every series.

@@ -178,8 +178,12 @@ class ConvFrontEnd(nn.Module):
         x_BTF = self.norm(x_BTF.transpose(1, 2)).transpose(1, 2)
         x_BTF = _blank(self.augment(x_BTF, lengths_B), lengths_B)
         # A clip of fewer frames than make one step is taken as one step.
-        x_BTF = F.pad(x_BTF, (0, 0, 0, max(0, self.total_stride - x_BTF.size(1))))
-        x_BCTF = x_BTF.unsqueeze(1).contiguous(memory_format=torch.channels_last)
+        # An exported graph knows no sizes, so it pads every clip, and no layouts in memory.
+        if torch.compiler.is_exporting():
+            x_BCTF = F.pad(x_BTF, (0, 0, 0, 2 * self.total_stride - 1)).unsqueeze(1)
+        else:
+            x_BTF = F.pad(x_BTF, (0, 0, 0, max(0, self.total_stride - x_BTF.size(1))))
+            x_BCTF = x_BTF.unsqueeze(1).contiguous(memory_format=torch.channels_last)
         for conv, stride in zip(self.convs, self.time_strides, strict=True):
             lengths_B = (lengths_B // stride).clamp(min=1)
             x_BCTF = conv(x_BCTF)

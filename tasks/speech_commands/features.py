@@ -80,7 +80,12 @@ class SpectralFeatures(nn.Module):
             x_BS: samples, full scale 1.0.
             lengths_B: valid samples of each clip.
         """
-        missing = max(0, self.hop_samples - x_BS.size(1))
+        # An exported graph knows no sizes, so it pads every clip: to two frames at least, since
+        # torch would take a size of 1 for fixed.
+        if torch.compiler.is_exporting():
+            missing = 2 * self.hop_samples - 1
+        else:
+            missing = max(0, self.hop_samples - x_BS.size(1))
         x_BTF = self.frames(F.pad(x_BS, (self.past_samples, missing)))
         return x_BTF, (lengths_B // self.hop_samples).clamp(min=1)
 
@@ -98,13 +103,31 @@ class SpectralFeatures(nn.Module):
         # Half precision has neither the range nor the digits for powers.
         with torch.autocast(padded_BS.device.type, enabled=False):
             padded_BS = padded_BS.float()
-            frames_BTW = padded_BS.unfold(1, len(self.window_W), self.hop_samples)
-            spectrum_BTN = torch.fft.rfft(frames_BTW * self.window_W, self.fft_size)
-            power_BTN = spectrum_BTN.real.square() + spectrum_BTN.imag.square()
+            if torch.compiler.is_exporting():
+                power_BTN = self._power_by_convolution(padded_BS)
+            else:
+                frames_BTW = padded_BS.unfold(1, len(self.window_W), self.hop_samples)
+                spectrum_BTN = torch.fft.rfft(frames_BTW * self.window_W, self.fft_size)
+                power_BTN = spectrum_BTN.real.square() + spectrum_BTN.imag.square()
             x_BTF = torch.log(power_BTN @ self.mel_NM + _FLOOR)
             if self.cosine_MF is not None:
                 x_BTF = x_BTF @ self.cosine_MF
         return x_BTF
+
+    def _power_by_convolution(self, padded_BS: Tensor) -> Tensor:
+        """Return the power spectrum of every window with no Fourier transform, (B, T, N).
+
+        Other formats have none, or a slow one; a filter for each sine and cosine is the same.
+        """
+        place_W = torch.arange(len(self.window_W), dtype=torch.float64)
+        bin_N1 = torch.arange(self.fft_size // 2 + 1, dtype=torch.float64).unsqueeze(1)
+        angle_NW = 2 * math.pi / self.fft_size * bin_N1 * place_W
+        window_W = self.window_W.cpu().double()
+        wave_2NW = torch.cat([angle_NW.cos() * window_W, angle_NW.sin() * window_W])
+        filters = wave_2NW.to(padded_BS.device, torch.float32).unsqueeze(1)
+        parts_B2NT = F.conv1d(padded_BS.unsqueeze(1), filters, stride=self.hop_samples)
+        real_BNT, imaginary_BNT = parts_B2NT.square().chunk(2, dim=1)
+        return (real_BNT + imaginary_BNT).transpose(1, 2)
 
 
 def mel_filters(

@@ -4,9 +4,9 @@ Shapes: B batch, S samples (right-padded), T frames, K classes, L levels of nois
 """
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from .noise import mix_at_snr
 from .plots import plot_timeline
 from .stream import SpeechStream, SpeechStreamEncoder
 from .timeline import Detection, Timeline, detect
+
+if TYPE_CHECKING:
+    from gru_suite.export.module import ExportModule
 
 _BATCH_SIZE = 64
 # A file this many times as long as the usual training clip is searched instead of classified.
@@ -153,6 +156,12 @@ class SpeechCommandsTask(ClassificationTask):
             'samples = numpy.random.default_rng(0).normal(0, 0.1, rate_hz).astype("float32")',
             "print(task.predict((samples, rate_hz)).to_frame())",
         ]
+
+    def export_module(self, example: Callable[[], Any] | None = None) -> "ExportModule":
+        """Return probabilities as a function of samples and lengths."""
+        from .export import speech_export
+
+        return speech_export(self)
 
     # Streams
 

@@ -138,7 +138,8 @@ class FrameEncoder(nn.Module):
             before_BHW3: the frames before the first ones, where a stream goes on; None at a start.
         """
         x_BTHWC = self._channels(x_BTHW3, before_BHW3)
-        if lengths_B is None:
+        # An exported graph cannot choose frames; what padding holds never changes the answer.
+        if lengths_B is None or torch.compiler.is_exporting():
             every_NF: Tensor = self.network(x_BTHWC.flatten(0, 1).permute(0, 3, 1, 2))
             return every_NF.view(*x_BTHWC.shape[:2], -1)
         steps_T = torch.arange(x_BTHW3.size(1), device=x_BTHW3.device)
@@ -158,6 +159,9 @@ class FrameEncoder(nn.Module):
         x_BTHW3 = self._scaled(x_BTHW3)
         if not self.with_difference:
             return x_BTHW3
+        if torch.compiler.is_exporting():
+            change_BTHW3 = self._change(x_BTHW3, before_BHW3)
+            return torch.cat([x_BTHW3, change_BTHW3 * _CHANGE_GAIN], dim=-1)
         change_BTHW3 = torch.empty_like(x_BTHW3)
         torch.sub(x_BTHW3[:, 1:], x_BTHW3[:, :-1], out=change_BTHW3[:, 1:])
         if before_BHW3 is None:
@@ -168,6 +172,11 @@ class FrameEncoder(nn.Module):
             shown_B = torch.rand(len(x_BTHW3), device=x_BTHW3.device) >= self.appearance_dropout
             x_BTHW3 *= shown_B[:, None, None, None, None]
         return torch.cat([x_BTHW3, change_BTHW3.mul_(_CHANGE_GAIN)], dim=-1)
+
+    def _change(self, x_BTHW3: Tensor, before_BHW3: Tensor | None) -> Tensor:
+        """Return how frames differ from those before them, without writing into memory."""
+        first_BHW3 = x_BTHW3[:, 0] if before_BHW3 is None else self._scaled(before_BHW3)
+        return x_BTHW3 - torch.cat([first_BHW3.unsqueeze(1), x_BTHW3[:, :-1]], dim=1)
 
     def _scaled(self, x_BTHW3: Tensor) -> Tensor:
         # In place: frames are large, and memory is what this costs.

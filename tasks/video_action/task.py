@@ -3,9 +3,9 @@
 Shapes: B batch, T frames (right-padded), H height, W width, F features, K classes, V videos.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from .augment import centre_crop
 from .encoders import FROM_CHECKPOINT, FrameEncoder
 from .metrics import MIN_CLASSES_FOR_TOP5, VideoMetrics, video_means
 from .stream import VideoStream, VideoStreamEncoder
+
+if TYPE_CHECKING:
+    from gru_suite.export.module import ExportModule
 
 _BATCH_SIZE = 8
 
@@ -153,6 +156,12 @@ class VideoActionTask(ClassificationTask):
             f'frames = numpy.random.default_rng(0).integers(0, 256, {shape}, dtype="uint8")',
             "print(task.predict(frames).to_frame())",
         ]
+
+    def export_module(self, example: Callable[[], Any] | None = None) -> "ExportModule":
+        """Return probabilities as a function of frames and lengths."""
+        from .export import video_export
+
+        return video_export(self)
 
     # Metrics
 
