@@ -68,7 +68,7 @@ class Decoder(nn.Module):
         future_RPF, num_segments = rows.future_RPF, self.sizes.num_segments
         pad_steps = num_segments * self.sizes.segment_size - self.sizes.horizon
         future_RWF = F.pad(future_RPF, (0, 0, 0, pad_steps))
-        future_RKF = future_RWF.reshape(len(future_RWF), num_segments, -1)
+        future_RKF = future_RWF.reshape(future_RWF.size(0), num_segments, -1)
         static_RKS = rows.static_RS[:, None].expand(-1, num_segments, -1)
         return torch.cat([future_RKF, static_RKS], dim=-1)
 
@@ -160,7 +160,7 @@ class RecursiveDecoder(Decoder):
         if sizes.masked:
             parts.append(torch.ones_like(values_RSV))
         unknown_size = sizes.past_size - sizes.future_size
-        parts.append(values_RSV.new_zeros(len(values_RSV), sizes.segment_size, unknown_size))
+        parts.append(values_RSV.new_zeros(values_RSV.size(0), sizes.segment_size, unknown_size))
         first = segment * sizes.segment_size
         parts.append(rows.future_RPF[:, first : first + sizes.segment_size])
         return torch.cat(parts, dim=-1)

@@ -49,7 +49,7 @@ class LinearSkip(nn.Module):
     def features(self, rows: Rows) -> Tensor:
         """Return levels, bias, future, statics and the past from its end backwards: (R, F)."""
         past_RF = rows.x_RLF[:, -self.lookbacks[-1] :].flip(1).flatten(1)
-        bias_R1 = past_RF.new_ones(len(past_RF), 1)
+        bias_R1 = past_RF.new_ones(past_RF.size(0), 1)
         future_RF = rows.future_RPF[:, :: self.every].flatten(1)
         return torch.cat([rows.level_RV, bias_R1, future_RF, rows.static_RS, past_RF], dim=1)
 
