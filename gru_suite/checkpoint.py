@@ -11,6 +11,7 @@ import torch
 from packaging.version import InvalidVersion, Version
 
 from gru_suite.errors import UserError
+from gru_suite.export.weights import SUFFIX, read_weights
 from gru_suite.plugins import distribution_of, entry_of, unmet_requirement
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> "SequenceTask"
     """Load a task from a checkpoint, ready to predict.
 
     Args:
-        path: a ``.ckpt`` file written by a run.
+        path: a ``.ckpt`` file written by a run, or a ``.safetensors`` file of ``gru-suite export``.
         device: where the parameters go.
 
     Returns:
@@ -59,6 +60,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         near = sorted(str(p) for p in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
         hint = f"; there is {', '.join(near[:3])}" if near else ""
         raise UserError(f"checkpoint {path}: no such file{hint}")
+    if path.suffix == SUFFIX:
+        return _checked(read_weights(path), path)
     try:
         with warnings.catch_warnings():
             # A foreign pickle warns of its protocol before it is refused; the refusal is enough.
@@ -74,6 +77,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"checkpoint {path}: not a complete checkpoint file ({_first_line(error)}); it may "
             "have been cut off while it was written or copied"
         ) from error
+    return _checked(checkpoint, path)
+
+
+def _checked(checkpoint: Any, path: Path) -> dict[str, Any]:
+    """Return a checkpoint's content if it is ours and of a format that this version reads."""
     mark = checkpoint.get("gru_suite") if isinstance(checkpoint, dict) else None
     if not isinstance(mark, dict) or "task_class" not in mark:
         raise UserError(f"checkpoint {path}: not made by GRU Suite (it names no task)")

@@ -65,6 +65,16 @@ VERBS = {
         "predict",
         ("gru-suite predict checkpoint=best.ckpt input=recent.csv output=forecast.csv",),
     ),
+    "export": Verb(
+        "gru_suite.commands.export:export",
+        "write a checkpoint as ONNX, torch.export or safetensors, and check what was written",
+        "export",
+        (
+            "gru-suite export checkpoint=best.ckpt format=onnx output=model.onnx",
+            "gru-suite export checkpoint=best.ckpt format=onnx streaming=true",
+            "gru-suite export checkpoint=best.ckpt format=onnx int8=true",
+        ),
+    ),
     "tasks": Verb("gru_suite.commands.tasks:tasks", "list the tasks there are", None),
     "inspect": Verb(
         "gru_suite.commands.inspect:inspect",

@@ -1,1 +1,1 @@
-"""A checkpoint in other formats: ONNX, ``torch.export`` and safetensors, each one checked."""
+"""A checkpoint in other formats (ONNX, ``torch.export``, safetensors), checked as it is made."""

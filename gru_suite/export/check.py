@@ -53,7 +53,15 @@ def require_equal(module: ExportModule, run: Runner) -> Check:
     Raises:
         ExportError: it is.
     """
-    check = compare(module, run)
+    return within_tolerance(compare(module, run))
+
+
+def within_tolerance(check: Check) -> Check:
+    """Return the check, or refuse it.
+
+    Raises:
+        ExportError: the difference is larger than ``TOLERANCE``.
+    """
     if not check.difference <= TOLERANCE:
         raise ExportError(
             f"the export answers otherwise than the checkpoint: the largest difference is "

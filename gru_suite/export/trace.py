@@ -15,6 +15,7 @@ from gru_suite.export.module import ExportModule
 
 # Neither 1 nor equal to another size of the trace: torch would take either for fixed.
 _EXAMPLE_ROWS = 3
+_CHATTY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 def dynamic_shapes(module: ExportModule) -> tuple[Any, ...]:
@@ -41,7 +42,7 @@ def tracing(module: ExportModule, kind: str) -> Iterator[tuple[Tensor, ...]]:
     """
     generator = torch.Generator().manual_seed(0)
     inputs = module.examples(_EXAMPLE_ROWS, module.steps[len(module.steps) // 2], generator)
-    chatty = logging.getLogger("torch.onnx"), logging.getLogger("torch.export")
+    chatty = [logging.getLogger(name) for name in _CHATTY]
     levels = [each.level for each in chatty]
     try:
         for each in chatty:

@@ -6,6 +6,7 @@ Shapes: B batch, T tokens (right-padded), F embedding size, P numbers of a token
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .tokens import PADDING, UNKNOWN
 
@@ -80,4 +81,4 @@ class TokenEncoder(nn.Module):
             return mean_NF
         # Other formats have no such table; the vector of the padding is zero.
         count_N1 = (row_NP != PADDING).sum(1, keepdim=True).clamp(min=1)
-        return table.weight[row_NP].sum(1) / count_N1
+        return F.embedding(row_NP, table.weight).sum(1) / count_N1

@@ -68,7 +68,8 @@ class WidePath(nn.Module):
         index_BM, value_BM = self.features(tokens)
         if torch.compiler.is_exporting():
             # Other formats have no such table.
-            return self.bias_K + (self.weight_WK[index_BM] * value_BM.unsqueeze(2)).sum(1)
+            weight_BMK = F.embedding(index_BM, self.weight_WK)
+            return self.bias_K + (weight_BMK * value_BM.unsqueeze(2)).sum(1)
         return self.bias_K + F.embedding_bag(
             index_BM, self.weight_WK, per_sample_weights=value_BM, mode="sum"
         )

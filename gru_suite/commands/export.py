@@ -1,0 +1,76 @@
+"""``gru-suite export``: write a checkpoint in another format, checked."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from gru_suite.checkpoint import load
+from gru_suite.commands.evaluate import data_for, fill_data, given_options
+from gru_suite.data import SequenceDataModule
+from gru_suite.errors import UserError
+from gru_suite.export.formats import (
+    WEIGHTS,
+    Written,
+    check_request,
+    export_graph,
+    export_weights,
+)
+from gru_suite.export.int8 import export_int8
+from gru_suite.export.stream import StreamExport
+from gru_suite.report import start_run
+from gru_suite.runtime import plain, prepare_process
+from gru_suite.task import SequenceTask
+
+
+def export(cfg: DictConfig) -> None:
+    """Write ``checkpoint`` as ``format``; say what was written and how far its answers are off.
+
+    Args:
+        cfg: the composed config ``export.yaml``.
+    """
+    suffix = check_request(cfg.format, cfg.output, cfg.streaming, cfg.int8)
+    if cfg.part not in ("val", "test"):
+        raise UserError(f"part={cfg.part}: choose val or test")
+    task = load(cfg.checkpoint)
+    prepare_process(task.run_info.get("seed", 1))
+    folder = start_run(cfg)
+    target = Path(cfg.output) if cfg.output else folder / f"{task.name}{suffix}"
+    facts = {"checkpoint": Path(cfg.checkpoint).name}
+
+    if cfg.format == WEIGHTS:
+        written = export_weights(task, target, facts)
+    elif cfg.int8:
+        data = _data(cfg, task)
+        module = task.export_module(partial(_first_batch, data))
+        written = export_int8(module, target, facts, data, cfg.device, cfg.part)
+    else:
+        module = task.export_module(lambda: _first_batch(_data(cfg, task)))
+        if cfg.streaming:
+            module = StreamExport(task, module)
+        written = export_graph(module, target, cfg.format, facts)
+    _say(written)
+    print(f"run folder: {folder}", flush=True)
+
+
+def _data(cfg: DictConfig, task: SequenceTask) -> SequenceDataModule:
+    """Return the data of the checkpoint's run, or the data named, ready for ``part``."""
+    fill_data(cfg, task)
+    data = data_for(task, plain(cfg.get("data")), given_options())
+    data.prepare_data()
+    data.setup("test" if cfg.part == "test" else "validate")
+    return data
+
+
+def _first_batch(data: SequenceDataModule) -> Any:
+    return next(iter(data.test_dataloader()))
+
+
+def _say(written: Written) -> None:
+    for note in written.notes:
+        print(note)
+    size_kb = written.path.stat().st_size / 1000
+    print(f"largest difference from the checkpoint: {written.check.difference:.1e}")
+    print(f"written: {written.path} ({size_kb:,.0f} kB)")
+    print(f"written: {written.description}")
