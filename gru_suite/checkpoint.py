@@ -11,7 +11,6 @@ import torch
 from packaging.version import InvalidVersion, Version
 
 from gru_suite.errors import UserError
-from gru_suite.export.weights import SUFFIX, read_weights
 from gru_suite.plugins import distribution_of, entry_of, unmet_requirement
 
 if TYPE_CHECKING:
@@ -60,7 +59,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         near = sorted(str(p) for p in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
         hint = f"; there is {', '.join(near[:3])}" if near else ""
         raise UserError(f"checkpoint {path}: no such file{hint}")
-    if path.suffix == SUFFIX:
+    if path.suffix == ".safetensors":
+        from gru_suite.export.weights import read_weights
+
         return _checked(read_weights(path), path)
     try:
         with warnings.catch_warnings():

@@ -2,20 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from gru_suite.errors import UserError
 from gru_suite.export.errors import ExportError
-from gru_suite.task import CHECKPOINT_FORMAT, SequenceTask
 
-SUFFIX = ".safetensors"
+if TYPE_CHECKING:
+    from gru_suite.task import SequenceTask
+
 _KEY = "gru_suite"
-_FACTS = ("format", "task_class", "run")
 
 
-def write_weights(task: SequenceTask, path: Path) -> None:
+def write_weights(task: "SequenceTask", path: Path) -> None:
     """Write every weight of a task, and as metadata its class, hyper-parameters and run.
 
     Raises:
@@ -23,13 +23,8 @@ def write_weights(task: SequenceTask, path: Path) -> None:
     """
     from safetensors.torch import save_file
 
-    kind = type(task)
-    content = {
-        "format": CHECKPOINT_FORMAT,
-        "task_class": f"{kind.__module__}:{kind.__qualname__}",
-        "hyper_parameters": dict(task.hparams),
-        "run": task.run_info,
-    }
+    content: dict[str, Any] = {"hyper_parameters": dict(task.hparams)}
+    task.on_save_checkpoint(content)
     try:
         text = json.dumps(content)
     except TypeError as error:
@@ -56,23 +51,20 @@ def read_weights(path: Path) -> dict[str, Any]:
             text = (opened.metadata() or {}).get(_KEY, "{}")
             # safe_open is no mapping: it has to be asked for its keys.
             state = {name: opened.get_tensor(name) for name in opened.keys()}
-        content = json.loads(text) if text else {}
-        facts = (
-            {key: content.pop(key) for key in ("format", "task_class", "run")} if content else {}
-        )
-    except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
+        content: dict[str, Any] = json.loads(text)
+    except (SafetensorError, OSError, ValueError) as error:
         raise UserError(
             f"checkpoint {path}: not a complete safetensors file of GRU Suite ({error})"
         ) from error
-    if not facts:
+    if "hyper_parameters" not in content:
         raise UserError(
             f"checkpoint {path}: holds weights alone (it names no task); "
             "gru-suite export format=safetensors writes whole checkpoints"
         )
-    return {**content, "state_dict": state, "gru_suite": facts}
+    return {**content, "state_dict": state}
 
 
-def require_same(task: SequenceTask, path: Path) -> None:
+def require_same(task: "SequenceTask", path: Path) -> None:
     """Refuse a file that does not give the task back, bit for bit.
 
     Raises:
