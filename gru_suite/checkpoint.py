@@ -72,7 +72,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"checkpoint {path}: refused, because it holds more than tensors and plain data, or is "
             f"no checkpoint at all ({_what_was_found(error)}); loading it could run foreign code"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:
+        # Bytes that are no pickle at all make the reader stumble in any way.
         raise UserError(
             f"checkpoint {path}: not a complete checkpoint file ({_first_line(error)}); it may "
             "have been cut off while it was written or copied"

@@ -21,7 +21,7 @@ from gru_suite.cache import in_threads
 from gru_suite.errors import UserError
 
 from .batches import AudioBatch
-from .decode import is_sound_file, read_sound, resample
+from .decode import MIN_SECONDS, is_sound_file, read_sound, resample
 from .long import read_loudest
 from .parts import loudest
 
@@ -57,11 +57,15 @@ def to_samples(raw: Any, sample_rate_hz: int) -> Clip:
     if array.dtype.kind not in "iuf":
         raise UserError(f"samples of type {array.dtype}: needs integers or floats")
     samples = _full_scale(array)
-    if samples.ndim == 2:
+    if samples.ndim == 2 and samples.size:
         # Libraries differ in the order of the axes; there are always more samples than channels.
         samples = samples.mean(int(np.argmin(samples.shape)))
     if samples.ndim != 1 or not len(samples) or not np.isfinite(samples).all():
         raise UserError(f"samples of shape {array.shape}: needs finite numbers, (samples,)")
+    if len(samples) < MIN_SECONDS * rate_hz:
+        raise UserError(
+            f"{len(samples)} samples at {rate_hz} Hz: less than {1000 * MIN_SECONDS:.0f} ms"
+        )
     loudest_level = float(np.abs(samples).max())
     if loudest_level > _LOUDEST:
         raise UserError(
