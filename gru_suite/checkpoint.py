@@ -2,6 +2,7 @@
 
 import importlib
 import pickle
+import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,9 @@ CHECKPOINT_FORMAT = 1
 It rises only when older versions of the package could not read the result rightly; what is merely
 added leaves it, and is ignored by them.
 """
+
+
+_READING = threading.Lock()
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> "SequenceTask":
@@ -64,7 +68,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
         return _checked(read_weights(path), path)
     try:
-        with warnings.catch_warnings():
+        # Filters of warnings belong to the process: threads that change them at once leave them so.
+        with _READING, warnings.catch_warnings():
             # A foreign pickle warns of its protocol before it is refused; the refusal is enough.
             warnings.simplefilter("ignore")
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -73,7 +78,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"checkpoint {path}: refused, because it holds more than tensors and plain data, or is "
             f"no checkpoint at all ({_what_was_found(error)}); loading it could run foreign code"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:
+        # Bytes that are no pickle at all make the reader stumble in any way.
         raise UserError(
             f"checkpoint {path}: not a complete checkpoint file ({_first_line(error)}); it may "
             "have been cut off while it was written or copied"
@@ -86,11 +92,18 @@ def _checked(checkpoint: Any, path: Path) -> dict[str, Any]:
     mark = checkpoint.get("gru_suite") if isinstance(checkpoint, dict) else None
     if not isinstance(mark, dict) or "task_class" not in mark:
         raise UserError(f"checkpoint {path}: not made by GRU Suite (it names no task)")
-    if mark["format"] > CHECKPOINT_FORMAT:
+    # A number such as 1.2: only the whole part says whether it can be read.
+    found = mark.get("format")
+    if not isinstance(found, int | float) or found < 1:
+        raise UserError(f"checkpoint {path}: format {found!r} is none of GRU Suite")
+    if int(found) > CHECKPOINT_FORMAT:
         raise UserError(
-            f"checkpoint {path}: has format {mark['format']}, this version reads up to "
+            f"checkpoint {path}: has format {found}, this version reads up to "
             f"{CHECKPOINT_FORMAT}; pip install --upgrade gru-suite"
         )
+    for key in ("hyper_parameters", "state_dict"):
+        if not isinstance(checkpoint.get(key), dict):
+            raise UserError(f"checkpoint {path}: has no {key!r}; it was changed or is not whole")
     content: dict[str, Any] = checkpoint
     return content
 

@@ -3,6 +3,7 @@
 Shapes: B batch, N texts, T tokens (right-padded), F embedding size, K classes.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 Raw = str | Path | pd.DataFrame | Sequence[str]
 PREDICT_BATCH = 64
+# Names of files are shorter, and asking for longer ones is an error on most systems.
+_LONGEST_PATH = 250
 # A page with more lines is slow to make and nobody reads it.
 MAX_EXPLAINED = 500
 
@@ -179,8 +182,9 @@ class SentimentTask(ClassificationTask):
         """Give labels and their probabilities.
 
         Args:
-            raw: one text; several; a table with the column of texts that the training data had (or
-                one column); or the path of a text file (a text a line) or of such a table.
+            raw: one text, also where it looks like a path; several; a table with the column of
+                texts that the training data had (or one column); or the ``pathlib.Path`` of a text
+                file (a text a line) or of such a table.
 
         Returns:
             A label a text; a text that is empty has none, and NaN for probabilities.
@@ -251,11 +255,21 @@ class SentimentTask(ClassificationTask):
 
     def _texts(self, raw: Raw) -> list[str]:
         if isinstance(raw, str):
+            if len(raw) < _LONGEST_PATH and Path(raw).is_file():
+                warnings.warn(
+                    f"{raw!r} was read as a text itself; to read the file give pathlib.Path(...)",
+                    stacklevel=4,
+                )
             return [raw]
         if isinstance(raw, pd.DataFrame):
             return text_cells(raw, self.schema["text_column"], "the given table")
         if isinstance(raw, Path):
             return self._texts_of_file(raw)
+        if not isinstance(raw, Sequence | np.ndarray | pd.Series) or isinstance(raw, bytes):
+            raise UserError(
+                f"input of type {type(raw).__name__}: needs a text, a list of texts, a pandas "
+                "DataFrame, or the pathlib.Path of a file of texts"
+            )
         texts = list(raw)
         for row, text in enumerate(texts):
             if not isinstance(text, str):

@@ -52,15 +52,14 @@ def read_sound(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
     Raises:
         ValueError: it cannot be read; the message says why, without the name.
     """
-    _check_complete(path)
+    check_complete(path)
     try:
         with soundfile.SoundFile(path) as file:
             promised, rate_hz = file.frames, file.samplerate
             channels = file.read(dtype="float32", always_2d=True)
             exact = file.format in ("WAV", "FLAC", "AIFF")
     except (soundfile.LibsndfileError, OSError) as error:
-        reason = getattr(error, "error_string", None) or str(error)
-        raise ValueError(f"not a readable sound file: {reason.strip().rstrip('.')}") from error
+        raise ValueError(reason_of(error)) from error
     if exact and len(channels) < promised:
         raise ValueError(f"cut off after {len(channels):,} of {promised:,} samples")
     samples_S = channels.mean(axis=1)
@@ -128,8 +127,18 @@ def _good_clips(
             yield clip
 
 
-def _check_complete(path: Path) -> None:
-    """Refuse an empty file and a WAV that is shorter than it says; libsndfile takes the latter."""
+def reason_of(error: Exception) -> str:
+    """Return what libsndfile says, for a message."""
+    reason = getattr(error, "error_string", None) or str(error)
+    return f"not a readable sound file: {reason.strip().rstrip('.')}"
+
+
+def check_complete(path: Path) -> None:
+    """Refuse an empty file and a WAV that is shorter than it says; libsndfile takes the latter.
+
+    Raises:
+        ValueError: as said; the message does not name the file.
+    """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

@@ -3,6 +3,7 @@
 Shapes: B batch, S samples.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from numbers import Real
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -19,12 +21,17 @@ from gru_suite.cache import in_threads
 from gru_suite.errors import UserError
 
 from .batches import AudioBatch
-from .decode import is_sound_file, read_sound, resample
+from .decode import MIN_SECONDS, is_sound_file, read_sound, resample
+from .long import read_loudest
 from .parts import loudest
 
 Clip = NDArray[np.float32]
 # Files in memory at once.
 _CHUNK = 256
+# Floats beyond this many times full scale were never divided by it.
+_LOUDEST = 64.0
+MAX_HOURS = 2
+"""Of a recording in which words are looked for."""
 
 
 def is_samples(raw: Any) -> bool:
@@ -44,15 +51,36 @@ def to_samples(raw: Any, sample_rate_hz: int) -> Clip:
         UserError: no samples, or some that are no finite numbers.
     """
     given, rate_hz = raw if isinstance(raw, tuple) else (raw, sample_rate_hz)
+    if not (math.isfinite(rate_hz) and rate_hz >= 1 and rate_hz == int(rate_hz)):
+        raise UserError(f"samples at {rate_hz} Hz: needs a whole number of at least 1")
     array = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
-    full_scale = np.iinfo(array.dtype).max + 1 if np.issubdtype(array.dtype, np.integer) else 1
-    samples = array.astype(np.float32) / np.float32(full_scale)
-    if samples.ndim == 2:
+    if array.dtype.kind not in "iuf":
+        raise UserError(f"samples of type {array.dtype}: needs integers or floats")
+    samples = _full_scale(array)
+    if samples.ndim == 2 and samples.size:
         # Libraries differ in the order of the axes; there are always more samples than channels.
         samples = samples.mean(int(np.argmin(samples.shape)))
     if samples.ndim != 1 or not len(samples) or not np.isfinite(samples).all():
         raise UserError(f"samples of shape {array.shape}: needs finite numbers, (samples,)")
+    if len(samples) < MIN_SECONDS * rate_hz:
+        raise UserError(
+            f"{len(samples)} samples at {rate_hz} Hz: less than {1000 * MIN_SECONDS:.0f} ms"
+        )
+    loudest_level = float(np.abs(samples).max())
+    if loudest_level > _LOUDEST:
+        raise UserError(
+            f"samples up to {loudest_level:,.0f}: floats have a full scale of 1.0; divide those of "
+            "16 bits by 32768, or give them as int16"
+        )
     return resample(samples, int(rate_hz), sample_rate_hz)
+
+
+def _full_scale(array: NDArray[Any]) -> Clip:
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
+    half = np.float32(2.0 ** (8 * array.dtype.itemsize - 1))
+    # Unsigned samples, as of 8-bit files, have silence in the middle.
+    return array.astype(np.float32) / half - (array.dtype.kind == "u")
 
 
 def read_input(path: str | Path, sample_rate_hz: int) -> Clip:
@@ -61,11 +89,32 @@ def read_input(path: str | Path, sample_rate_hz: int) -> Clip:
     Raises:
         UserError: it does not exist or cannot be read; the message names it.
     """
-    path = Path(path).expanduser()
+    return _reported(Path(path).expanduser(), lambda file: read_sound(file, sample_rate_hz))
+
+
+def check_duration(path: str | Path) -> None:
+    """Refuse to look through a recording that would fill the memory.
+
+    Raises:
+        UserError: it is longer than ``MAX_HOURS``.
+    """
+    try:
+        facts = soundfile.info(str(Path(path).expanduser()))
+    except soundfile.LibsndfileError:
+        # Whoever reads it says what is wrong with it.
+        return
+    if facts.duration > 3600 * MAX_HOURS:
+        raise UserError(
+            f"input {path}: {facts.duration / 3600:.1f} hours of sound; words are looked for in at "
+            f"most {MAX_HOURS} hours at once: cut it into pieces"
+        )
+
+
+def _reported(path: Path, read: Callable[[Path], Clip]) -> Clip:
     if not path.is_file():
         raise UserError(f"input {path}: no such file")
     try:
-        return read_sound(path, sample_rate_hz)
+        return read(path)
     except ValueError as error:
         raise UserError(f"input {path}: {error}") from error
 
@@ -93,19 +142,19 @@ def read_inputs(
     if folder is None or not folder.is_dir():
         single = folder is not None or is_samples(raw)
         items = [raw] if single else _checked_list(raw)
-        yield from _chunks(items, lambda each: _read_one(each, sample_rate_hz), max_samples)
+        yield from _chunks(items, lambda each: _read_one(each, sample_rate_hz, max_samples))
         return
     paths = sorted(each for each in folder.rglob("*") if is_sound_file(each))
     bad: dict[str, str] = {}
 
     def read(path: Path) -> Clip | None:
         try:
-            return read_sound(path, sample_rate_hz)
+            return read_loudest(path, sample_rate_hz, max_samples)
         except ValueError as error:
             bad[path.relative_to(folder).as_posix()] = str(error)
             return None
 
-    yield from _chunks(paths, read, max_samples)
+    yield from _chunks(paths, read)
     if len(bad) == len(paths):
         found = f": {name_bad(bad)}" if bad else " (.wav, .flac, .ogg, .mp3)"
         raise UserError(f"input {folder}: no readable sound file in this folder{found}")
@@ -129,23 +178,23 @@ def _checked_list(raw: Any) -> list[Any]:
     return items
 
 
-def _read_one(each: Any, sample_rate_hz: int) -> Clip:
-    read = to_samples if is_samples(each) else read_input
-    return read(each, sample_rate_hz)
+def _read_one(each: Any, sample_rate_hz: int, max_samples: int) -> Clip:
+    if is_samples(each):
+        return loudest_stretch(to_samples(each, sample_rate_hz), max_samples)
+    path = Path(each).expanduser()
+    return _reported(path, lambda file: read_loudest(file, sample_rate_hz, max_samples))
 
 
 def _chunks(
-    items: Sequence[Any], read: Callable[[Any], Clip | None], max_samples: int
+    items: Sequence[Any], read: Callable[[Any], Clip | None]
 ) -> Iterator[tuple[list[str], list[Clip]]]:
     for start in range(0, len(items), _CHUNK):
         some = items[start : start + _CHUNK]
         names = ["samples" if is_samples(each) else str(each) for each in some]
         # A thread costs more than one clip.
-        read_all = [read(some[0])] if len(some) == 1 else in_threads(read, some)
-        good = [
-            (name, clip) for name, clip in zip(names, read_all, strict=True) if clip is not None
-        ]
-        yield [name for name, _ in good], [loudest_stretch(clip, max_samples) for _, clip in good]
+        clips = [read(some[0])] if len(some) == 1 else in_threads(read, some)
+        good = [(name, clip) for name, clip in zip(names, clips, strict=True) if clip is not None]
+        yield [name for name, _ in good], [clip for _, clip in good]
 
 
 def loudest_stretch(samples_S: Clip, length: int) -> Clip:

@@ -22,7 +22,7 @@ from gru_suite.options import build
 
 from .encoder import OUTPUT_SIZE, ConvFrontEnd
 from .features import SpecAugment, SpectralFeatures
-from .inputs import is_samples, read_input, read_inputs, to_batch, to_samples
+from .inputs import check_duration, is_samples, read_input, read_inputs, to_batch, to_samples
 from .metrics import SpeechMetrics
 from .noise import mix_at_snr
 from .plots import plot_timeline
@@ -248,6 +248,8 @@ class SpeechCommandsTask(ClassificationTask):
             detection: options of :class:`Detection` to change for this recording.
         """
         read = to_samples if is_samples(raw) else read_input
+        if read is read_input:
+            check_duration(raw)
         samples_S = read(raw, self.sample_rate_hz)
         options = {**(self.hparams.get("detection") or {}), **(detection or {})}
         return detect(
@@ -262,6 +264,7 @@ class SpeechCommandsTask(ClassificationTask):
     def predict_file(self, source: Path, target: Path) -> list[Path]:
         """Write a table for a file or a folder; for a long recording its timeline and a picture."""
         if source.is_file():
+            check_duration(source)
             samples_S = read_input(source, self.sample_rate_hz)
             usual, longest = self.schema["clip_samples"], self.schema["max_samples"]
             if len(samples_S) > max(longest, _LONG_CLIPS * usual):

@@ -233,6 +233,8 @@ class VideoActionTask(ClassificationTask):
         for name, clips in read_inputs(raw, self.schema):
             names.append(name)
             rows.append(self.video_probability(clips))
+        if not rows:
+            raise UserError("an empty list: at least one video is needed")
         return Predictions(self.input_kind, names, self.labels, np.stack(rows))
 
     def video_probability(self, clips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
