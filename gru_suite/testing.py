@@ -21,6 +21,9 @@ from gru_suite.card import read_facts, render
 from gru_suite.checkpoint import load
 from gru_suite.data import SequenceDataModule
 from gru_suite.errors import UserError
+from gru_suite.export.answer import answering
+from gru_suite.export.check import TOLERANCE, require_equal
+from gru_suite.export.onnx_file import open_onnx, require_onnx, write_onnx
 from gru_suite.hydra_setup import prepare_hydra
 from gru_suite.runtime import build_data, build_task
 from gru_suite.task import SequenceTask
@@ -45,7 +48,9 @@ def build(cfg: DictConfig) -> tuple[SequenceTask, SequenceDataModule]:
     return build_task(cfg, data), data
 
 
-def check_task(name: str, cell: str = "gru", overrides: Sequence[str] = ()) -> None:
+def check_task(
+    name: str, cell: str = "gru", overrides: Sequence[str] = (), export: bool = True
+) -> None:
     """Check that a task keeps the contract; raise AssertionError with what it breaks.
 
     The config composes; the hyper-parameters are plain data; one batch gives a finite loss and a
@@ -54,12 +59,14 @@ def check_task(name: str, cell: str = "gru", overrides: Sequence[str] = ()) -> N
     loading; the task builds again from its hyper-parameters alone, without data; ``predict``
     says the same of single inputs and of a list of them, and a stream, where the task has one, says
     of an input in pieces what ``predict`` says of the whole (where the data gives raw examples);
-    the model card of the checkpoint prints, and its example runs.
+    the model card of the checkpoint prints, and its example runs; an ONNX file answers the same as
+    the task, to random inputs and to raw ones.
 
     Args:
         name: the task, as in ``task=``.
         cell: the backbone's cell.
         overrides: further overrides, such as a smaller data set.
+        export: also write it as ONNX, where the task says how it is exported: the slowest check.
     """
     torch.manual_seed(0)
     cfg = compose_config([f"task={name}", f"backbone={cell}", "debug=tiny", *overrides])
@@ -76,6 +83,8 @@ def check_task(name: str, cell: str = "gru", overrides: Sequence[str] = ()) -> N
     _check_metrics(task, batch)
     _check_predict(task, data)
     _check_stream(task, data)
+    if export:
+        _check_export(task, data, batch)
 
 
 def _check_training(task: SequenceTask, batch: Any) -> None:
@@ -238,6 +247,33 @@ def _part(raw: Any, start: int, end: int | None) -> Any:
     if isinstance(raw, tuple):
         return (raw[0][start:end], *raw[1:])
     return raw.iloc[start:end] if isinstance(raw, pd.DataFrame) else raw[start:end]
+
+
+def _check_export(task: SequenceTask, data: SequenceDataModule, batch: Any) -> None:
+    try:
+        module = task.export_module(lambda: batch)
+        require_onnx()
+    except UserError:
+        # No extra, or a task that says nothing of how it is exported.
+        return
+    examples = data.raw_examples(3)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "task.onnx"
+        write_onnx(module, path)
+        run = open_onnx(path, num_threads=1)
+    require_equal(module, run)
+    for example in examples:
+        expected = task.predict(example).to_frame()
+        with answering(module, run):
+            found = task.predict(example).to_frame()
+        numbers = expected.select_dtypes("number").columns
+        torch.testing.assert_close(
+            torch.tensor(found[numbers].to_numpy(float)),
+            torch.tensor(expected[numbers].to_numpy(float)),
+            rtol=TOLERANCE,
+            atol=TOLERANCE,
+            equal_nan=True,
+        )
 
 
 def not_plain(value: Any, where: str = "hparams") -> Iterator[str]:

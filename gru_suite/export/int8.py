@@ -11,6 +11,7 @@ import torch
 from omegaconf import DictConfig
 
 from gru_suite.data import SequenceDataModule
+from gru_suite.export.answer import answering
 from gru_suite.export.check import Runner, compare, require_equal
 from gru_suite.export.description import describe, write_description
 from gru_suite.export.formats import Written
@@ -47,7 +48,7 @@ def export_int8(
     Raises:
         ExportError: the 32-bit file answers otherwise than the task.
     """
-    with atomic_path(target) as temporary, atomic_path_for_float(target) as full:
+    with atomic_path(target) as temporary, _beside(target) as full:
         write_onnx(module, full)
         check = require_equal(module, open_onnx(full))
         constants = {name for name, _ in module.named_buffers()} - set(module.state_dict())
@@ -77,25 +78,7 @@ def export_int8(
 
 
 @contextmanager
-def answering(module: ExportModule, run: Runner) -> Iterator[None]:
-    """Let the task answer by an export for a while, wherever its ``forward`` is called.
-
-    Its ``predict`` and its metrics are then those of the export.
-    """
-
-    def forward(batch: Any) -> Any:
-        return module.to_output(list(run(module.from_batch(batch))), batch)
-
-    task: Any = module.task
-    task.forward = forward
-    try:
-        yield
-    finally:
-        del task.forward
-
-
-@contextmanager
-def atomic_path_for_float(target: Path) -> Iterator[Path]:
+def _beside(target: Path) -> Iterator[Path]:
     """Give a name beside the target for a file that is not kept."""
     path = target.with_name(f".{target.stem}-float{target.suffix}")
     try:

@@ -21,7 +21,7 @@ def write_weights(task: "SequenceTask", path: Path) -> None:
     Raises:
         ExportError: a hyper-parameter is something that JSON has no word for.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     content: dict[str, Any] = {"hyper_parameters": dict(task.hparams)}
     task.on_save_checkpoint(content)
@@ -35,7 +35,9 @@ def write_weights(task: "SequenceTask", path: Path) -> None:
         raise ExportError(f"task {task.name}: JSON would change a hyper-parameter")
     # Weights that share memory are refused by the format.
     tensors = {name: part.detach().cpu().clone() for name, part in task.state_dict().items()}
-    save_file({k: v.contiguous() for k, v in tensors.items()}, path, {"format": "pt", _KEY: text})
+    metadata = {"format": "pt", _KEY: text}
+    # Not save_file: it gives the file to its owner alone.
+    path.write_bytes(save({k: v.contiguous() for k, v in tensors.items()}, metadata))
 
 
 def read_weights(path: Path) -> dict[str, Any]:

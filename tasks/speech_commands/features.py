@@ -119,12 +119,14 @@ class SpectralFeatures(nn.Module):
 
         Other formats have none, or a slow one; a filter for each sine and cosine is the same.
         """
-        place_W = torch.arange(len(self.window_W), dtype=torch.float64)
-        bin_N1 = torch.arange(self.fft_size // 2 + 1, dtype=torch.float64).unsqueeze(1)
-        angle_NW = 2 * math.pi / self.fft_size * bin_N1 * place_W
-        window_W = self.window_W.cpu().double()
+        place_W = torch.arange(len(self.window_W))
+        bin_N1 = torch.arange(self.fft_size // 2 + 1).unsqueeze(1)
+        # Whole turns are taken off while the numbers are whole: an angle of thousands has few
+        # digits left.
+        angle_NW = 2 * math.pi / self.fft_size * (bin_N1 * place_W % self.fft_size).float()
+        window_W = self.window_W.cpu()
         wave_2NW = torch.cat([angle_NW.cos() * window_W, angle_NW.sin() * window_W])
-        filters = wave_2NW.to(padded_BS.device, torch.float32).unsqueeze(1)
+        filters = wave_2NW.to(padded_BS.device).unsqueeze(1)
         parts_B2NT = F.conv1d(padded_BS.unsqueeze(1), filters, stride=self.hop_samples)
         real_BNT, imaginary_BNT = parts_B2NT.square().chunk(2, dim=1)
         return (real_BNT + imaginary_BNT).transpose(1, 2)
