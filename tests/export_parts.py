@@ -1,0 +1,120 @@
+"""Small tasks of every kind, for tests of what they are exported as."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from forecasting_parts import make_schema, make_task
+from stream_parts import speech_task
+from torch import Tensor, nn
+
+from gru_suite.classification import ClassificationTask
+from gru_suite.data import SequenceBatch
+from gru_suite.task import SequenceTask
+from gru_suite.tasks.sentiment.task import SentimentTask
+from gru_suite.tasks.sentiment.tokens import train_tokenizer
+from gru_suite.tasks.video_action.task import VideoActionTask
+
+TEXTS = ["a good film", "a bad film", "not so good", "so bad that it is good again"]
+
+
+class PlainTask(ClassificationTask):
+    """What a plug-in may be: an encoder, and nothing about exports."""
+
+    name = "plain"
+
+    def __init__(self, backbone: dict[str, Any], schema: dict[str, Any]) -> None:
+        super().__init__(backbone, 4, schema, pooling="mean+last")
+        self.save_hyperparameters()
+        self.encoder = nn.Linear(3, 4)
+
+    def encode(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        return self.encoder(batch.x), batch.lengths_B
+
+    def predict(self, raw: Any) -> Any:
+        raise NotImplementedError
+
+    def predict_file(self, source: Path, target: Path) -> list[Path]:
+        raise NotImplementedError
+
+
+def plain_task(backbone: dict[str, Any]) -> PlainTask:
+    return PlainTask(backbone, {"labels": ["a", "b"], "class_counts": [1, 2]}).eval()
+
+
+def plain_batch() -> SequenceBatch:
+    return SequenceBatch(torch.randn(4, 9, 3), torch.tensor([9, 2, 5, 1]), torch.zeros(4).long())
+
+
+def speech(backbone: dict[str, Any]) -> SequenceTask:
+    options = {key: backbone[key] for key in backbone if key != "cell"}
+    return speech_task(backbone["cell"], "attention", backbone=options, causal=False)
+
+
+def sentiment(backbone: dict[str, Any], char_ngrams: list[int] | None = None) -> SentimentTask:
+    tokenizer = train_tokenizer(TEXTS, min_count=1)
+    schema = {
+        "labels": ["bad", "good"],
+        "class_counts": [2, 2],
+        "tokenizer": tokenizer.to_str(),
+        "vocabulary_size": tokenizer.get_vocab_size(),
+        "max_tokens": 20,
+        "truncation": "head",
+        "char_ngrams": char_ngrams,
+        "text_column": "text",
+        "encoding": "utf-8",
+    }
+    task = SentimentTask(backbone, schema, embedding_size=6, wide_buckets=50)
+    sequences = task.codec.encode(TEXTS)
+    padded = nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
+    lengths_B = torch.tensor([len(each) for each in sequences])
+    task.warm_start([SequenceBatch(padded, lengths_B, torch.tensor([1, 0, 1, 0]))], [])
+    return task.eval()
+
+
+def video(backbone: dict[str, Any]) -> VideoActionTask:
+    schema = {
+        "labels": ["walk", "wave"],
+        "class_counts": [2, 2],
+        "size": [16, 20],
+        "num_frames": 6,
+        "margin": 0,
+        "oversample": 1,
+        "test_clips": 1,
+        "frame_rate_hz": None,
+    }
+    task = VideoActionTask(backbone, schema, encoder={"channels": [4, 8]})
+    task.train()
+    frames = torch.randint(0, 256, (4, 6, 16, 20, 3)).to(torch.uint8)
+    task(SequenceBatch(frames, torch.tensor([6, 2, 3, 6]), torch.zeros(4).long()))
+    return task.eval()
+
+
+def forecasting(backbone: dict[str, Any], **changes: Any) -> SequenceTask:
+    scale = {"mean": [20.0, -3.0], "std": [5.0, 0.5], "naive": [1.0, 1.0]}
+    facts = {
+        "targets": ["load", "wind"],
+        "target_scale": {"a": scale, "b": scale},
+        "past_covariates": ["rain"],
+        "future_covariates": [],
+        "static_covariates": ["site"],
+        "categories": {"site": ["x"]},
+        "covariate_scale": {"rain": [0.0, 1.0]},
+        "missing_flags": [],
+        "calendar": ["hour"],
+        "frequency": "h",
+    }
+    options = {"decoder": "direct"} if backbone.get("bidirectional") else {}
+    task = make_task(make_schema(**facts, **changes), backbone=backbone, **options)
+    for parameter in task.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    return task.eval()
+
+
+TASKS: dict[str, Callable[[dict[str, Any]], SequenceTask]] = {
+    "forecasting": forecasting,
+    "sentiment": sentiment,
+    "speech_commands": speech,
+    "video_action": video,
+}
