@@ -4,9 +4,9 @@ Shapes: B batch, T time steps (right-padded), F input features, H hidden units, 
     D directions, L layers times directions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +66,7 @@ class OnnxBackbone(nn.Module):
             for name, kind in zip(("w", "r", "b"), kinds, strict=True):
                 self.register_buffer(f"{name}_{layer}", kind)
 
-    def _reorder(self, weights: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def _reorder(self, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         w_GF, r_GH, *biases = (
             torch.cat([each.detach().chunk(len(self.node.gates))[gate] for gate in self.node.gates])
             for each in weights
@@ -101,7 +101,7 @@ class OnnxBackbone(nn.Module):
         T, B = x_TBF.shape[:2]
         weights = [getattr(self, f"{name}_{layer}") for name in ("w", "r", "b")]
         D, H = len(weights[0]), self.rnn.hidden_size
-        attributes: dict[str, int | str | list[str]] = {
+        attributes: dict[str, Any] = {
             "hidden_size": H,
             "direction": "bidirectional" if D == 2 else "forward",
             "activations": list(self.node.functions) * D,

@@ -23,15 +23,18 @@ _TABLES = ("Gather", "GatherND")
 
 
 def _rows(weight: Array) -> Array:
-    return np.abs(weight).max(-1, keepdims=True)
+    largest: Array = np.abs(weight).max(-1, keepdims=True)
+    return largest
 
 
 def _columns(weight: Array) -> Array:
-    return np.abs(weight).max(tuple(range(weight.ndim - 1)), keepdims=True)
+    largest: Array = np.abs(weight).max(tuple(range(weight.ndim - 1)), keepdims=True)
+    return largest
 
 
 def _filters(weight: Array) -> Array:
-    return np.abs(weight).max(tuple(range(1, weight.ndim)), keepdims=True)
+    largest: Array = np.abs(weight).max(tuple(range(1, weight.ndim)), keepdims=True)
+    return largest
 
 
 _CHANNELS: dict[str, Callable[[Array], Array]] = {

@@ -41,7 +41,11 @@ class StreamExport(ExportModule):
         self.labels = whole.labels
         state = self.stream.initial_state(1)
         self.names = list(state)
-        shape = (BATCH, self.stream.step_size, *self.stream.input_shape)
+        shape: tuple[int | str, ...] = (
+            BATCH,
+            self.stream.step_size,
+            *self.stream.input_shape,
+        )
         meaning = f"the next {self.stream.step_size} inputs; {whole.inputs[0].meaning}"
         chunk = Port("chunk", _name(self.stream.dtype), shape, meaning)
         parts = [

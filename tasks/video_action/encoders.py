@@ -176,7 +176,9 @@ class FrameEncoder(nn.Module):
     def _change(self, x_BTHW3: Tensor, before_BHW3: Tensor | None) -> Tensor:
         """Return how frames differ from those before them, without writing into memory."""
         first_BHW3 = x_BTHW3[:, 0] if before_BHW3 is None else self._scaled(before_BHW3)
-        return x_BTHW3 - torch.cat([first_BHW3.unsqueeze(1), x_BTHW3[:, :-1]], dim=1)
+        before_BTHW3 = torch.cat([first_BHW3.unsqueeze(1), x_BTHW3[:, :-1]], dim=1)
+        change_BTHW3: Tensor = x_BTHW3 - before_BTHW3
+        return change_BTHW3
 
     def _scaled(self, x_BTHW3: Tensor) -> Tensor:
         # In place: frames are large, and memory is what this costs.
