@@ -1,12 +1,10 @@
 """The wheel as a stranger meets it: built from the source archive, installed, used elsewhere."""
 
-import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,26 +13,12 @@ ROOT = Path(__file__).resolve().parents[2]
 # Folder in the checkout -> package in the wheel.
 PACKAGES = {"gru_suite": "gru_suite", "tasks": "gru_suite/tasks", "conf": "gru_suite/conf"}
 EXTRAS = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md")
-TIMEOUT_SECONDS = 300
+# A compiled part is in the wheel where it was built with a compiler; its source need not be.
+NATIVE = (".c", ".h", ".so", ".pyd")
+
+Run = Callable[..., str]
 
 pytestmark = pytest.mark.slow
-
-
-def run(command: Sequence[str | Path], cwd: Path) -> str:
-    """Run a command as in a shell of its own and return what it printed."""
-    settings = ("PYTHONPATH", "PYTHONWARNINGS", "PYTHONHOME")
-    env = {name: value for name, value in os.environ.items() if name not in settings}
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env=env | {"OMP_NUM_THREADS": "1", "COLUMNS": "80"},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def source_files() -> set[str]:
@@ -43,60 +27,12 @@ def source_files() -> set[str]:
         f"{package}/{path.relative_to(ROOT / folder).as_posix()}"
         for folder, package in PACKAGES.items()
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix not in NATIVE
     }
 
 
 @pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the source archive from a copy, and from that archive the wheel."""
-    folder = tmp_path_factory.mktemp("build")
-    # A copy: stale build folders of the checkout must neither help nor harm.
-    ignored = shutil.ignore_patterns("__pycache__", "venv")
-    for name in (*PACKAGES, "tests", ".ci"):
-        shutil.copytree(ROOT / name, folder / "source" / name, ignore=ignored)
-    for name in (*EXTRAS, "MANIFEST.in", "Makefile"):
-        shutil.copy(ROOT / name, folder / "source" / name)
-    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist"]
-    run([*build, folder / "source"], cwd=folder)
-    return folder / "dist"
-
-
-@pytest.fixture(scope="module")
-def wheel(dist: Path) -> Path:
-    (path,) = dist.glob("*.whl")
-    return path
-
-
-@pytest.fixture(scope="module")
-def bin_folder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel into a new environment that finds its dependencies in the running one."""
-    folder = tmp_path_factory.mktemp("environment")
-    run([sys.executable, "-m", "venv", "--without-pip", folder], cwd=folder)
-    binaries = folder / ("Scripts" if os.name == "nt" else "bin")
-    install = [sys.executable, "-m", "pip", "--python", binaries / "python", "install"]
-    run([*install, "--quiet", "--no-deps", "--no-index", wheel], cwd=folder)
-    # Folders named in a .pth file come last and their own .pth files are not read: torch and the
-    # others are found there, the editable install of the checkout is not.
-    (packages,) = folder.glob("**/site-packages")
-    dependencies = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-    (packages / "dependencies.pth").write_text("\n".join(dependencies) + "\n")
-    return binaries
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return somebody's project folder, with `tasks`, `conf` and `outputs` of its own."""
-    folder = tmp_path_factory.mktemp("project")
-    for name in ("tasks", "conf"):
-        (folder / name).mkdir()
-        (folder / name / "__init__.py").write_text("raise RuntimeError('not yours')\n")
-    (folder / "conf" / "train.yaml").write_text("not: yours\n")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run_folder(bin_folder: Path, project: Path) -> Path:
+def run_folder(run: Run, bin_folder: Path, project: Path) -> Path:
     """Train the default task for some seconds, by the installed command."""
     printed = run([bin_folder / "gru-suite", "debug=tiny", "device=cpu"], cwd=project)
     label, _, path = printed.rstrip("\n").splitlines()[-1].partition(": ")
@@ -110,9 +46,11 @@ def test_the_wheel_holds_the_three_folders_and_nothing_else(wheel: Path) -> None
         metadata = {name for name in names if name.split("/")[0].endswith(".dist-info")}
         (top_level,) = (name for name in metadata if name.endswith("/top_level.txt"))
         assert archive.read(top_level).decode().split() == ["gru_suite"]
-    assert names - metadata == source_files()
+    assert {name for name in names - metadata if not name.endswith(NATIVE)} == source_files()
+    assert all(name.startswith("gru_suite/") for name in names - metadata)
     assert "gru_suite/py.typed" in names
     assert "gru_suite/conf/train.yaml" in names
+    assert "gru_suite/templates/task.yaml" in names
     assert "gru_suite/tasks/forecasting/samples/weather.csv.gz" in names
     assert any(name.endswith("/licenses/LICENSE") for name in metadata)
 
@@ -124,30 +62,30 @@ def test_the_source_archive_holds_what_the_project_says_of_itself(dist: Path) ->
     assert {*EXTRAS, "tests/conftest.py", "conf/train.yaml", "tasks/__init__.py"} <= names
 
 
-def test_the_package_comes_from_the_wheel(bin_folder: Path, project: Path) -> None:
+def test_the_package_comes_from_the_wheel(run: Run, bin_folder: Path, project: Path) -> None:
     script = "import gru_suite, gru_suite.tasks, gru_suite.conf as c; print(gru_suite.__file__)"
     printed = run([bin_folder / "python", "-c", script], cwd=project)
     assert Path(printed.strip()).is_relative_to(bin_folder.parent)
 
 
-def test_tasks_are_listed(bin_folder: Path, project: Path) -> None:
+def test_tasks_are_listed(run: Run, bin_folder: Path, project: Path) -> None:
     assert "forecasting" in run([bin_folder / "gru-suite", "tasks"], cwd=project)
 
 
-def test_the_config_is_ours(bin_folder: Path, project: Path) -> None:
+def test_the_config_is_ours(run: Run, bin_folder: Path, project: Path) -> None:
     printed = run([bin_folder / "python", "-m", "gru_suite", "--cfg", "job"], cwd=project)
     assert "gru_suite.tasks.forecasting" in printed
     assert "not: yours" not in printed
 
 
 def test_a_run_leaves_its_results(run_folder: Path) -> None:
-    for name in ("config.yaml", "metrics.json", "metrics.csv", "checkpoints/last.ckpt"):
+    for name in ("config.yaml", "metrics.json", "model_card.md", "checkpoints/last.ckpt"):
         assert (run_folder / name).is_file(), name
     assert list((run_folder / "plots").glob("*.png"))
 
 
 def test_the_checkpoint_predicts_in_other_code(
-    bin_folder: Path, run_folder: Path, tmp_path: Path
+    run: Run, bin_folder: Path, run_folder: Path, tmp_path: Path
 ) -> None:
     shutil.copy(run_folder / "checkpoints" / "best.ckpt", tmp_path / "mine.ckpt")
     (tmp_path / "script.py").write_text(
@@ -166,7 +104,16 @@ def test_the_checkpoint_predicts_in_other_code(
     assert "temp" in printed
 
 
-def test_the_installed_package_is_typed(bin_folder: Path, tmp_path: Path) -> None:
+def test_a_new_task_needs_a_package_of_its_own(run: Run, bin_folder: Path, tmp_path: Path) -> None:
+    """The folder that pip owns is no place for anybody's code."""
+    printed = run([bin_folder / "gru-suite", "new-task", "wave"], cwd=tmp_path, code=2)
+    assert "gru-suite new-task wave --package" in printed
+    assert list(tmp_path.iterdir()) == []
+    tasks = run([bin_folder / "gru-suite", "tasks"], cwd=tmp_path)
+    assert "wave" not in tasks
+
+
+def test_the_installed_package_is_typed(run: Run, bin_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(
         "import gru_suite\n"
         "from gru_suite.tasks.forecasting.samples import load_weather\n"
