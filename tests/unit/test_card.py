@@ -1,6 +1,8 @@
 """The model card: from the file alone, whole or with what is not known yet."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +203,19 @@ def test_a_mistake_of_the_users_is_code_2(
     assert printed.out == ""
     assert len(printed.err.strip().splitlines()) <= 2
     assert [path.name for path in tmp_path.iterdir()] == ["text.ckpt"]
+
+
+INSPECT = """
+import sys
+from gru_suite.cli import main
+assert main(["inspect", "checkpoint=" + sys.argv[1]]) == 0
+assert not {"pytorch_lightning", "hydra", "pandas", "gru_suite.tasks"} & sys.modules.keys()
+"""
+
+
+def test_inspect_imports_neither_lightning_nor_a_task(folder: Path) -> None:
+    """They take seconds to import, and a plug-in's code may not even be there."""
+    words = [sys.executable, "-c", INSPECT, str(folder / "checkpoints" / "best.ckpt")]
+    run = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.startswith("# forecasting on weather")
