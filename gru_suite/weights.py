@@ -109,7 +109,7 @@ def to_torch(backbone: RecurrentBackbone) -> nn.RNNBase:
             f"backbone.cell={found['cell']} with backbone.activation={found['activation']} has no "
             "equal in torch.nn; use the backbone itself, which is an nn.Module too"
         )
-    plain = copy.deepcopy(backbone.rnn)
+    plain: nn.RNNBase = copy.deepcopy(backbone.rnn)
     plain.flatten_parameters()
     return plain
 

@@ -12,6 +12,7 @@ from gru_suite.export.errors import ExportError
 if TYPE_CHECKING:
     from gru_suite.task import SequenceTask
 
+SUFFIX = ".safetensors"
 _KEY = "gru_suite"
 
 
