@@ -138,7 +138,8 @@ class ClassificationStream(Stream["Predictions"]):
         """Add a chunk to what is carried, and take whole steps off."""
         carried, step_size = row["carried"], self.module.step_size
         if chunk is not None:
-            carried = torch.cat([carried, self.inputs(chunk)])
+            inputs = self.inputs(chunk)
+            carried = torch.cat([carried, inputs]) if len(carried) else inputs
         num_steps = len(carried) // step_size
         taken, left = carried.tensor_split([num_steps * step_size])
         after = {**row, "carried": left.clone(), "num_steps": row["num_steps"] + num_steps}
@@ -152,10 +153,13 @@ class ClassificationStream(Stream["Predictions"]):
         if self._answer is not None and not changed:
             return self._answer
         training = self.task.training
-        self.task.eval()
+        if training:
+            # Setting the mode walks over all modules: as dear as a step.
+            self.task.eval()
         state = self._advance(self._state, [reading.inputs for reading in readings])
         logits_BK = self._so_far(state, readings)
-        self.task.train(training)
+        if training:
+            self.task.train()
         self._rows, self._state = [reading.row for reading in readings], state
         self._answer = self._predictions(logits_BK)
         return self._answer

@@ -18,22 +18,19 @@ from torch import Tensor
 from gru_suite.errors import UserError
 from gru_suite.streaming import Row, Stream
 
+from .buffer import Rows, SeriesBuffer
+from .encode import encode
 from .forecasts import Forecasts
-from .frequency import Frequency, Int64
-from .panel import require_schema_columns
-from .rows import OrderedRows, order_rows, time_text
+from .frequency import Frequency
+from .panel import require_schema_columns, target_table
+from .rows import SINGLE_SERIES, order_rows
 from .running import RunningScale
 from .schema import schema_frequency
-from .table import category_column, numeric_column, read_table
-from .windows import ForecastBatch, InferenceWindow, inference_windows
+from .table import numeric_column, read_table
+from .windows import ForecastBatch, InferenceWindow
 
 if TYPE_CHECKING:
     from .task import ForecastingTask
-
-Table = dict[str, Any]
-"""Columns of a table: float64 tensors, or lists of words; under ``_TIME`` nanoseconds, int64."""
-
-_TIME = "time_ns"
 
 
 class ForecastingStream(Stream[Forecasts]):
@@ -56,6 +53,7 @@ class ForecastingStream(Stream[Forecasts]):
         """
         self.task, self.schema = task, task.schema
         self.frequency: Frequency | None = schema_frequency(self.schema)
+        self.buffer = SeriesBuffer(self.schema, self.frequency)
         if self.schema["future_covariates"] and self.frequency is None:
             raise UserError(
                 "data.future_covariates without data.time_column cannot follow a stream: rows "
@@ -64,29 +62,31 @@ class ForecastingStream(Stream[Forecasts]):
         super().__init__(task.name, batch_size)
 
     def _new_row(self) -> Row:
-        return {"series": None, "table": {}, "dropped": 0, "scale": RunningScale.nothing()}
+        return {
+            "series": None,
+            "rows": self.buffer.nothing(),
+            "static": torch.zeros(int(self.schema["static_size"])),
+            "dropped": 0,
+            "scale": RunningScale.nothing(),
+        }
 
     @property
     def missing_steps(self) -> list[int]:
         """Steps that each series still needs until it has a lookback; 0 where it has one."""
-        lookback = int(self.schema["lookback"])
-        return [max(0, lookback - self._last_observed(row["table"]) - 1) for row in self._rows]
+        steps = [self.buffer.last_observed(row["rows"]) + 1 for row in self._rows]
+        return [max(0, self.buffer.lookback - number) for number in steps]
 
     @property
     def waiting(self) -> list[str]:
         """What each series still needs for a forecast; empty where it has one."""
-        return [self._needs(row["table"]) for row in self._rows]
+        return [self._needs(row["rows"]) for row in self._rows]
 
-    def _needs(self, table: Table) -> str:
-        last = self._last_observed(table)
-        lookback, horizon = int(self.schema["lookback"]), int(self.schema["horizon"])
-        if last + 1 < lookback:
-            return (
-                f"has {last + 1} steps, needs {lookback} (the lookback): {lookback - last - 1} more"
-            )
+    def _needs(self, rows: Rows) -> str:
+        steps, lookback = self.buffer.last_observed(rows) + 1, self.buffer.lookback
+        if steps < lookback:
+            return f"has {steps} steps, needs {lookback} (the lookback): {lookback - steps} more"
         if self.schema["future_covariates"]:
-            position_N = self._positions(table)
-            known = int(((position_N > last) & (position_N <= last + horizon)).sum())
+            known, horizon = self.buffer.num_known(rows), self.buffer.horizon
             if known < horizon:
                 return (
                     f"knows {', '.join(self.schema['future_covariates'])} for {known} steps after "
@@ -114,29 +114,28 @@ class ForecastingStream(Stream[Forecasts]):
         if isinstance(chunk, pd.DataFrame):
             if chunk.empty:
                 return row
-            series, new = self._table(chunk)
+            series, new, static_S = self._read(chunk)
             if row["series"] not in (None, series):
                 raise UserError(
                     f"rows of series {series!r} pushed to the stream of {row['series']!r}: needs a "
                     "stream for each"
                 )
         else:
-            series, new = row["series"], self._continued(row, chunk)
-        if not len(_any_column(new)):
+            series, new, static_S = row["series"], self._continued(row, chunk), row["static"]
+        if not len(new["time_ns"]):
             return row
-        targets = [new[name] for name in self.schema["targets"]]
-        table = self._joined(row["table"], new)
-        table, dropped = self._trimmed(table)
-        scale = RunningScale(row["scale"]).add(torch.stack(targets, 1))
+        rows, dropped = self.buffer.trim(self.buffer.join(row["rows"], new))
         return {
-            "series": series,
-            "table": table,
+            "series": series or SINGLE_SERIES,
+            "rows": rows,
+            # As of a table: what stands in the first row.
+            "static": static_S if row["series"] is None else row["static"],
             "dropped": row["dropped"] + dropped,
-            "scale": scale,
+            "scale": RunningScale(row["scale"]).add(new["target"]),
         }
 
-    def _table(self, chunk: pd.DataFrame) -> tuple[str, Table]:
-        """Read the columns that the schema knows, each by its kind; return the series' name too."""
+    def _read(self, chunk: pd.DataFrame) -> tuple[str, Rows, Tensor]:
+        """Return a series' name, its rows and its static covariates."""
         schema = self.schema
         frame = read_table(chunk)
         require_schema_columns(frame, schema)
@@ -152,107 +151,60 @@ class ForecastingStream(Stream[Forecasts]):
                 f"rows of {len(ordered.names)} series ({', '.join(ordered.names[:3])}, ...) pushed "
                 "to one stream: needs a stream for each, as of task.stream(batch_size=...)"
             )
-        return ordered.names[0], self._columns(ordered)
+        frame, index = ordered.frame, ordered.rows
+        times_ns = np.zeros(len(index), np.int64) if ordered.times_ns is None else ordered.times_ns
+        known = np.ones(len(index), np.bool_)
+        for name in schema["future_covariates"]:
+            if name not in schema["categories"] and name not in schema["missing_flags"]:
+                known &= ~np.isnan(numeric_column(frame, name)[index])
+        past, future = (
+            encode(frame, index, schema[f"{role}_covariates"], schema)
+            for role in ("past", "future")
+        )
+        rows: dict[str, NDArray[Any]] = {
+            "time_ns": times_ns,
+            "target": target_table(frame, schema)[index],
+            "past": past,
+            "future": future,
+            "known": known,
+        }
+        static_S = torch.from_numpy(
+            encode(frame, index[:1], schema["static_covariates"], schema)[0]
+        )
+        return ordered.names[0], {k: torch.from_numpy(v.copy()) for k, v in rows.items()}, static_S
 
-    def _columns(self, ordered: OrderedRows) -> Table:
-        schema, table = self.schema, Table()
-        covariates = [
-            *schema["past_covariates"],
-            *schema["future_covariates"],
-            *schema["static_covariates"],
-        ]
-        for name in [*schema["targets"], *covariates]:
-            if name in schema["categories"]:
-                table[name] = category_column(ordered.frame, name)[ordered.rows].tolist()
-            else:
-                table[name] = torch.from_numpy(numeric_column(ordered.frame, name)[ordered.rows])
-        if ordered.times_ns is not None:
-            table[_TIME] = torch.from_numpy(ordered.times_ns.copy())
-        return table
-
-    def _continued(self, row: Row, chunk: Any) -> Table:
+    def _continued(self, row: Row, chunk: Any) -> Rows:
         """Read targets alone, (N, C), as the steps that follow what was pushed."""
-        schema, before = self.schema, row["table"]
+        schema, before = self.schema, row["rows"]
         named = [*schema["past_covariates"], *schema["future_covariates"]]
+        target_NC = _as_targets(chunk, len(schema["targets"]))
         if named:
             raise UserError(f"an array has no {', '.join(named)}: push a DataFrame with columns")
-        if not before and (self.frequency or schema["id_column"] or schema["static_covariates"]):
+        described = self.frequency or schema["id_column"] or schema["static_covariates"]
+        if row["series"] is None and described:
             raise UserError(
                 "the first rows of a stream must be a DataFrame, which says when they are and of "
                 "which series; arrays of targets can follow"
             )
-        target_NC = _as_targets(chunk, len(schema["targets"]))
         count = len(target_NC)
-        table: Table = dict(zip(schema["targets"], target_NC.unbind(1), strict=True))
-        for name in schema["static_covariates"]:
-            value = before[name][-1]
-            same = [value] * count
-            table[name] = torch.stack(same) if isinstance(value, Tensor) and count else same
+        times_ns = np.zeros(count, np.int64)
         if self.frequency is not None:
-            last_ns = before[_TIME][-1:].numpy()
+            last_ns = before["time_ns"][-1:].numpy()
             times_ns = self.frequency.times(last_ns, np.arange(1, count + 1))
-            table[_TIME] = torch.from_numpy(times_ns)
-        return table
-
-    def _joined(self, before: Table, new: Table) -> Table:
-        """Put new rows after those before; rows known in advance are replaced by those measured."""
-        if not before:
-            return new
-        kept = np.arange(len(_any_column(before)))
-        if self.frequency is not None:
-            observed_N = self._observed(before)
-            first_ns = int(new[_TIME][0])
-            seen_ns = before[_TIME].numpy()
-            if observed_N.any() and first_ns <= int(seen_ns[observed_N][-1]):
-                raise UserError(
-                    f"a row of {time_text(first_ns)} pushed after one of "
-                    f"{time_text(int(seen_ns[observed_N][-1]))}: rows must come in order of time, "
-                    "each once"
-                )
-            kept = kept[~np.isin(seen_ns, new[_TIME].numpy())]
-        joined = {k: _join(_pick(before[k], kept), new[k]) for k in new}
-        if self.frequency is None or len(kept) == 0:
-            return joined
-        order = np.argsort(joined[_TIME].numpy(), kind="stable")
-        return {k: _pick(column, order) for k, column in joined.items()}
-
-    def _trimmed(self, table: Table) -> tuple[Table, int]:
-        """Drop what no later forecast can see; return how many steps at the start went."""
-        lookback, horizon = int(self.schema["lookback"]), int(self.schema["horizon"])
-        position_N, last = self._positions(table), self._last_observed(table)
-        # The row at the window's start or before it: the steps are counted from a row.
-        before = np.flatnonzero(position_N <= last + 1 - lookback)
-        first = int(before[-1]) if len(before) else 0
-        near = position_N <= max(last + horizon, 0)
-        recent = position_N > position_N[-1] - lookback
-        kept = np.flatnonzero((near | recent) & (np.arange(len(position_N)) >= first))
-        return {k: _pick(column, kept) for k, column in table.items()}, int(position_N[kept[0]])
-
-    def _positions(self, table: Table) -> Int64:
-        """Return the step of each row, counted from the first."""
-        if self.frequency is None or not table:
-            return np.arange(len(_any_column(table)) if table else 0)
-        times_ns = table[_TIME].numpy()
-        return self.frequency.ordinals(times_ns, times_ns[:1])[0]
-
-    def _observed(self, table: Table) -> NDArray[np.bool_]:
-        columns = [~torch.isnan(table[name]) for name in self.schema["targets"]]
-        observed: NDArray[np.bool_] = torch.stack(columns).any(0).numpy()
-        return observed
-
-    def _last_observed(self, table: Table) -> int:
-        """Return the step of the last row with a target, -1 where there is none."""
-        if not table:
-            return -1
-        found = np.flatnonzero(self._observed(table))
-        return int(self._positions(table)[found[-1]]) if len(found) else -1
+        return {
+            "time_ns": torch.from_numpy(times_ns),
+            "target": target_NC,
+            "past": torch.empty(count, 0),
+            "future": torch.empty(count, 0),
+            "known": torch.ones(count, dtype=torch.bool),
+        }
 
     # Forecasts out
 
     def _forecasts(self, rows: list[Row]) -> Forecasts:
         schema = self.schema
         lookback, horizon = int(schema["lookback"]), int(schema["horizon"])
-        ready = [number for number, row in enumerate(rows) if not self._needs(row["table"])]
+        ready = [number for number, row in enumerate(rows) if not self._needs(row["rows"])]
         found = [self._window(rows[number]) for number in ready]
         windows = [self._no_window(number, row) for number, row in enumerate(rows)]
         num_targets, num_levels = len(schema["targets"]), len(self.task.levels)
@@ -276,38 +228,12 @@ class ForecastingStream(Stream[Forecasts]):
         )
 
     def _window(self, row: Row) -> tuple[ForecastBatch, InferenceWindow]:
-        schema = {**self.schema, "layout": "table"}
-        if row["series"] not in self.schema["target_scale"]:
+        scale = self.schema["target_scale"].get(row["series"])
+        if scale is None:
             # As of a series that training did not have: scaled by all of its own values.
             scale = RunningScale(row["scale"]).schema_entry()
-            schema["target_scale"] = {row["series"]: scale}
-        batch, windows = inference_windows(self._frame(row), schema)
-        window = windows[0]
-        if self.frequency is None:
-            shift = row["dropped"]
-            past, future = window.past_time + shift, window.future_time + shift
-            window = window._replace(past_time=past, future_time=future)
-        return batch, window
-
-    def _frame(self, row: Row) -> pd.DataFrame:
-        schema, table = self.schema, row["table"]
-        columns: dict[str, Any] = {
-            name: column.numpy() if isinstance(column, Tensor) else column
-            for name, column in table.items()
-            if name != _TIME
-        }
-        if self.frequency is not None:
-            times = table[_TIME].numpy().view("datetime64[ns]")
-            if isinstance(schema["time_column"], str):
-                columns[schema["time_column"]] = times
-            else:
-                date, hour = schema["time_column"]
-                days = times.astype("datetime64[D]")
-                columns[date] = days.astype("datetime64[ns]")
-                columns[hour] = (times - days) / np.timedelta64(1, "h")
-        if schema["id_column"]:
-            columns[schema["id_column"]] = [row["series"]] * len(_any_column(table))
-        return pd.DataFrame(columns)
+        series, dropped = row["series"], row["dropped"]
+        return self.buffer.window(row["rows"], row["static"], scale, series, dropped)
 
     def _no_window(self, number: int, row: Row) -> InferenceWindow:
         lookback, horizon = int(self.schema["lookback"]), int(self.schema["horizon"])
@@ -332,17 +258,3 @@ def _as_targets(chunk: Any, num_targets: int) -> Tensor:
     if np.isinf(values).any():
         raise UserError("a chunk holds infinity: needs finite numbers, or NaN where one is missing")
     return torch.from_numpy(values.astype(np.float64))
-
-
-def _any_column(table: Table) -> Any:
-    return next(iter(table.values()))
-
-
-def _pick(column: Any, index: Int64) -> Any:
-    if isinstance(column, Tensor):
-        return column[torch.from_numpy(index)]
-    return [column[place] for place in index]
-
-
-def _join(before: Any, new: Any) -> Any:
-    return torch.cat([before, new]) if isinstance(new, Tensor) else [*before, *new]

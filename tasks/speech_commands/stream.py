@@ -22,7 +22,7 @@ class SpeechStreamEncoder(StreamEncoder):
     """Features and causal front end on one chunk of samples after the other."""
 
     def __init__(self, features: SpectralFeatures, front_end: ConvFrontEnd) -> None:
-        """Take over a task's features and front end.
+        """Take a task's features, and its front end as it is now.
 
         Raises:
             UserError: the front end looks ahead.
@@ -34,7 +34,7 @@ class SpeechStreamEncoder(StreamEncoder):
                 "experiment=speech_streaming does"
             )
         super().__init__()
-        self.features, self.front_end = features, front_end
+        self.features, self.front_end = features, front_end.folded()
         self.step_size = features.hop_samples * front_end.total_stride
 
     def initial_state(self, batch_size: int) -> State:

@@ -204,4 +204,4 @@ def test_forecasting(forecasters, name, series, places) -> None:
         np.testing.assert_allclose(found.values_BPCQ, expected.values_BPCQ, atol=CLOSE, rtol=1e-5)
         np.testing.assert_array_equal(found.windows[0].future_time, expected.windows[0].future_time)
         np.testing.assert_array_equal(found.history_BTC, expected.history_BTC)
-    assert len(stream.state_dict()["rows"][0]["table"]["load"]) <= 2 * 24 + 6
+    assert len(stream.state_dict()["rows"][0]["rows"]["target"]) <= 2 * 24 + 6
