@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {"gru_suite": "gru_suite", "tasks": "gru_suite/tasks", "conf": "gru_suite/conf"}
 EXTRAS = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md")
 TIMEOUT_SECONDS = 300
+# The kernel's sources, which the wheel holds compiled, and what an editable install compiled.
+NOT_SHIPPED = (".c", ".h", ".so")
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +45,7 @@ def source_files() -> set[str]:
         f"{package}/{path.relative_to(ROOT / folder).as_posix()}"
         for folder, package in PACKAGES.items()
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix not in NOT_SHIPPED
     }
 
 
@@ -52,10 +54,10 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the source archive from a copy, and from that archive the wheel."""
     folder = tmp_path_factory.mktemp("build")
     # A copy: stale build folders of the checkout must neither help nor harm.
-    ignored = shutil.ignore_patterns("__pycache__", "venv")
+    ignored = shutil.ignore_patterns("__pycache__", "venv", "*.so")
     for name in (*PACKAGES, "tests", ".ci"):
         shutil.copytree(ROOT / name, folder / "source" / name, ignore=ignored)
-    for name in (*EXTRAS, "MANIFEST.in", "Makefile"):
+    for name in (*EXTRAS, "MANIFEST.in", "Makefile", "setup.py"):
         shutil.copy(ROOT / name, folder / "source" / name)
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist"]
     run([*build, folder / "source"], cwd=folder)
@@ -110,7 +112,9 @@ def test_the_wheel_holds_the_three_folders_and_nothing_else(wheel: Path) -> None
         metadata = {name for name in names if name.split("/")[0].endswith(".dist-info")}
         (top_level,) = (name for name in metadata if name.endswith("/top_level.txt"))
         assert archive.read(top_level).decode().split() == ["gru_suite"]
-    assert names - metadata == source_files()
+    compiled = {name for name in names if name.startswith("gru_suite/cells/native/_gru_kernel.")}
+    assert len(compiled) == (0 if shutil.which("cc") is None else 1)
+    assert names - metadata - compiled == source_files()
     assert "gru_suite/py.typed" in names
     assert "gru_suite/conf/train.yaml" in names
     assert "gru_suite/tasks/forecasting/samples/weather.csv.gz" in names
