@@ -81,6 +81,10 @@ def version_text(verbose: bool) -> str:
                 lines.append(f"{package} {version(package)}")
             except PackageNotFoundError:
                 lines.append(f"{package} is not installed")
+        from gru_suite.cells.native.library import kernel
+
+        native = kernel()
+        lines.append(f"GRU on the CPU: {f'C kernel, {native.name}' if native else 'torch.nn.GRU'}")
     return "\n".join(lines)
 
 

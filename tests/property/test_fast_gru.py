@@ -1,0 +1,128 @@
+"""The C kernel against torch.nn.GRU in double precision, over random shapes and options."""
+
+import copy
+from typing import NamedTuple
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from gru_suite.backbone import RecurrentBackbone
+from gru_suite.cells.native.library import kernel
+from gru_suite.cells.stack import kernel_serves
+
+# Shapes: B batch, T time steps (right-padded), F input features, H output features, L layers times
+#     directions.
+RELATIVE_ERROR = 1e-5
+# Multiplications of one example's largest product: what a core does in a second or two, twice.
+MAX_WORK = 4e8
+
+pytestmark = pytest.mark.skipif(kernel() is None, reason="the GRU kernel was not built")
+
+
+class Case(NamedTuple):
+    """A backbone, a padded batch with or without lengths, and a state or None."""
+
+    backbone: RecurrentBackbone
+    x_BTF: Tensor
+    lengths_B: Tensor | None
+    state_LBH: Tensor | None
+
+
+@st.composite
+def cases(draw, largest) -> Case:
+    max_batch, max_steps, max_input, max_hidden = largest
+    B = draw(st.integers(1, max_batch))
+    F, H = draw(st.integers(1, max_input)), draw(st.integers(1, max_hidden))
+    num_layers, directions = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    step_work = B * 3 * H * (F + num_layers * directions * 3 * H)
+    T = draw(st.integers(1, max(1, min(max_steps, int(MAX_WORK / step_work)))))
+    lengths = None
+    if draw(st.booleans()):
+        lengths = torch.tensor(draw(st.lists(st.integers(1, T), min_size=B, max_size=B)))
+    torch.manual_seed(draw(st.integers(0, 2**16)))
+    backbone = RecurrentBackbone(F, "gru", H, num_layers, directions == 2)
+    state_LBH = None
+    if draw(st.booleans()):
+        state_LBH = torch.rand(num_layers * directions, B, H) * 2 - 1
+    return Case(backbone, torch.randn(B, T, F), lengths, state_LBH)
+
+
+def reference(
+    rnn: nn.GRU, x_BTF: Tensor, lengths_B: Tensor | None, state_LBH: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    if lengths_B is None:
+        return rnn(x_BTF, state_LBH)
+    packed = nn.utils.rnn.pack_padded_sequence(
+        x_BTF, lengths_B, batch_first=True, enforce_sorted=False
+    )
+    h_packed, last_LBH = rnn(packed, state_LBH)
+    h_BTH, _ = nn.utils.rnn.pad_packed_sequence(
+        h_packed, batch_first=True, total_length=x_BTF.size(1)
+    )
+    return h_BTH, last_LBH
+
+
+def results(case: Case, ours: bool, dtype: torch.dtype) -> list[Tensor]:
+    """Return outputs, last state and every gradient."""
+    backbone = copy.deepcopy(case.backbone).to(dtype)
+    x_BTF = case.x_BTF.to(dtype).requires_grad_()
+    state_LBH = case.state_LBH
+    if state_LBH is not None:
+        state_LBH = state_LBH.to(dtype).requires_grad_()
+    arguments = (x_BTF, case.lengths_B, state_LBH)
+    if ours:
+        assert kernel_serves(backbone.rnn, x_BTF)
+        h_BTH, last_LBH = backbone(*arguments)
+    else:
+        h_BTH, last_LBH = reference(backbone.rnn, *arguments)
+    generator = torch.Generator().manual_seed(0)
+    weights = [torch.randn(part.shape, generator=generator) for part in (h_BTH, last_LBH)]
+    loss = (h_BTH * weights[0].to(dtype)).sum() + (last_LBH * weights[1].to(dtype)).sum()
+    loss.backward()
+    leaves = [x_BTF, *([] if state_LBH is None else [state_LBH]), *backbone.parameters()]
+    return [h_BTH.detach(), last_LBH.detach(), *(leaf.grad for leaf in leaves)]
+
+
+def error(found: Tensor, true: Tensor) -> float:
+    return float((found.double() - true).norm() / true.norm().clamp_min(1e-30))
+
+
+def check(case: Case) -> None:
+    true = results(case, ours=False, dtype=torch.float64)
+    ours = results(case, ours=True, dtype=torch.float32)
+    errors = list(map(error, ours, true))
+    if max(errors) < RELATIVE_ERROR:
+        return
+    # A sum that cancels has no digits to lose: no worse there than torch itself.
+    theirs = map(error, results(case, ours=False, dtype=torch.float32), true)
+    for mine, torchs in zip(errors, theirs, strict=True):
+        assert mine < max(RELATIVE_ERROR, 3 * torchs)
+
+
+@settings(deadline=None, max_examples=60)
+@given(cases((9, 20, 12, 40)))
+def test_small_shapes_equal_torch_in_double_precision(case):
+    check(case)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=300)
+@given(cases((70, 300, 100, 600)))
+def test_shapes_equal_torch_in_double_precision(case):
+    check(case)
+
+
+@settings(deadline=None, max_examples=40)
+@given(cases((20, 12, 8, 40)), st.integers(0, 7), st.sampled_from([float("nan"), float("inf")]))
+def test_what_is_not_finite_stays_in_its_sequence(case, place, value):
+    """NaN and infinity come out where torch has them, and nowhere else."""
+    B, T, F = case.x_BTF.shape
+    row = place % B
+    case.x_BTF[row, (place * 3) % T, place % F] = value
+    with torch.no_grad():
+        ours, _ = case.backbone(case.x_BTF, case.lengths_B, case.state_LBH)
+        theirs, _ = reference(case.backbone.rnn, case.x_BTF, case.lengths_B, case.state_LBH)
+    torch.testing.assert_close(ours, theirs, equal_nan=True, atol=1e-5, rtol=1e-5)
