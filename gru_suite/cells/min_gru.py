@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from gru_suite.cells.layers import LayerState, Weights
 
+# An exported scan serves sequences of up to two to the power of this many steps.
+_EXPORTED_ROUNDS = 18
+
 
 class MinGRU(nn.Module):
     """The weights of a minGRU stack, named as ``torch.nn.GRU`` names its own.
@@ -86,6 +89,9 @@ def min_gru_layer(
     z_BTH = torch.sigmoid(z_BTH)
     n_BTH = torch.where(u_BTH >= 0, u_BTH + 0.5, torch.sigmoid(u_BTH))
     keep_BTH, new_BTH = 1 - z_BTH, z_BTH * n_BTH
+    if torch.compiler.is_exporting():
+        h_BTH = scan_by_doubling(keep_BTH, new_BTH, state[0][0].to(new_BTH.dtype))
+        return h_BTH, (h_BTH[:, -1].unsqueeze(0),)
     first_BH = torch.addcmul(new_BTH[:, 0], keep_BTH[:, 0], state[0][0].to(new_BTH.dtype))
     if x_BTF.size(1) == 1:
         return first_BH.unsqueeze(1), (first_BH.unsqueeze(0),)
@@ -133,3 +139,28 @@ def scan(keep_BTH: Tensor, new_BTH: Tensor) -> Tensor:
     for c in range(1, C):
         h_BCKH[:, c].addcmul_(product_BCKH[:, c], h_BCKH[:, c - 1, -1:])
     return h_BCKH.view(B, C * K, H)[:, :T]
+
+
+def scan_by_doubling(keep_BTH: Tensor, new_BTH: Tensor, state_BH: Tensor) -> Tensor:
+    """Compute ``h[t] = keep[t] * h[t - 1] + new[t]`` in a graph that serves any number of steps.
+
+    Each round joins every step with what came twice as far before it as in the round before
+    (Hillis and Steele 1986); rounds beyond the sequence's length change nothing. It does more work
+    than ``scan``, whose cuts depend on the number of steps.
+
+    Args:
+        keep_BTH: share of the state that stays.
+        new_BTH: what is added.
+        state_BH: the state before the first step.
+    """
+    steps_T = torch.arange(new_BTH.size(1), device=new_BTH.device)
+    h_BTH = new_BTH
+    for power in range(_EXPORTED_ROUNDS):
+        # By index: slices of sizes that a trace does not know take it a minute.
+        before_T = (steps_T - 2**power).clamp(min=0)
+        reaches_T1 = (steps_T >= 2**power).unsqueeze(1)
+        h_BTH = h_BTH + keep_BTH * h_BTH.index_select(1, before_T) * reaches_T1
+        # Steps that reach back to the beginning keep their product for the state.
+        earlier_BTH = keep_BTH.index_select(1, before_T)
+        keep_BTH = torch.where(reaches_T1, keep_BTH * earlier_BTH, keep_BTH)
+    return h_BTH + keep_BTH * state_BH.unsqueeze(1)

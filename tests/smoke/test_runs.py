@@ -81,7 +81,7 @@ def here(
     """Return the same for this process, in the folder of the runs."""
 
     def call(*words: str, code: int = 0) -> str:
-        verb = words[:1] if words[0] in ("evaluate", "predict") else ()
+        verb = words[:1] if words[0] in ("evaluate", "predict", "export") else ()
         quiet = QUIET if words[0] != "inspect" else ()
         returned = main([*verb, *quiet, *words[len(verb) :]])
         printed = capsys.readouterr()
@@ -301,6 +301,39 @@ def test_predict_writes_the_next_steps_and_a_plot(
     assert list(rows[0]) == ["origin", "time", "temp", "temp_q0.1", "temp_q0.5", "temp_q0.9"]
     assert len(rows) == 3 * 24
     assert output.with_suffix(".png").stat().st_size > 0
+
+
+def test_export_writes_a_checked_file_and_its_description(
+    here: Here, checkpoint: str, folder: Path
+) -> None:
+    printed = here("export", checkpoint, "format=torch_export", "output=out/model.pt2")
+    assert re.search(r"largest difference from the checkpoint: \d\.\de[+-]\d\d", printed)
+    about = json.loads((folder / "out/model.pt2.json").read_text())
+    assert about["preprocessing"]["target_scale"].keys() == {"EWR", "JFK", "LGA"}
+    printed = here("export", checkpoint, "format=safetensors", "output=out/model.safetensors")
+    assert "written: out/model.safetensors.json" in printed
+    assert sorted(path.name for path in (folder / "out").iterdir()) == [
+        "model.pt2",
+        "model.pt2.json",
+        "model.safetensors",
+        "model.safetensors.json",
+    ]
+
+
+@pytest.mark.slow
+def test_eight_bits_are_measured_on_the_checkpoints_data(here: Here, checkpoint: str) -> None:
+    printed = here("export", checkpoint, "int8=true", "output=int8/model.onnx")
+    assert re.search(r"mae +0\.\d{4} +0\.\d{4} +[+-]0\.\d{4}", printed)
+
+
+def test_export_refuses_what_it_cannot_write(here: Here, checkpoint: str, folder: Path) -> None:
+    error = here("export", checkpoint, "format=onx", code=2)
+    assert "format=onx: no such format; did you mean 'onnx'?" in error
+    (folder / "taken.pt2").mkdir(exist_ok=True)
+    error = here("export", checkpoint, "format=torch_export", "output=taken.pt2", code=2)
+    assert "it is a folder, a file name is needed" in error
+    error = here("export", checkpoint, "streaming=true", "format=safetensors", code=2)
+    assert "streaming=true is for format=onnx" in error
 
 
 def test_the_checkpoint_works_in_other_code(processes: dict[str, Process]) -> None:
