@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gru_suite.cli_help import option_groups, root_config
 
 if TYPE_CHECKING:
-    from gru_suite.cli import Verb
+    from gru_suite.cli_verbs import Verb
 
 _FLAGS = ("--cfg", "--help", "--hydra-help", "--info", "--multirun", "--version", "-cn", "-cp")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gru_suite.plugins import installed_packages, own_package
 
 if TYPE_CHECKING:
-    from gru_suite.cli import Verb
+    from gru_suite.cli_verbs import Verb
 
 _WIDTH = 96
 # The order in which a newcomer meets them; any other group follows by name.
