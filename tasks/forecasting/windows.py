@@ -190,7 +190,7 @@ def inference_batch(
     Raises:
         UserError: something other than tables and paths was given, or a table cannot be used.
     """
-    tables: list[Any] = list(raw) if isinstance(raw, list | tuple) else [raw]
+    tables: Sequence[Any] = raw if isinstance(raw, list | tuple) else [raw]
     for table in tables:
         if not isinstance(table, Table):
             raise UserError(
