@@ -62,6 +62,8 @@ def test_the_source_archive_holds_what_the_project_says_of_itself(dist: Path) ->
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {*EXTRAS, "tests/conftest.py", "conf/train.yaml", "tasks/__init__.py"} <= names
+    native = ("gru_kernel.c", "gru_kernel.h", "gru_kernel_inner.h")
+    assert {"setup.py", *(f"gru_suite/cells/native/{name}" for name in native)} <= names
 
 
 def test_the_package_comes_from_the_wheel(run: Run, bin_folder: Path, project: Path) -> None:
@@ -128,3 +130,35 @@ def test_the_installed_package_is_typed(run: Run, bin_folder: Path, tmp_path: Pa
     printed = run([*checker, *settings, "script.py"], cwd=tmp_path)
     assert "DataFrame" in printed
     assert "SequenceTask" in printed
+
+
+RUN_GRU = (
+    "import torch\n"
+    "from gru_suite.backbone import RecurrentBackbone\n"
+    "from gru_suite.cells.native.library import kernel\n"
+    "backbone, x = RecurrentBackbone(3), torch.randn(9, 5, 3)\n"
+    "torch.testing.assert_close(backbone(x)[0], backbone.rnn(x)[0])\n"
+    "print(kernel().name if kernel() else 'torch.nn.GRU')\n"
+)
+
+
+def test_the_wheel_brings_the_kernel(bin_folder: Path, project: Path) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("needs a C compiler")
+    printed = run([bin_folder / "python", "-c", RUN_GRU], cwd=project)
+    assert printed.strip() in ("avx512", "avx2", "portable")
+
+
+def test_without_a_compiler_the_wheel_still_builds_and_runs(dist: Path, tmp_path: Path) -> None:
+    (archive,) = dist.glob("*.tar.gz")
+    # setuptools takes the compiler's name from the environment.
+    build = ["env", "CC=no-such-compiler", sys.executable, "-m", "pip", "wheel", "--no-deps"]
+    options = ["--no-build-isolation", "--no-index", "--quiet", "--wheel-dir", tmp_path]
+    run([*build, *options, archive], cwd=tmp_path)
+    (path,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(path) as wheel_file:
+        assert not [name for name in wheel_file.namelist() if "_gru_kernel." in name]
+        wheel_file.extractall(tmp_path / "site")
+    script = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n{RUN_GRU}"
+    printed = run([sys.executable, "-c", script], cwd=tmp_path)
+    assert printed.strip() == "torch.nn.GRU"
