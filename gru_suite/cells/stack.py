@@ -37,7 +37,7 @@ def kernel_serves(rnn: nn.RNNBase, x_BTF: Tensor) -> bool:
     )
 
 
-@torch.compiler.assume_constant_result
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _has_kernel() -> bool:
     return kernel() is not None
 
