@@ -33,8 +33,13 @@ def kernel_serves(rnn: nn.RNNBase, x_BTF: Tensor) -> bool:
         and not torch.is_autocast_enabled("cpu")
         and torch._C._functorch.maybe_current_level() is None
         and torch.autograd.forward_ad._current_level < 0
-        and kernel() is not None
+        and _has_kernel()
     )
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _has_kernel() -> bool:
+    return kernel() is not None
 
 
 def run_stack(

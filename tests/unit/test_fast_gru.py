@@ -209,8 +209,10 @@ def test_compile_sees_one_operator_a_layer():
         graphs.append(graph)
         return graph.forward
 
-    compiled = torch.compile(backbone, backend=backend, fullgraph=True)
-    torch.testing.assert_close(compiled(x_BTF)[0], backbone(x_BTF)[0])
+    # Dynamo leaves modules that are a GRU to eager by default; the kernel runs there as well.
+    with torch._dynamo.config.patch(allow_rnn=True):
+        compiled = torch.compile(backbone, backend=backend, fullgraph=True)
+        torch.testing.assert_close(compiled(x_BTF)[0], backbone(x_BTF)[0])
     targets = [str(node.target) for graph in graphs for node in graph.graph.nodes]
     assert sum("gru_layer" in target for target in targets) == 2
 
