@@ -114,6 +114,9 @@ class RecurrentBackbone(nn.Module):
         Raises:
             UserError: shapes do not fit, or a length is outside 1..T.
         """
+        if _lacks_half_precision(x_BTF):
+            with torch.autocast("cpu", enabled=False):
+                return self.forward(x_BTF.float(), lengths_B, state)
         states_LBH = self._initial_states(x_BTF, state)
         # An exported graph serves other lengths than those it is traced with.
         traced = torch.compiler.is_exporting()
@@ -221,6 +224,12 @@ def count_parameters(
     above = (num_layers - 1) * (directions * hidden_size + beside_input)
     units = CELLS[cell].num_gates * hidden_size * directions
     return units * (input_size + beside_input + above)
+
+
+def _lacks_half_precision(x_BTF: Tensor) -> bool:
+    """Whether mixed precision is asked of a CPU without bfloat16, where oneDNN's LSTM refuses."""
+    asked = x_BTF.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    return asked and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def _open_forget_gate(rnn: nn.RNNBase, gate: int) -> None:

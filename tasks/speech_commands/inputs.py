@@ -40,15 +40,16 @@ def is_samples(raw: Any) -> bool:
     return isinstance(raw[0] if paired else raw, np.ndarray | Tensor)
 
 
-def to_samples(raw: Any, sample_rate_hz: int) -> Clip:
+def to_samples(raw: Any, sample_rate_hz: int, min_seconds: float = MIN_SECONDS) -> Clip:
     """Return an array, or a pair of an array and its rate, as samples at the given rate, (S,).
 
     Args:
         raw: integers, or floats of full scale 1.0; one channel, or several as the shorter axis.
         sample_rate_hz: the rate of the result, and of an array that comes without one.
+        min_seconds: what is shorter is refused.
 
     Raises:
-        UserError: no samples, or some that are no finite numbers.
+        UserError: no samples, too few, or some that are no finite numbers.
     """
     given, rate_hz = raw if isinstance(raw, tuple) else (raw, sample_rate_hz)
     if not (math.isfinite(rate_hz) and rate_hz >= 1 and rate_hz == int(rate_hz)):
@@ -62,9 +63,9 @@ def to_samples(raw: Any, sample_rate_hz: int) -> Clip:
         samples = samples.mean(int(np.argmin(samples.shape)))
     if samples.ndim != 1 or not len(samples) or not np.isfinite(samples).all():
         raise UserError(f"samples of shape {array.shape}: needs finite numbers, (samples,)")
-    if len(samples) < MIN_SECONDS * rate_hz:
+    if len(samples) < min_seconds * rate_hz:
         raise UserError(
-            f"{len(samples)} samples at {rate_hz} Hz: less than {1000 * MIN_SECONDS:.0f} ms"
+            f"{len(samples)} samples at {rate_hz} Hz: less than {1000 * min_seconds:.0f} ms"
         )
     loudest_level = float(np.abs(samples).max())
     if loudest_level > _LOUDEST:

@@ -76,4 +76,4 @@ class SpeechStream(ClassificationStream):
             raise UserError(f"samples of shape {found}: a stream needs one channel, (samples,)")
         if not len(samples):
             return torch.empty(0)
-        return torch.from_numpy(to_samples(samples, needed_hz))
+        return torch.from_numpy(to_samples(samples, needed_hz, min_seconds=0.0))

@@ -142,14 +142,16 @@ RUN_GRU = (
 )
 
 
-def test_the_wheel_brings_the_kernel(bin_folder: Path, project: Path) -> None:
+def test_the_wheel_brings_the_kernel(run: Run, bin_folder: Path, project: Path) -> None:
     if shutil.which("cc") is None:
         pytest.skip("needs a C compiler")
     printed = run([bin_folder / "python", "-c", RUN_GRU], cwd=project)
     assert printed.strip() in ("avx512", "avx2", "portable")
 
 
-def test_without_a_compiler_the_wheel_still_builds_and_runs(dist: Path, tmp_path: Path) -> None:
+def test_without_a_compiler_the_wheel_still_builds_and_runs(
+    run: Run, dist: Path, tmp_path: Path
+) -> None:
     (archive,) = dist.glob("*.tar.gz")
     # setuptools takes the compiler's name from the environment.
     build = ["env", "CC=no-such-compiler", sys.executable, "-m", "pip", "wheel", "--no-deps"]

@@ -427,7 +427,7 @@ def test_help_lists_verbs_groups_and_examples(capsys: pytest.CaptureFixture[str]
     for verb in VERBS.values():
         assert verb.help in text
         assert all(example in text for example in verb.examples)
-    assert re.search(r"^  backbone +gru, lstm, rnn$", text, re.MULTILINE)
+    assert re.search(r"^  backbone +gru, lstm, min_gru, rnn$", text, re.MULTILINE)
     assert max(map(len, text.splitlines())) <= 100
 
 

@@ -1,7 +1,6 @@
 """The C kernel in its surroundings: threads, forks, operators, training, where it steps aside."""
 
 import copy
-import logging
 import os
 import subprocess
 import sys
@@ -158,18 +157,21 @@ def test_an_unknown_kernel_is_told():
     assert printed.startswith("GRU_SUITE_KERNEL=sse9: choose one of torch, ")
 
 
-def test_a_missing_kernel_is_said_once_at_debug_level(monkeypatch, caplog, tmp_path):
-    library.kernel.cache_clear()
-    monkeypatch.setattr(library, "__file__", str(tmp_path / "library.py"))
-    monkeypatch.delenv(library.VARIABLE, raising=False)
-    caplog.set_level(logging.DEBUG, "gru_suite")
-    try:
-        backbone, x_BTF = RecurrentBackbone(3, "gru", 5), torch.randn(2, 4, 3)
-        assert torch.equal(backbone(x_BTF)[0], backbone.rnn(x_BTF)[0])
-        assert [record.levelname for record in caplog.records] == ["DEBUG"]
-        assert "torch.nn.GRU" in caplog.text
-    finally:
-        library.kernel.cache_clear()
+def test_a_missing_kernel_is_said_once_at_debug_level(tmp_path):
+    script = (
+        "import logging, sys, torch\n"
+        "from gru_suite.backbone import RecurrentBackbone\n"
+        "from gru_suite.cells.native import library\n"
+        f"library.__file__ = {str(tmp_path / 'library.py')!r}\n"
+        "logging.basicConfig(stream=sys.stdout, format='%(levelname)s %(name)s %(message)s')\n"
+        "logging.getLogger('gru_suite').setLevel(logging.DEBUG)\n"
+        "backbone, x_BTF = RecurrentBackbone(3, 'gru', 5), torch.randn(2, 4, 3)\n"
+        "for _ in range(2):\n"
+        "    assert torch.equal(backbone(x_BTF)[0], backbone.rnn(x_BTF)[0])\n"
+    )
+    (line,) = run_python(script, GRU_SUITE_KERNEL="").splitlines()
+    assert line.startswith("DEBUG gru_suite.")
+    assert "torch.nn.GRU" in line
 
 
 def test_version_names_the_kernel():
