@@ -13,7 +13,7 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 # The first two blocks make environments; the packaging tests and CI do that.
 EXAMPLES = [(kind, text) for kind, text in BLOCKS if ".venv" not in text]
-NO_RUN = {"tasks", "--help", "--cfg", "evaluate", "predict"}
+NO_RUN = {"tasks", "--help", "--cfg", "evaluate", "predict", "inspect", "export"}
 
 
 def words_of(line: str) -> list[str]:
@@ -60,5 +60,9 @@ def test_examples_run_in_order(tmp_path: Path) -> None:
         "labels.html",
         "words.csv",
         "actions.csv",
+        "weather.onnx",
+        "words.pt2",
+        "reviews.safetensors",
+        "backbone.safetensors",
     )
     assert [name for name in written if not (tmp_path / name).is_file()] == []
