@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from gru_suite.cells.native.library import Call, Kernel, kernel
 
@@ -20,6 +21,9 @@ _UNPACKED_ROWS = 8
 # to stay in the cache and to save the memory of all of them.
 _CHUNK_FLOATS = 2**19
 _MIN_CHUNK_ROWS = 512
+# Floats between the rows of gate gradients: at a multiple of 4 KB, the rows of a block would push each
+# other out of the cache.
+_PADDING = 16
 
 
 def run_layer(
@@ -45,16 +49,16 @@ def run_layer(
     """
     weight_ih_GF, weight_hh_GH, bias_ih_G, bias_hh_G = weights
     inputs = (x_NF, state_BH, weight_ih_GF, weight_hh_GH, bias_ih_G, bias_hh_G)
-    recorded = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
-    if recorded or torch.compiler.is_compiling():
+    if torch.compiler.is_compiling():
         hidden_NH, last_BH, _ = _layer(*inputs, offsets, lengths_B, reverse)
-        return hidden_NH, last_BH
-    hidden_NH, last_BH, _ = _forward(*inputs, offsets, lengths_B, reverse, save=False)
+    elif torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
+        hidden_NH, last_BH, _ = _EagerLayer.apply(*inputs, offsets, lengths_B, reverse)
+    else:
+        hidden_NH, last_BH, _ = _forward(*inputs, offsets, lengths_B, reverse, save=False)
     return hidden_NH, last_BH
 
 
-@torch.library.custom_op("gru_suite::gru_layer", mutates_args=(), device_types="cpu")
-def _layer(
+def _forward_recorded(
     x_NF: Tensor,
     state_BH: Tensor,
     weight_ih_GF: Tensor,
@@ -80,6 +84,11 @@ def _layer(
     )
 
 
+_layer = torch.library.custom_op(
+    "gru_suite::gru_layer", _forward_recorded, mutates_args=(), device_types="cpu"
+)
+
+
 @_layer.register_fake
 def _(
     x_NF: Tensor,
@@ -96,8 +105,7 @@ def _(
     return x_NF.new_empty(N, H), x_NF.new_empty(B, H), x_NF.new_empty(N, 4 * H)
 
 
-@torch.library.custom_op("gru_suite::gru_layer_backward", mutates_args=(), device_types="cpu")
-def _layer_backward(
+def _gradients(
     grad_hidden_NH: Tensor | None,
     grad_last_BH: Tensor | None,
     x_NF: Tensor,
@@ -129,7 +137,7 @@ def _layer_backward(
     weight_ih_nrz = torch.cat([weight_ih_GF[2 * H :], weight_ih_GF[: 2 * H]])
     grad_x_NF = x_NF.new_empty((N, F) if needs_input else 0)
     grad_ih_FG = x_NF.new_zeros(F, 3 * H)
-    grad_hh_HG = x_NF.new_zeros(H, 3 * H)
+    grad_hh_GH = x_NF.new_zeros(3 * H, H)
 
     T = N // B if offsets is None else offsets.numel() - 1
     call = _call(native, x_NF, state_BH, offsets, lengths_B, T, reverse)
@@ -137,16 +145,18 @@ def _layer_backward(
     call.hidden, call.gates, call.gate_stride = hidden_NH.data_ptr(), gates_N4H.data_ptr(), 4 * H
     call.grad_hidden, call.grad_last = _address(grad_hidden_NH), _address(grad_last_BH)
     call.grad_bias, call.grad_state = grad_bias.data_ptr(), grad_state_BH.data_ptr()
+    packed = x_NF.new_empty(native.packed_floats(H))
+    call.packed = packed.data_ptr()
     previous = _Previous(hidden_NH, state_BH, offsets, lengths_B, T, reverse)
     chunks = _chunks(offsets, T, B, H, reverse)
-    grads = x_NF.new_empty(max(last - first for *_, first, last in chunks), 4 * H)
-    call.grad_gates = grads.data_ptr()
+    grads = x_NF.new_empty(max(last - first for *_, first, last in chunks), 4 * H + _PADDING)
+    call.grad_gates, call.grad_stride = grads.data_ptr(), grads.stride(0)
     for first_step, last_step, first, last in chunks:
         call.first_step, call.last_step, call.first_row = first_step, last_step, first
         native.backward(call)
         part = grads[: last - first]
         grad_ih_FG.addmm_(x_NF[first:last].t(), part[:, : 3 * H])
-        previous.add_product(grad_hh_HG, part[:, H:], first, last)
+        previous.add_product(grad_hh_GH, part[:, H : 4 * H], first, last)
         if needs_input:
             torch.mm(part[:, : 3 * H], weight_ih_nrz, out=grad_x_NF[first:last])
     bias_4H = grad_bias.sum(0)
@@ -155,10 +165,15 @@ def _layer_backward(
         grad_x_NF,
         grad_state_BH,
         grad_ih_GF,
-        grad_hh_HG.t().contiguous(),
+        grad_hh_GH,
         torch.cat([bias_4H[H : 3 * H], bias_4H[:H]]),
         bias_4H[H:].clone(),
     )
+
+
+_layer_backward = torch.library.custom_op(
+    "gru_suite::gru_layer_backward", _gradients, mutates_args=(), device_types="cpu"
+)
 
 
 @_layer_backward.register_fake
@@ -198,11 +213,11 @@ def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
     ctx.reverse = reverse
 
 
-def _backward(ctx, grad_hidden_NH, grad_last_BH, _):  # type: ignore[no-untyped-def]
+def _backward(ctx, grad_hidden_NH, grad_last_BH, _, gradients=_layer_backward):  # type: ignore[no-untyped-def]
     none = (None,) * 9
     if grad_hidden_NH is None and grad_last_BH is None:
         return none
-    grads = _layer_backward(
+    grads = gradients(
         grad_hidden_NH,
         grad_last_BH,
         *ctx.saved_tensors,
@@ -213,6 +228,21 @@ def _backward(ctx, grad_hidden_NH, grad_last_BH, _):  # type: ignore[no-untyped-
 
 
 _layer.register_autograd(_backward, setup_context=_setup_context)
+
+
+class _EagerLayer(torch.autograd.Function):
+    """The operator without its dispatch, which takes as long as a hundred steps of one sequence."""
+
+    @staticmethod
+    def forward(ctx, *inputs):  # type: ignore[no-untyped-def]
+        output = _forward_recorded(*inputs)
+        _setup_context(ctx, inputs, output)
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, *grads):  # type: ignore[no-untyped-def]
+        return _backward(ctx, *grads, gradients=_gradients)
 
 
 def _forward(
@@ -324,20 +354,20 @@ class _Previous:
         self._rows_N = torch.where(self._starts_N, 0, offsets[before.clamp(0, T)] + sequences)
         self._sequences_N = sequences
 
-    def add_product(self, total_HG: Tensor, grads: Tensor, first: int, last: int) -> None:
-        """Add to ``total_HG`` the states before rows ``first`` to ``last``, times the gradients."""
+    def add_product(self, total_GH: Tensor, grads: Tensor, first: int, last: int) -> None:
+        """Add to ``total_GH`` the gradients, times the states before rows ``first`` to ``last``."""
         if self._rows_N is not None:
             rows, starts = self._rows_N[first:last], self._starts_N[first:last]
             before = self._hidden_NH.index_select(0, rows)
             before[starts] = self._state_BH[self._sequences_N[first:last][starts]]
-            total_HG.addmm_(before.t(), grads)
+            total_GH.addmm_(grads.t(), before)
             return
         begin, end = first + self._shift, last + self._shift
         skip_front, skip_back = max(0, -begin), max(0, end - self._hidden_NH.size(0))
         if skip_front:
-            total_HG.addmm_(self._state_BH.t(), grads[:skip_front])
+            total_GH.addmm_(grads[:skip_front].t(), self._state_BH)
         if skip_back:
-            total_HG.addmm_(self._state_BH.t(), grads[len(grads) - skip_back :])
+            total_GH.addmm_(grads[len(grads) - skip_back :].t(), self._state_BH)
         if skip_front + skip_back < len(grads):
             inside = self._hidden_NH[begin + skip_front : end - skip_back]
-            total_HG.addmm_(inside.t(), grads[skip_front : len(grads) - skip_back])
+            total_GH.addmm_(grads[skip_front : len(grads) - skip_back].t(), inside)

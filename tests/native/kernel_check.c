@@ -109,11 +109,15 @@ static void check(int64_t B, int64_t T, int64_t F, int64_t H, int ragged, int re
         expect("last", last[b * H], plain[row_of(&s, reverse, s.lengths[b] - 1, b) * H], 1e-5);
 
     int64_t blocks = gru_row_blocks(B);
-    float *grads = floats(s.N * 4 * H, 0), *grad_state = floats(B * H, 0);
+    float *grads = floats(s.N * (4 * H + 3), 0), *grad_state = floats(B * H, 0);
+    float *packed = floats(gru_packed_floats(H), 0);
     float *grad_bias = calloc((size_t)(blocks * 4 * H), sizeof(float));
     c.grad_hidden = weight, c.grad_gates = grads, c.grad_bias = grad_bias;
-    c.grad_state = grad_state, c.last_step = T;
-    expect("backward", gru_backward(&c), 0, 0);
+    c.grad_state = grad_state, c.packed = packed, c.grad_stride = 4 * H + 3;
+    for (c.last_step = T; c.last_step; c.last_step = c.first_step) {
+        c.first_step = c.last_step / 2;
+        gru_backward(&c);
+    }
     /* One element of the state and one of each bias, by central differences in double. */
     for (int trial = 0; trial < 3; trial++) {
         int which = trial ? 3 + trial : 1;
@@ -133,7 +137,7 @@ static void check(int64_t B, int64_t T, int64_t F, int64_t H, int ragged, int re
         expect("gradient", found, (loss[0] - loss[1]) / (2 * step), 1e-4);
     }
     void *owned[] = {x,     state, wi,   wh,   bi,   bh,   weight, hidden, last,      gates,     plain,
-                     grads, d[0],  d[1], d[2], d[3], d[4], d[5],   grad_state, grad_bias, s.lengths, s.offsets};
+                     grads, packed, d[0],  d[1], d[2], d[3], d[4], d[5],   grad_state, grad_bias, s.lengths, s.offsets};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
 }
 

@@ -177,16 +177,17 @@ static float *aligned_floats(int64_t count) {
 typedef struct {
     const char *name;
     int64_t rows;
+    int64_t lanes;
     int (*forward)(const gru_call *);
-    int (*backward)(const gru_call *);
+    void (*backward)(const gru_call *);
 } isa;
 
 static const isa ISAS[] = {
 #if defined(__x86_64__)
-    {"avx512", 8, forward_avx512, backward_avx512},
-    {"avx2", 4, forward_avx2, backward_avx2},
+    {"avx512", 8, 16, forward_avx512, backward_avx512},
+    {"avx2", 4, 8, forward_avx2, backward_avx2},
 #endif
-    {"portable", 4, forward_portable, backward_portable},
+    {"portable", 4, 4, forward_portable, backward_portable},
 };
 enum { NUM_ISAS = sizeof ISAS / sizeof *ISAS };
 
@@ -216,5 +217,8 @@ int gru_choose(int index) {
 }
 
 int64_t gru_row_blocks(int64_t batch_size) { return (batch_size + chosen->rows - 1) / chosen->rows; }
+int64_t gru_packed_floats(int64_t hidden_size) {
+    return (hidden_size + chosen->lanes - 1) / chosen->lanes * chosen->lanes * 3 * hidden_size;
+}
 int gru_forward(const gru_call *call) { return chosen->forward(call); }
-int gru_backward(const gru_call *call) { return chosen->backward(call); }
+void gru_backward(const gru_call *call) { chosen->backward(call); }

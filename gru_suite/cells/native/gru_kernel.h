@@ -39,11 +39,15 @@ typedef struct {
     int64_t last_step;
     const float *grad_hidden;  /* (N, H), or NULL for zeros */
     const float *grad_last;    /* (B, H), or NULL for zeros */
-    float *grad_gates;         /* (rows of these steps, 4H): gradients of n's input part, r, z, n's
-                                  recurrent part */
+    float *grad_gates;         /* (rows of these steps, grad_stride): gradients of n's input part, r, z,
+                                  n's recurrent part. A stride that is no multiple of 4 KB keeps the
+                                  rows of a block out of each other's places in the cache. */
+    int64_t grad_stride;
     int64_t first_row;         /* the row of the N that is grad_gates' first */
     float *grad_bias;          /* (gru_row_blocks(B), 4H), zeroed: grad_gates summed over rows */
     float *grad_state;         /* (B, H) */
+    float *packed;             /* gru_packed_floats(H): W_hh as backward reads it. The call for the last
+                                  steps writes it. */
     gru_runner runner;         /* NULL: threads of our own */
 } gru_call;
 
@@ -55,8 +59,10 @@ int gru_choose(int index);
 
 /* Rows of grad_bias for a batch. */
 int64_t gru_row_blocks(int64_t batch_size);
+/* Floats of `packed` for H. */
+int64_t gru_packed_floats(int64_t hidden_size);
 /* 0 on success, -1 when memory runs out. */
 int gru_forward(const gru_call *call);
-int gru_backward(const gru_call *call);
+void gru_backward(const gru_call *call);
 
 #endif

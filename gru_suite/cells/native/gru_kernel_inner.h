@@ -350,7 +350,7 @@ FN void NAME(backward_gates)(const gru_call *c, int64_t step, int64_t b, int64_t
         for (int64_t i = 0; i < rows; i++) {
             const int64_t row = row_of(c, step, b + i);
             const float *gates = c->gates + row * c->gate_stride + unit;
-            float *grad_gates = c->grad_gates + (row - c->first_row) * 4 * H + unit;
+            float *grad_gates = c->grad_gates + (row - c->first_row) * c->grad_stride + unit;
             float *carry = c->grad_state + (b + i) * H + unit;
             vec r = NAME(load_some)(gates, count);
             vec z = NAME(load_some)(gates + H, count);
@@ -386,7 +386,7 @@ FN void NAME(backward_tile)(const gru_call *c, const float *panel, int64_t step,
     vec sums[8][4][3];
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++) {
-        grads[i] = c->grad_gates + (row_of(c, step, b + i) - c->first_row) * 4 * H + H;
+        grads[i] = c->grad_gates + (row_of(c, step, b + i) - c->first_row) * c->grad_stride + H;
 #pragma GCC unroll 8
         for (int j = 0; j < panels; j++)
 #pragma GCC unroll 8
@@ -519,23 +519,23 @@ static TARGET void NAME(backward_share)(const gru_call *c, const void *weights, 
     }
 }
 
-static TARGET int NAME(backward)(const gru_call *c) {
-    const int64_t H = c->hidden_size, V = (H + LANES - 1) / LANES;
-    float *packed = aligned_floats(V * LANES * 3 * H), *to = packed;
-    team shared = {c, packed, team_size(c, ROWS), 0, NAME(backward_share)};
-    if (!packed) return -1;
+static TARGET void NAME(pack_columns)(const float *weight_hh, int64_t H, float *packed) {
+    const int64_t V = (H + LANES - 1) / LANES;
     for (int64_t v = 0; v < V;) {
         const int64_t width = NAME(panel_vecs)(V - v) * LANES;
         const int64_t units = min_i64(width, H - v * LANES);
-        for (int64_t k = 0; k < 3 * H; k++, to += width) {
-            memcpy(to, c->weight_hh + k * H + v * LANES, (size_t)units * sizeof(float));
-            for (int64_t u = units; u < width; u++) to[u] = 0.0f;
+        for (int64_t k = 0; k < 3 * H; k++, packed += width) {
+            memcpy(packed, weight_hh + k * H + v * LANES, (size_t)units * sizeof(float));
+            for (int64_t u = units; u < width; u++) packed[u] = 0.0f;
         }
         v += width / LANES;
     }
+}
+
+static TARGET void NAME(backward)(const gru_call *c) {
+    team shared = {c, c->packed, team_size(c, ROWS), 0, NAME(backward_share)};
+    if (c->last_step == c->num_steps) NAME(pack_columns)(c->weight_hh, c->hidden_size, c->packed);
     run_team(&shared, c->runner);
-    free(packed);
-    return 0;
 }
 
 #undef ISA

@@ -32,8 +32,8 @@ def _fields() -> list[tuple[str, type]]:
         ("last", pointer),
         *((name, number) for name in ("first_step", "last_step")),
         *((name, pointer) for name in _GRADIENTS.split()),
-        ("first_row", number),
-        *((name, pointer) for name in ("grad_bias", "grad_state", "runner")),
+        *((name, number) for name in ("grad_stride", "first_row")),
+        *((name, pointer) for name in ("grad_bias", "grad_state", "packed", "runner")),
     ]
 
 
@@ -61,8 +61,9 @@ class Kernel:
             UserError: the machine or the library does not have it.
         """
         library.gru_isa_name.restype = ctypes.c_char_p
-        library.gru_row_blocks.restype = ctypes.c_int64
-        library.gru_row_blocks.argtypes = [ctypes.c_int64]
+        for function in (library.gru_row_blocks, library.gru_packed_floats):
+            function.restype, function.argtypes = ctypes.c_int64, [ctypes.c_int64]
+        library.gru_backward.restype = None
         names: list[str] = []
         while (name := library.gru_isa_name(len(names))) is not None:
             names.append(name.decode())
@@ -88,17 +89,16 @@ class Kernel:
             raise MemoryError("GRU kernel: no memory for the packed weights")
 
     def backward(self, call: Call) -> None:
-        """Run some steps of a layer's gradient.
-
-        Raises:
-            MemoryError: no room for the packed weights.
-        """
-        if self._library.gru_backward(ctypes.byref(call)):
-            raise MemoryError("GRU kernel: no memory for the packed weights")
+        """Run some steps of a layer's gradient."""
+        self._library.gru_backward(ctypes.byref(call))
 
     def row_blocks(self, batch_size: int) -> int:
         """Return the number of rows of ``grad_bias``."""
         return int(self._library.gru_row_blocks(batch_size))
+
+    def packed_floats(self, hidden_size: int) -> int:
+        """Return the size of ``packed``."""
+        return int(self._library.gru_packed_floats(hidden_size))
 
 
 @cache
