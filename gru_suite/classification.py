@@ -5,13 +5,11 @@ Shapes: B batch, N items, T time steps (right-padded), F input features, H outpu
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -26,6 +24,7 @@ from gru_suite.data import SequenceBatch
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
 from gru_suite.pooling import POOLINGS, Pooling
+from gru_suite.predictions import Prediction, Predictions
 from gru_suite.streaming import StreamEncoder, StreamModule
 from gru_suite.task import SequenceTask, evaluating
 
@@ -36,75 +35,6 @@ if TYPE_CHECKING:
 _MAX_NAMED = 20
 
 __all__ = ["ClassificationMetrics", "ClassificationTask", "Prediction", "Predictions"]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a classifier says of one input.
-
-    Attributes:
-        name: the input by the name that a person knows.
-        label: the most probable class, empty where there was nothing to judge.
-        probability: of each class by its name.
-    """
-
-    name: str
-    label: str
-    probability: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a classifier says of some inputs; a sequence of :class:`Prediction`.
-
-    Attributes:
-        kind: what an input is, the header of its column: ``text`` or ``file``.
-        names: the inputs by the name that a person knows.
-        labels: the classes' names, in the order of the columns.
-        probability_NK: of each class, rows add up to 1; NaN where an input gave nothing to judge.
-        truth_N: true classes where known.
-    """
-
-    kind: str
-    names: list[str]
-    labels: list[str]
-    probability_NK: NDArray[np.float32]
-    truth_N: NDArray[np.int64] | None = None
-
-    def __len__(self) -> int:
-        """Return the number of inputs."""
-        return len(self.names)
-
-    def __getitem__(self, index: int) -> Prediction:
-        """Return what is said of one input."""
-        probability = dict(zip(self.labels, self.probability_NK[index].tolist(), strict=True))
-        return Prediction(self.names[index], self.label[index], probability)
-
-    def __iter__(self) -> Iterator[Prediction]:
-        """Yield what is said of each input."""
-        return (self[index] for index in range(len(self)))
-
-    @property
-    def label(self) -> list[str]:
-        """The most probable class of each input, empty where there is none."""
-        unknown_N = np.isnan(self.probability_NK).any(1)
-        best_N = np.where(unknown_N, -1, self.probability_NK.argmax(1))
-        names = [*self.labels, ""]
-        return [names[index] for index in best_N]
-
-    def to_dict(self) -> dict[str, list[Any]]:
-        """Return the columns of :meth:`to_frame` as plain lists, ready for JSON."""
-        columns: dict[str, list[Any]] = {self.kind: list(self.names), "label": self.label}
-        for index, name in enumerate(self.labels):
-            columns[f"probability_{name}"] = self.probability_NK[:, index].tolist()
-        return columns
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a table: input, label, and ``probability_<class>`` for each class."""
-        columns: dict[str, Any] = {self.kind: self.names, "label": self.label}
-        for index, name in enumerate(self.labels):
-            columns[f"probability_{name}"] = self.probability_NK[:, index]
-        return pd.DataFrame(columns)
 
 
 class ClassificationTask(SequenceTask):

@@ -11,18 +11,20 @@ from torch import Tensor
 
 from gru_suite.data import SequenceBatch
 from gru_suite.pooling import Pooling
-from gru_suite.streaming import (
-    Row,
+from gru_suite.stream_inputs import as_inputs
+from gru_suite.stream_state import (
     State,
-    Stream,
-    StreamEncoder,
-    StreamModule,
-    as_inputs,
     backbone_to_rows,
     initial_backbone_state,
     named,
     rows_to_backbone,
     under,
+)
+from gru_suite.streaming import (
+    Row,
+    Stream,
+    StreamEncoder,
+    StreamModule,
 )
 
 if TYPE_CHECKING:

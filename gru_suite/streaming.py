@@ -9,17 +9,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar, Generic, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gru_suite.backbone import RecurrentBackbone
-from gru_suite.backbone import State as BackboneState
 from gru_suite.errors import UserError
-
-State = dict[str, Tensor]
-"""What a network hands from one chunk to the next, by name: tensors whose first axis is the batch,
-so that streams join and leave by indexing it. Their sizes do not depend on what was seen."""
+from gru_suite.stream_state import State
 
 Row = dict[str, Any]
 """What one stream keeps beside the network's state: plain data and tensors."""
@@ -114,50 +108,6 @@ class StreamModule(nn.Module, ABC):
         """Return a chunk of zeros, shape (B, num_steps * step_size, *input_shape)."""
         shape = (batch_size, num_steps * self.step_size, *self.input_shape)
         return torch.zeros(shape, dtype=self.dtype)
-
-
-def initial_backbone_state(backbone: RecurrentBackbone, batch_size: int) -> State:
-    """Return the zeros that a backbone starts from, batch first: ``backbone_0``, ...
-
-    Raises:
-        UserError: the backbone is bidirectional.
-    """
-    if backbone.rnn.bidirectional:
-        raise UserError(
-            "backbone.bidirectional=true cannot follow a stream, which has no end to begin at; "
-            "train with backbone.bidirectional=false"
-        )
-    weight = next(backbone.parameters())
-    # The state's shapes are the cell's own affair: a step tells them.
-    with torch.no_grad():
-        _, state = backbone.step(weight.new_zeros(1, backbone.input_size))
-    return {
-        name: part.new_zeros(batch_size, *part.shape[1:])
-        for name, part in backbone_to_rows(state).items()
-    }
-
-
-def backbone_to_rows(state: BackboneState) -> State:
-    """Put a backbone's state batch first, (L, B, H) to (B, L, H), by name."""
-    parts = (state,) if isinstance(state, Tensor) else state
-    return {f"backbone_{index}": part.transpose(0, 1) for index, part in enumerate(parts)}
-
-
-def rows_to_backbone(state: State) -> BackboneState:
-    """Undo :func:`backbone_to_rows`."""
-    parts = [part.transpose(0, 1).contiguous() for part in under("backbone", state).values()]
-    return parts[0] if len(parts) == 1 else (parts[0], parts[1])
-
-
-def under(prefix: str, state: State) -> State:
-    """Return the tensors whose names begin with ``prefix_``, without that."""
-    start = prefix + "_"
-    return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
-
-
-def named(prefix: str, state: State) -> State:
-    """Put ``prefix_`` before every name."""
-    return {f"{prefix}_{name}": part for name, part in state.items()}
 
 
 class Stream(ABC, Generic[Answer]):
@@ -303,35 +253,3 @@ class Stream(ABC, Generic[Answer]):
 
     def _device(self) -> torch.device:
         return next((part.device for part in self._state.values()), torch.device("cpu"))
-
-
-def as_inputs(raw: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Return a chunk of one stream as a tensor, shape (S, *shape).
-
-    Args:
-        raw: an array, a tensor or nested tuples of numbers.
-        shape: of one input.
-        dtype: of the result; floats take whole numbers too, whole numbers no floats.
-
-    Raises:
-        UserError: no numbers, of another shape or kind, or not finite.
-    """
-    try:
-        given = raw.detach() if isinstance(raw, Tensor) else torch.from_numpy(np.array(raw))
-    except TypeError:
-        raise UserError(
-            f"a chunk of type {type(raw).__name__}: needs an array of numbers"
-        ) from None
-    needed = f"(inputs, {', '.join(map(str, shape))})" if shape else "(inputs,)"
-    fits = given.dim() == 1 + len(shape) and tuple(given.shape[1:]) == shape
-    if (
-        not fits
-        or given.is_complex()
-        or (given.is_floating_point() and not dtype.is_floating_point)
-    ):
-        raise UserError(
-            f"a chunk of shape {tuple(given.shape)} and {given.dtype}: needs {needed} of {dtype}"
-        )
-    if given.is_floating_point() and not bool(given.isfinite().all()):
-        raise UserError("a chunk holds NaN or infinity: needs finite numbers")
-    return given.to("cpu", dtype)

@@ -4,7 +4,7 @@ Shapes as in :mod:`gru_suite.tasks.forecasting.model`; W is the horizon padded t
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,19 @@ class Rows(NamedTuple):
     level_RV: Tensor  # what the normalization subtracted
     future_RPF: Tensor
     static_RS: Tensor
+
+
+def seen_by_backbone(rows: Rows, schema: dict[str, Any], relative_covariates: bool) -> Rows:
+    """Leave slow cycles out, and subtract the last value from the past covariates if asked to."""
+    x_RLF, future_RPF = rows.x_RLF, rows.future_RPF
+    if slow_size := schema["slow_size"]:
+        x_RLF, future_RPF = x_RLF[..., :-slow_size], future_RPF[..., :-slow_size]
+    last = x_RLF.size(-1) - future_RPF.size(-1)
+    first = last - schema["past_size"] + schema["future_size"]
+    if relative_covariates and first < last:
+        values, covariates, known = x_RLF.tensor_split([first, last], dim=-1)
+        x_RLF = torch.cat([values, covariates - covariates[:, -1:], known], dim=-1)
+    return rows._replace(x_RLF=x_RLF, future_RPF=future_RPF)
 
 
 class Decoder(nn.Module):

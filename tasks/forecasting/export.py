@@ -12,10 +12,11 @@ from torch import Tensor
 
 from gru_suite.export.module import BATCH, ExportModule, Port
 
+from .losses import ForecastOutput
 from .windows import ForecastBatch
 
 if TYPE_CHECKING:
-    from .task import ForecastingTask, ForecastOutput
+    from .task import ForecastingTask
 
 # What stands for a step in each cycle of the calendar, from 0 to below 1.
 _PLACES = {
@@ -123,8 +124,6 @@ class ForecastExport(ExportModule):
 
     def to_output(self, outputs: Sequence[Tensor], batch: ForecastBatch) -> "ForecastOutput":
         """Return the forecasts in z-scored units."""
-        from .task import ForecastOutput
-
         mean_BC, std_BC = batch.mean_BC, batch.std_BC
         scaled_BPCQ = (outputs[0] - mean_BC[:, None, :, None]) / std_BC[:, None, :, None]
         levels = len(self.task.levels)

@@ -6,6 +6,8 @@ from typing import Any
 
 from gru_suite.errors import UserError, nearest
 
+CHANNELS = ("independent", "mixed")
+SKIPS = ("none", "trained", "ridge")
 # Steps of a segment where the data has no season.
 DEFAULT_STEPS = 8
 

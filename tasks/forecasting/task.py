@@ -5,12 +5,10 @@ Shapes as in :mod:`gru_suite.tasks.forecasting.model`.
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
@@ -19,35 +17,20 @@ from gru_suite.files import atomic_path
 from gru_suite.streaming import StreamModule
 from gru_suite.task import SequenceTask, evaluating
 
-from .decoders import DECODERS, Rows, Sizes
+from .decoders import DECODERS, Rows, Sizes, seen_by_backbone
 from .described import limits_of, usage_of
-from .forecasts import Forecasts, window_times
+from .forecasts import Forecasts
+from .losses import LOSSES, ForecastOutput, observed_loss
 from .metrics import ForecastMetrics
 from .model import Normalized, SegmentEncoder, WindowNormalizer
-from .options import check_choice, check_quantiles, choose_segment_size
-from .plots import MAX_PANELS, ForecastPanel, plot_forecasts
+from .options import CHANNELS, SKIPS, check_choice, check_quantiles, choose_segment_size
+from .shown import plot_panels, plot_windows
 from .skip import LinearSkip
 from .stream import ForecastingStream
 from .windows import ForecastBatch, InferenceWindow, Table, WindowSet, inference_batch
 
 if TYPE_CHECKING:
     from gru_suite.export.module import ExportModule
-
-POINT_LOSSES: dict[str, Callable[..., Tensor]] = {
-    "mse": F.mse_loss,
-    "mae": F.l1_loss,
-    "huber": F.smooth_l1_loss,
-}
-LOSSES = (*POINT_LOSSES, "quantile")
-CHANNELS = ("independent", "mixed")
-SKIPS = ("none", "trained", "ridge")
-
-
-class ForecastOutput(NamedTuple):
-    """Forecasts of a batch in z-scored units."""
-
-    point_BPC: Tensor
-    quantiles_BPCQ: Tensor | None
 
 
 class ForecastingTask(SequenceTask):
@@ -140,7 +123,7 @@ class ForecastingTask(SequenceTask):
         self.save_hyperparameters()
         self.loss_kind, self.levels = loss, levels
         self.independent, self.masked = channels == "independent", masked
-        self.relative_covariates, self.slow_size = relative_covariates, slow_size
+        self.relative_covariates = relative_covariates
         self.input_dropout = nn.Dropout(input_dropout)
         self.normalizer = WindowNormalizer(
             normalization, schema["num_targets"], schema["season_length"] or 1
@@ -171,8 +154,8 @@ class ForecastingTask(SequenceTask):
             )
         if skip == "ridge":
             # The backbone starts from the regression, not from noise on top of it.
-            nn.init.zeros_(self.decoder.head.projection.weight)
-            nn.init.zeros_(self.decoder.head.projection.bias)
+            for parameter in self.decoder.head.projection.parameters():
+                nn.init.zeros_(parameter)
         self.skip_kind = skip
         self.scoring = {"quantiles": levels if len(levels) > 1 else []}
 
@@ -180,7 +163,7 @@ class ForecastingTask(SequenceTask):
         """Forecast a batch of windows, in z-scored units."""
         window = self.normalizer(batch.target_BTC, batch.mean_BC, batch.std_BC)
         rows = self._rows(batch, window)
-        seen = self._seen_by_backbone(rows)
+        seen = seen_by_backbone(rows, self.schema, self.relative_covariates)
         h_RTH, state = self.backbone(self.encoder(self.input_dropout(seen.x_RLF)))
         out_RPVQ = self.decoder(self.backbone, self.encoder, h_RTH, state, seen)
         if self.skip is not None:
@@ -221,32 +204,9 @@ class ForecastingTask(SequenceTask):
         level_RV = self._as_rows(window.offset_B1C)[:, 0]
         return Rows(torch.cat([*parts, past_RLF], dim=-1), level_RV, future_RPF, static_RS)
 
-    def _seen_by_backbone(self, rows: Rows) -> Rows:
-        """Leave slow cycles out, and subtract the last value from the past covariates."""
-        x_RLF, future_RPF = rows.x_RLF, rows.future_RPF
-        if self.slow_size:
-            x_RLF, future_RPF = x_RLF[..., : -self.slow_size], future_RPF[..., : -self.slow_size]
-        last = x_RLF.size(-1) - future_RPF.size(-1)
-        first = last - self.schema["past_size"] + self.schema["future_size"]
-        if self.relative_covariates and first < last:
-            values, covariates, known = x_RLF.tensor_split([first, last], dim=-1)
-            x_RLF = torch.cat([values, covariates - covariates[:, -1:], known], dim=-1)
-        return rows._replace(x_RLF=x_RLF, future_RPF=future_RPF)
-
     def loss(self, output: ForecastOutput, batch: ForecastBatch) -> Tensor:
         """Return the mean loss over the observed values of the horizon."""
-        truth_BPC = batch.truth_BPC
-        observed_BPC = ~torch.isnan(truth_BPC)
-        truth_BPC = torch.nan_to_num(truth_BPC)
-        if output.quantiles_BPCQ is not None:
-            levels_Q = truth_BPC.new_tensor(self.levels)
-            error_BPCQ = truth_BPC[..., None] - output.quantiles_BPCQ
-            # Twice the pinball loss, so that the median's share is the absolute error.
-            pinball_BPCQ = 2 * torch.maximum(levels_Q * error_BPCQ, (levels_Q - 1) * error_BPCQ)
-            loss_BPC = pinball_BPCQ.mean(-1)
-        else:
-            loss_BPC = POINT_LOSSES[self.loss_kind](output.point_BPC, truth_BPC, reduction="none")
-        return (loss_BPC * observed_BPC).sum() / observed_BPC.sum().clamp(min=1)
+        return observed_loss(self.loss_kind, self.levels, output, batch.truth_BPC)
 
     def new_metrics(self) -> Metric:
         """Return :class:`ForecastMetrics` with this task's quantiles."""
@@ -288,13 +248,14 @@ class ForecastingTask(SequenceTask):
         if values_BPCQ is None:
             values_BPCQ = output.point_BPC[..., None]
         mean_B1C, std_B1C = batch.mean_BC[:, None], batch.std_BC[:, None]
+        names = self.schema["time_column"]
         values_BPCQ = values_BPCQ.cpu() * std_B1C[..., None] + mean_B1C[..., None]
         return Forecasts(
             targets=list(self.schema["targets"]),
             quantiles=list(self.levels),
             windows=windows,
             id_column=self.schema["id_column"],
-            time_column=_first_name(self.schema["time_column"]),
+            time_column=names[0] if isinstance(names, list) else names,
             values_BPCQ=values_BPCQ.numpy(),
             history_BTC=(batch.target_BTC * std_B1C + mean_B1C).numpy(),
         )
@@ -329,29 +290,11 @@ class ForecastingTask(SequenceTask):
         with atomic_path(target) as temporary:
             forecasts.to_frame().to_csv(temporary, index=False)
         picture = target.with_suffix(".png")
-        self._plot(picture, forecasts.panels())
+        plot_panels(picture, forecasts.panels(), self.levels)
         return [target, picture]
 
     def write_plots(self, loader: DataLoader[Any], folder: Path) -> list[Path]:
         """Draw windows spread over the part: history, forecast, interval and truth."""
         windows = loader.dataset
         assert isinstance(windows, WindowSet)
-        chosen = np.unique(np.linspace(0, len(windows) - 1, MAX_PANELS).astype(int))
-        batch = windows.batch(chosen)
-        forecasts = self.forecast_windows(batch, [window_times(windows, i) for i in chosen])
-        truth_BPC = (batch.truth_BPC * batch.std_BC[:, None] + batch.mean_BC[:, None]).numpy()
-        num_targets = truth_BPC.shape[-1]
-        pairs = [(index, index % num_targets) for index in range(len(chosen))]
-        panels = [forecasts.panel(b, c, truth_BPC[b, :, c]) for b, c in pairs]
-        return [self._plot(folder / "forecasts.png", panels)]
-
-    def _plot(self, path: Path, panels: list[ForecastPanel]) -> Path:
-        """Draw panels, labelled by what this task forecasts."""
-        if len(self.levels) == 1:
-            return plot_forecasts(path, panels, forecast_label="forecast")
-        percent = 100 * (self.levels[-1] - self.levels[0])
-        return plot_forecasts(path, panels, interval_label=f"{percent:.3g} % interval")
-
-
-def _first_name(names: str | list[str] | None) -> str | None:
-    return names[0] if isinstance(names, list) else names
+        return [plot_windows(self, windows, folder / "forecasts.png")]

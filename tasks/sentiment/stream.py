@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gru_suite.classification_stream import ClassificationModule, ClassificationStream, Reading
 from gru_suite.errors import UserError
-from gru_suite.streaming import Row, State, StepwiseEncoder, named, under
+from gru_suite.stream_state import State, named, under
+from gru_suite.streaming import Row, StepwiseEncoder
 
 from .ngrams import MAX_NGRAMS
 from .tokens import UNKNOWN

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from gru_suite.classification_stream import ClassificationStream
 from gru_suite.errors import UserError
-from gru_suite.streaming import State, StreamEncoder
+from gru_suite.stream_state import State
+from gru_suite.streaming import StreamEncoder
 
 from .encoder import ConvFrontEnd
 from .features import SpectralFeatures

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from gru_suite.classification_stream import ClassificationStream
 from gru_suite.errors import UserError
-from gru_suite.streaming import Row, State, StreamEncoder
+from gru_suite.stream_state import State
+from gru_suite.streaming import Row, StreamEncoder
 
 from .augment import centre_crop
 from .encoders import FrameEncoder

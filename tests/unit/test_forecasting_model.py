@@ -15,6 +15,7 @@ from gru_suite.tasks.forecasting.model import (
     WindowNormalizer,
     last_observed,
 )
+from gru_suite.tasks.forecasting.shown import plot_panels
 
 NAN = float("nan")
 
@@ -225,8 +226,8 @@ def test_numpy_free_hyper_parameters() -> None:
 
 def test_plots_are_labelled_by_the_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
     labels: list[dict[str, str]] = []
-    module = "gru_suite.tasks.forecasting.task.plot_forecasts"
+    module = "gru_suite.tasks.forecasting.shown.plot_forecasts"
     monkeypatch.setattr(module, lambda path, panels, **given: labels.append(given) or path)
-    make_task(quantiles=[0.05, 0.5, 0.95])._plot(Path("x.png"), [])
-    make_task(loss="mae")._plot(Path("x.png"), [])
+    for options in ({"quantiles": [0.05, 0.5, 0.95]}, {"loss": "mae"}):
+        plot_panels(Path("x.png"), [], make_task(**options).levels)
     assert labels == [{"interval_label": "90 % interval"}, {"forecast_label": "forecast"}]
