@@ -45,137 +45,12 @@ def run_layer(
     weight_ih_GF, weight_hh_GH, bias_ih_G, bias_hh_G = weights
     inputs = (x_NF, state_BH, weight_ih_GF, weight_hh_GH, bias_ih_G, bias_hh_G)
     if torch.compiler.is_compiling():
-        hidden_NH, last_BH, _ = _layer(*inputs, offsets, lengths_B, reverse)
+        hidden_NH, last_BH, _ = _layer(*inputs, offsets, lengths_B, reverse, True)
     elif torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
-        hidden_NH, last_BH, _ = _EagerLayer.apply(*inputs, offsets, lengths_B, reverse)
+        hidden_NH, last_BH, _ = _EagerLayer.apply(*inputs, offsets, lengths_B, reverse, True)
     else:
-        hidden_NH, last_BH, _ = _forward(*inputs, offsets, lengths_B, reverse, save=False)
+        hidden_NH, last_BH, _ = _forward(*inputs, offsets, lengths_B, reverse, False)
     return hidden_NH, last_BH
-
-
-def _forward_recorded(
-    x_NF: Tensor,
-    state_BH: Tensor,
-    weight_ih_GF: Tensor,
-    weight_hh_GH: Tensor,
-    bias_ih_G: Tensor,
-    bias_hh_G: Tensor,
-    offsets: Tensor | None,
-    lengths_B: Tensor | None,
-    reverse: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return hidden states, last states, and the gates that the gradient needs, (N, 4H)."""
-    return _forward(
-        x_NF,
-        state_BH,
-        weight_ih_GF,
-        weight_hh_GH,
-        bias_ih_G,
-        bias_hh_G,
-        offsets,
-        lengths_B,
-        reverse,
-        save=True,
-    )
-
-
-_layer = torch.library.custom_op(
-    "gru_suite::gru_layer", _forward_recorded, mutates_args=(), device_types="cpu"
-)
-
-
-@_layer.register_fake
-def _(
-    x_NF: Tensor,
-    state_BH: Tensor,
-    weight_ih_GF: Tensor,
-    weight_hh_GH: Tensor,
-    bias_ih_G: Tensor,
-    bias_hh_G: Tensor,
-    offsets: Tensor | None,
-    lengths_B: Tensor | None,
-    reverse: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    N, (B, H) = x_NF.size(0), state_BH.shape
-    return x_NF.new_empty(N, H), x_NF.new_empty(B, H), x_NF.new_empty(N, 4 * H)
-
-
-_layer_backward = torch.library.custom_op(
-    "gru_suite::gru_layer_backward", gradients, mutates_args=(), device_types="cpu"
-)
-
-
-@_layer_backward.register_fake
-def _(
-    grad_hidden_NH: Tensor | None,
-    grad_last_BH: Tensor | None,
-    x_NF: Tensor,
-    state_BH: Tensor,
-    weight_ih_GF: Tensor,
-    weight_hh_GH: Tensor,
-    hidden_NH: Tensor,
-    gates_N4H: Tensor,
-    offsets: Tensor | None,
-    lengths_B: Tensor | None,
-    reverse: bool,
-    needs_input: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    G = weight_ih_GF.size(0)
-    return (
-        x_NF.new_empty(x_NF.shape if needs_input else (0,)),
-        state_BH.new_empty(state_BH.shape),
-        weight_ih_GF.new_empty(weight_ih_GF.shape),
-        weight_hh_GH.new_empty(weight_hh_GH.shape),
-        x_NF.new_empty(G),
-        x_NF.new_empty(G),
-    )
-
-
-def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
-    x_NF, state_BH, weight_ih_GF, weight_hh_GH, _, _, offsets, lengths_B, reverse = inputs
-    hidden_NH, _, gates_N4H = output
-    ctx.set_materialize_grads(False)
-    ctx.mark_non_differentiable(gates_N4H)
-    ctx.save_for_backward(
-        x_NF, state_BH, weight_ih_GF, weight_hh_GH, hidden_NH, gates_N4H, offsets, lengths_B
-    )
-    ctx.reverse = reverse
-
-
-def _input_gradients(
-    function: Callable[..., tuple[Tensor, ...]],
-    ctx: Any,
-    grad_hidden_NH: Tensor | None,
-    grad_last_BH: Tensor | None,
-) -> tuple[Tensor | None, ...]:
-    none: tuple[None, ...] = (None,) * 9
-    if grad_hidden_NH is None and grad_last_BH is None:
-        return none
-    needs_input = ctx.needs_input_grad[0]
-    grads = function(grad_hidden_NH, grad_last_BH, *ctx.saved_tensors, ctx.reverse, needs_input)
-    return (grads[0] if needs_input else None, *grads[1:], *none[6:])
-
-
-def _backward(ctx, grad_hidden_NH, grad_last_BH, _):  # type: ignore[no-untyped-def]
-    return _input_gradients(_layer_backward, ctx, grad_hidden_NH, grad_last_BH)
-
-
-_layer.register_autograd(_backward, setup_context=_setup_context)
-
-
-class _EagerLayer(torch.autograd.Function):
-    """The operator without its dispatch, which takes as long as a hundred steps of one sequence."""
-
-    @staticmethod
-    def forward(ctx, *inputs):  # type: ignore[no-untyped-def]
-        output = _forward_recorded(*inputs)
-        _setup_context(ctx, inputs, output)
-        return output
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_hidden_NH, grad_last_BH, _):  # type: ignore[no-untyped-def]
-        return _input_gradients(gradients, ctx, grad_hidden_NH, grad_last_BH)
 
 
 def _forward(
@@ -190,7 +65,10 @@ def _forward(
     reverse: bool,
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Run the kernel; the gates come out empty without ``save``."""
+    """Return hidden states, last states, and the gates that the gradient needs, (N, 4H).
+
+    Without ``save`` the gates come out empty.
+    """
     native = loaded_kernel()
     N, (B, H) = x_NF.size(0), state_BH.shape
     T = N // B if offsets is None else offsets.numel() - 1
@@ -210,4 +88,89 @@ def _forward(
     call.gates = gates.data_ptr() if width else None
     call.gate_stride, call.save_gates = width, int(save)
     native.forward(call)
-    return hidden_NH, last_BH, gates
+    return hidden_NH, last_BH, gates if save else x_NF.new_empty(0)
+
+
+_layer = torch.library.custom_op(
+    "gru_suite::gru_layer", _forward, mutates_args=(), device_types="cpu"
+)
+
+
+@_layer.register_fake
+def _(x_NF: Tensor, state_BH: Tensor, *rest: object) -> tuple[Tensor, Tensor, Tensor]:
+    N, (B, H) = x_NF.size(0), state_BH.shape
+    gates = x_NF.new_empty((N, 4 * H) if rest[-1] else 0)
+    return x_NF.new_empty(N, H), x_NF.new_empty(B, H), gates
+
+
+_layer_backward = torch.library.custom_op(
+    "gru_suite::gru_layer_backward", gradients, mutates_args=(), device_types="cpu"
+)
+
+
+@_layer_backward.register_fake
+def _(
+    grad_hidden_NH: Tensor | None,
+    grad_last_BH: Tensor | None,
+    x_NF: Tensor,
+    state_BH: Tensor,
+    weight_ih_GF: Tensor,
+    weight_hh_GH: Tensor,
+    *rest: object,
+) -> tuple[Tensor, ...]:
+    shapes = [
+        x_NF.shape if rest[-1] else (0,),
+        state_BH.shape,
+        weight_ih_GF.shape,
+        weight_hh_GH.shape,
+        weight_ih_GF.shape[:1],
+        weight_ih_GF.shape[:1],
+    ]
+    return tuple(x_NF.new_empty(shape) for shape in shapes)
+
+
+def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    x_NF, state_BH, weight_ih_GF, weight_hh_GH, _, _, offsets, lengths_B, reverse, _ = inputs
+    hidden_NH, _, gates_N4H = output
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(gates_N4H)
+    ctx.save_for_backward(
+        x_NF, state_BH, weight_ih_GF, weight_hh_GH, hidden_NH, gates_N4H, offsets, lengths_B
+    )
+    ctx.reverse = reverse
+
+
+def _input_gradients(
+    function: Callable[..., tuple[Tensor, ...]],
+    ctx: Any,
+    grad_hidden_NH: Tensor | None,
+    grad_last_BH: Tensor | None,
+) -> tuple[Tensor | None, ...]:
+    none: tuple[None, ...] = (None,) * 10
+    if grad_hidden_NH is None and grad_last_BH is None:
+        return none
+    needs_input = ctx.needs_input_grad[0]
+    grads = function(grad_hidden_NH, grad_last_BH, *ctx.saved_tensors, ctx.reverse, needs_input)
+    return (grads[0] if needs_input else None, *grads[1:], *none[6:])
+
+
+def _backward(ctx, grad_hidden_NH, grad_last_BH, _):  # type: ignore[no-untyped-def]
+    return _input_gradients(_layer_backward, ctx, grad_hidden_NH, grad_last_BH)
+
+
+_layer.register_autograd(_backward, setup_context=_setup_context)
+
+
+class _EagerLayer(torch.autograd.Function):
+    """The operator without its dispatch, which takes as long as a hundred steps of one sequence."""
+
+    @staticmethod
+    def forward(ctx, *inputs):  # type: ignore[no-untyped-def]
+        output = _forward(*inputs)
+        _setup_context(ctx, inputs, output)
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_hidden_NH, grad_last_BH, _):  # type: ignore[no-untyped-def]
+        return _input_gradients(gradients, ctx, grad_hidden_NH, grad_last_BH)

@@ -35,7 +35,12 @@ def gradients(
     """Return the gradients in the order of the forward arguments.
 
     That of ``x_NF`` is empty where ``needs_input`` is False.
+
+    Raises:
+        RuntimeError: the forward call did not save its gates.
     """
+    if gates_N4H.shape != (x_NF.size(0), 4 * state_BH.size(1)):
+        raise RuntimeError("gru_layer: no gradient without save=True")
     native = loaded_kernel()
     (N, F), (B, H) = x_NF.shape, state_BH.shape
     x_NF = x_NF.contiguous()

@@ -228,7 +228,12 @@ def test_the_operator_keeps_torchs_rules(reverse, ragged):
     offsets = torch.tensor([0, 3, 5, 7, 8]) if ragged else None
     shapes = [(8 if ragged else 12, 2), (3, 5), (15, 2), (15, 5), (15,), (15,)]
     inputs = [torch.randn(shape, requires_grad=True) for shape in shapes]
-    torch.library.opcheck(_layer, (*inputs, offsets, lengths_B, reverse))
+    torch.library.opcheck(_layer, (*inputs, offsets, lengths_B, reverse, True))
+    fixed = [tensor.detach() for tensor in inputs]
+    torch.library.opcheck(_layer, (*fixed, offsets, lengths_B, reverse, False))
+    h_NH, *_ = _layer(*inputs, offsets, lengths_B, reverse, False)
+    with pytest.raises(RuntimeError, match="save=True"):
+        h_NH.sum().backward()
 
 
 @pytest.mark.parametrize("ragged", [False, True])
