@@ -26,6 +26,8 @@ added leaves it, and is ignored by them.
 
 
 _READING = threading.Lock()
+# torch.save writes zip archives.
+_ARCHIVE_BEGIN = b"PK\x03\x04"
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> "SequenceTask":
@@ -80,6 +82,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         ) from error
     except Exception as error:
         # Bytes that are no pickle at all make the reader stumble in any way.
+        with path.open("rb") as file:
+            begin = file.read(len(_ARCHIVE_BEGIN))
+        if not _ARCHIVE_BEGIN.startswith(begin):
+            raise UserError(
+                f"checkpoint {path}: no checkpoint file (it begins with {begin!r}, a checkpoint "
+                f"with {_ARCHIVE_BEGIN!r})"
+            ) from error
         raise UserError(
             f"checkpoint {path}: not a complete checkpoint file ({_first_line(error)}); it may "
             "have been cut off while it was written or copied"
