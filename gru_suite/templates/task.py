@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from gru_suite.classification import ClassificationTask, Predictions
@@ -22,11 +22,30 @@ from gru_suite.data import SequenceBatch, SequenceDataModule, SequenceDataset, b
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
 from gru_suite.linear_baseline import logistic_scores, majority_scores
+from gru_suite.streaming import StepwiseEncoder, StreamEncoder
 
 # Yours: the kinds that are told apart, and how many numbers a step has.
 LABELS = ("clockwise", "anticlockwise", "still")
 NUM_FEATURES = 3
 PARTS = ("train", "val", "test")
+
+
+class StepEncoder(nn.Module):
+    """Scale the measurements. Yours: whatever turns a step into features."""
+
+    mean_F: Tensor
+    std_F: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Keep the scale of each feature, F of both."""
+        super().__init__()
+        # The schema has them already, so the state need not keep them too.
+        self.register_buffer("mean_F", torch.tensor(mean), persistent=False)
+        self.register_buffer("std_F", torch.tensor(std), persistent=False)
+
+    def forward(self, x_BTF: Tensor) -> Tensor:
+        """Return the features, shape (B, T, F)."""
+        return (x_BTF - self.mean_F) / self.std_F
 
 
 class GestureTask(ClassificationTask):
@@ -39,8 +58,6 @@ class GestureTask(ClassificationTask):
     # As in task=gesture and in the name of the YAML file.
     name: ClassVar[str] = "gesture"
     input_kind: ClassVar[str] = "sequence"
-    mean_F: Tensor
-    std_F: Tensor
 
     def __init__(
         self,
@@ -66,13 +83,18 @@ class GestureTask(ClassificationTask):
             backbone, len(schema["mean"]), schema, optimizer, scheduler, pooling, head_dropout
         )
         self.save_hyperparameters()
-        # The schema has them already, so the state need not keep them too.
-        self.register_buffer("mean_F", torch.tensor(schema["mean"]), persistent=False)
-        self.register_buffer("std_F", torch.tensor(schema["std"]), persistent=False)
+        self.encoder = StepEncoder(schema["mean"], schema["std"])
 
     def encode(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
-        """Scale the measurements. Yours: whatever turns a step into features."""
-        return (batch.x - self.mean_F) / self.std_F, batch.lengths_B
+        """Return the features of every step, and the valid steps of each sequence."""
+        return self.encoder(batch.x), batch.lengths_B
+
+    def stream_encoder(self) -> StreamEncoder:
+        """Encode steps as they come: `task.stream()`, for a backbone that is not bidirectional.
+
+        Yours, where a step's features depend on the steps before: a StreamEncoder that keeps them.
+        """
+        return StepwiseEncoder(self.encoder, [len(self.schema["mean"])])
 
     def predict(self, raw: Any) -> Predictions:
         """Say which kind sequences are.
