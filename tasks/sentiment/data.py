@@ -18,7 +18,7 @@ from gru_suite.errors import UserError, nearest
 
 from .layouts import Parts, read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
 from .ngrams import check_ngrams
-from .pieces import cut_pieces
+from .pieces import SENTENCE_ENDS, cut_pieces
 from .samples import load_movie_reviews
 from .splits import PARTS, class_numbers, complete_parts, count_overlap, drop_unusable, order_labels
 from .tables import Column, read_labelled_table
@@ -62,6 +62,7 @@ class TextDataModule(SequenceDataModule):
         max_tokens: int = 400,
         truncation: str = "both",
         piece_tokens: int | None = None,
+        piece_sentences: bool = False,
         vocabulary_from: str | None = None,
         batch_size: int = 32,
         num_workers: int = 0,
@@ -99,6 +100,7 @@ class TextDataModule(SequenceDataModule):
             truncation: what is kept of them: head, tail, or half from both.
             piece_tokens: cut training texts into pieces of so many tokens, each with the label of
                 its text, to learn from long texts what short ones say; None leaves them whole.
+            piece_sentences: end a piece with the sentence in which it has so many tokens.
             vocabulary_from: a checkpoint of this task whose vocabulary and n-grams are used instead
                 of learning some; None learns them.
             batch_size: texts in a batch.
@@ -118,6 +120,8 @@ class TextDataModule(SequenceDataModule):
         _check_count("num_workers", num_workers, 0)
         if piece_tokens is not None:
             _check_count("piece_tokens", piece_tokens, 1)
+        elif piece_sentences:
+            raise UserError("data.piece_sentences needs data.piece_tokens, the least of a piece")
         check_encoding(encoding)
         self.source, self.subset, self.encoding = source, subset, encoding
         self.paths = {"train": train_path, "val": val_path, "test": test_path}
@@ -131,7 +135,8 @@ class TextDataModule(SequenceDataModule):
         check_ngrams(char_ngrams)
         sizes = list(char_ngrams) if char_ngrams and tokenizer == "word" else None
         self._ngrams = {"char_ngrams": sizes}
-        self._piece_tokens, self._vocabulary_from = piece_tokens, vocabulary_from
+        self._piece_tokens, self._piece_sentences = piece_tokens, piece_sentences
+        self._vocabulary_from = vocabulary_from
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self._schema = schema
         self.parts: Parts = {}
@@ -172,7 +177,8 @@ class TextDataModule(SequenceDataModule):
             numbers = class_numbers(texts, self._schema["labels"])
             found = codec.encode(texts.texts), numbers, texts.texts
             if part == "train" and self._piece_tokens:
-                found = cut_pieces(*found, self._piece_tokens)
+                ends = codec.known(SENTENCE_ENDS) if self._piece_sentences else None
+                found = cut_pieces(*found, self._piece_tokens, ends)
             self.datasets[part] = SequenceDataset(*found)
 
     def _read(self) -> Parts:

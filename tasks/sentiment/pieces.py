@@ -3,17 +3,26 @@
 Shapes: T tokens, P numbers of a token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+import torch
 from torch import Tensor
 
 from .ngrams import PieceSequences
+from .tokens import own_numbers
+
+SENTENCE_ENDS = (".", "!", "?", "\u2026", "\u3002", "\uff01", "\uff1f")
+"""Tokens that end a sentence, where a language writes any."""
 
 
 def cut_pieces(
-    sequences: Sequence[Tensor], labels: Sequence[int], names: Sequence[str], num_tokens: int
+    sequences: Sequence[Tensor],
+    labels: Sequence[int],
+    names: Sequence[str],
+    num_tokens: int,
+    ends: Collection[int] | None = None,
 ) -> tuple[Sequence[Tensor], list[int], list[str]]:
-    """Cut encoded texts into pieces of equal length.
+    """Cut encoded texts into pieces of equal length, or of whole sentences.
 
     Args:
         sequences: encoded texts, shape (T,) or (T, P) each.
@@ -21,6 +30,8 @@ def cut_pieces(
         names: what a person knows them by.
         num_tokens: of a piece. A rest of less than half of it is left out, except of a text that
             is no longer.
+        ends: token numbers that end a sentence; then a piece ends with the sentence in which it
+            has so many tokens. None counts tokens alone.
 
     Returns:
         Pieces, their class numbers and their names, text after text.
@@ -28,12 +39,28 @@ def cut_pieces(
     # A table row is cut before its n-grams are looked up: all of them would fill the memory.
     table = sequences.table_NP if isinstance(sequences, PieceSequences) else None
     wholes = sequences.words if isinstance(sequences, PieceSequences) else sequences
+    ending = None if ends is None else torch.tensor(sorted(ends), dtype=torch.int64)
     pieces: list[Tensor] = []
     rows: list[int] = []
     for row, whole in enumerate(wholes):
-        first, *others = whole.split(num_tokens)
+        if ending is None:
+            first, *others = whole.split(num_tokens)
+        else:
+            numbers = own_numbers(whole if table is None else table[whole])
+            first, *others = whole.tensor_split(_ends_of_pieces(numbers, ending, num_tokens))
         kept = [first, *(piece for piece in others if 2 * len(piece) >= num_tokens)]
         pieces += kept
         rows += [row] * len(kept)
     cut = pieces if table is None else PieceSequences(pieces, table)
     return cut, [labels[row] for row in rows], [names[row] for row in rows]
+
+
+def _ends_of_pieces(numbers_T: Tensor, ending: Tensor, num_tokens: int) -> list[int]:
+    """Return the places before which a text is cut."""
+    places: list[int] = []
+    last = 0
+    for place in (torch.isin(numbers_T, ending).nonzero().flatten() + 1).tolist():
+        if place - last >= num_tokens and place < len(numbers_T):
+            places.append(place)
+            last = place
+    return places

@@ -67,6 +67,7 @@ class SentimentTask(ClassificationTask):
         vectors: str | None = None,
         wide_share: float = 0.7,
         wide_buckets: int = 262144,
+        wide_inverse_penalty: float = 10.0,
     ) -> None:
         """Build the network.
 
@@ -88,6 +89,8 @@ class SentimentTask(ClassificationTask):
                 log-odds, 0 (there is none) to below 1.
             wide_buckets: its weights for words and pairs, and as many for n-grams; several share
                 one where there are more.
+            wide_inverse_penalty: C of its logistic regression, above 0; a text of which only a part
+                has what its label says, as a piece of a longer one, needs a small one.
 
         Raises:
             UserError: an option has a value that cannot work.
@@ -96,6 +99,10 @@ class SentimentTask(ClassificationTask):
         _check_shares(
             token_dropout=token_dropout, embedding_dropout=embedding_dropout, wide_share=wide_share
         )
+        if not wide_inverse_penalty > 0:
+            raise UserError(
+                f"task.wide_inverse_penalty={wide_inverse_penalty}: needs a number above 0"
+            )
         super().__init__(
             backbone,
             embedding_size,
@@ -113,7 +120,9 @@ class SentimentTask(ClassificationTask):
         self.encoder = TokenEncoder(
             schema["vocabulary_size"], embedding_size, token_dropout, embedding_dropout, ngrams
         )
-        self.wide = WidePath(wide_buckets, len(self.labels), ngrams) if wide_share else None
+        self.wide: WidePath | None = None
+        if wide_share:
+            self.wide = WidePath(wide_buckets, len(self.labels), ngrams, wide_inverse_penalty)
         self.wide_share = wide_share
         self.vectors = vectors
 

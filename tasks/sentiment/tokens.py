@@ -23,7 +23,15 @@ TRUNCATIONS = ("head", "tail", "both")
 # and tokenized texts give the same tokens; any other sign by itself.
 WORD_PATTERN = r"\w+(?=n't\b)|n't\b|'\w{1,2}\b|\w+|[^\w\s]"
 _LINE_BREAK = r"<br\s*/?>"
-_APOSTROPHES = "[\u2018\u2019\u02bc]"
+# Signs that texts write in several ways, the Penn Treebank's among them, and the one that counts.
+# Some published data sets have lost the hyphens of -lrb- (a left round bracket) and between words.
+_SIGNS = {
+    "[\u2018\u2019\u02bc]": "'",
+    "``|''(?!\\w)|[\u201c\u201d]": '"',
+    r"(?i)-?\blrb\b-?": "(",
+    r"(?i)-?\brrb\b-?": ")",
+    r"(?<=\w)[-\u2010\u2011](?=\w)": " ",
+}
 _BATCH = 1_000
 
 
@@ -55,9 +63,10 @@ def train_tokenizer(
     steps = [
         normalizers.NFKC(),
         normalizers.Replace(Regex(_LINE_BREAK), " "),
-        normalizers.Replace(Regex(_APOSTROPHES), "'"),
+        *(normalizers.Replace(Regex(sign), one) for sign, one in _SIGNS.items()),
+        *([normalizers.Lowercase()] if lowercase else []),
     ]
-    tokenizer.normalizer = normalizers.Sequence([*steps, normalizers.Lowercase()][: 3 + lowercase])
+    tokenizer.normalizer = normalizers.Sequence(steps)
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(WORD_PATTERN), "removed", invert=True)
     options = {"continuing_subword_prefix": "##"} if kind == "bpe" else {}
     tokenizer.train_from_iterator(
@@ -126,6 +135,11 @@ class TextCodec:
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return where each token that :meth:`encode` gives begins and ends in the text."""
         return self._cut(self.tokenizer.encode(text).offsets) or [(0, len(text))]
+
+    def known(self, tokens: Iterable[str]) -> set[int]:
+        """Return the numbers of those tokens that the vocabulary has."""
+        numbers = (self.tokenizer.token_to_id(token) for token in tokens)
+        return {number for number in numbers if number is not None}
 
     def _words(self, text: str) -> list[str]:
         normal = self.tokenizer.normalizer.normalize_str(text)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
+from scipy.sparse import csr_matrix, vstack  # type: ignore[import-untyped]
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,10 +19,8 @@ from gru_suite.transfer import TAKEN
 
 from .tokens import PADDING, UNKNOWN
 
-INVERSE_PENALTY = 10.0
-"""C of the logistic regression."""
-PRIOR_SHARE = 0.5
-"""Factor of another path's weights, chosen on a held-out part of SST-2's training sentences."""
+NUM_PARTS = 5
+"""Parts of the training texts, each judged by a fit on the others, to weigh a prior by."""
 
 # Any large odd numbers; products with token numbers stay far below 2^63.
 _LEFT, _RIGHT, _MODULUS = 2_654_435_761, 2_246_822_519, 2**31 - 1
@@ -43,15 +41,24 @@ class WidePath(nn.Module):
     weight_WK: Tensor
     bias_K: Tensor
 
-    def __init__(self, num_buckets: int, num_classes: int, char_ngrams: bool) -> None:
+    def __init__(
+        self,
+        num_buckets: int,
+        num_classes: int,
+        char_ngrams: bool,
+        inverse_penalty: float = 10.0,
+    ) -> None:
         """Build a path that says nothing yet.
 
         Args:
             num_buckets: weights that words and pairs share, and as many for n-grams.
             num_classes: K.
             char_ngrams: whether tokens have character n-grams.
+            inverse_penalty: C of the logistic regression, above 0: the smaller, the less a text
+                counts.
         """
         super().__init__()
+        self.inverse_penalty = inverse_penalty
         self.num_buckets = num_buckets
         # The last bucket is that of features that do not count.
         self.nowhere = (1 + char_ngrams) * num_buckets
@@ -186,8 +193,9 @@ class WidePath(nn.Module):
     def fit(self, batches: Iterable[SequenceBatch]) -> None:
         """Learn from the batches of the training texts.
 
-        What a prior says of a text is added afterwards: a factor learned with the rest would be too
-        small, since the rest knows the training texts by heart.
+        What a prior says of a text is added afterwards, each by a factor (stacked regression,
+        Breiman 1996, doi 10.1007/BF00117832): fitted with the rest, which knows the training texts
+        by heart, its factor would be too small.
         """
         known = [(batch.x, batch.labels_B) for batch in batches]
         labels_N = torch.cat([labels_B for _, labels_B in known]).numpy()
@@ -203,36 +211,55 @@ class WidePath(nn.Module):
             return
         idf = np.log((1 + len(labels_N)) / (1 + counts_W[used])) + 1
         self.idf_W[used] = torch.from_numpy(idf).float()
-        features_NW = self._matrix(x for x, _ in known)
-        weight_KM, bias_K = _logistic(features_NW[:, used], labels_N, len(self.bias_K))
+        features_NM = self._matrix(x for x, _ in known)[:, used]
+        options = (len(self.bias_K), self.inverse_penalty)
+        weight_KM, bias_K = _logistic(features_NM, labels_N, *options)
         self.weight_WK[used] = torch.from_numpy(weight_KM.T).float()
         self.bias_K.copy_(torch.from_numpy(bias_K))
         if self._prior is not None:
-            self._add(self._prior, [x for x, _ in known])
+            left_out_NK = _left_out(features_NM, labels_N, *options)
+            self._add(self._prior, [x for x, _ in known], left_out_NK, torch.from_numpy(labels_N))
 
-    def _add(self, prior: Mapping[str, Tensor], texts: Sequence[Tensor]) -> None:
-        """Add what a prior says, centred on the training texts, whose answers differ in mean."""
+    def _add(
+        self,
+        prior: Mapping[str, Tensor],
+        texts: Sequence[Tensor],
+        left_out_NK: NDArray[np.float64] | None,
+        labels_N: Tensor,
+    ) -> None:
+        """Add what a prior says.
+
+        Args:
+            prior: its tensors.
+            texts: the training texts.
+            left_out_NK: what this path would say of each, had it not seen it; None where it is not
+                known, and then both weigh as they are.
+            labels_N: class numbers.
+        """
         # A feature that no training text has counts as it did for the prior.
         self.idf_W.copy_(self.idf_W.where(self.idf_W > 0, prior["idf_W"]))
-        weight_WK = PRIOR_SHARE * prior["weight_WK"]
-        said_NK = self._matrix(texts) @ weight_WK.numpy()
-        self.weight_WK += weight_WK
-        self.bias_K -= torch.from_numpy(np.median(said_NK, axis=0)).float()
+        said_NK = self._matrix(texts) @ prior["weight_WK"].numpy()
+        # Texts of another kind have other answers in the mean: the prior's bias is of no use.
+        own, others = 1.0, 1.0
+        shift_K = -torch.from_numpy(np.median(said_NK, axis=0))
+        if left_out_NK is not None:
+            said = torch.stack([torch.from_numpy(left_out_NK), torch.from_numpy(said_NK)])
+            (own, others), shift_K = _weigh(said.double(), labels_N)
+        self.weight_WK.mul_(own).add_(prior["weight_WK"], alpha=others)
+        self.bias_K.mul_(own).add_(shift_K)
 
     def _matrix(self, tokens: Iterable[Tensor]) -> csr_matrix:
         """Return the features of texts, shape (N, W)."""
-        rows, columns, values = [], [], []
-        num_texts = 0
+        parts = []
         for part in tokens:
             index_BM, value_BM = self.features(part)
             row_B, place_B = value_BM.nonzero(as_tuple=True)
-            rows.append(num_texts + row_B)
-            columns.append(index_BM[row_B, place_B])
-            values.append(value_BM[row_B, place_B])
-            num_texts += len(part)
-        data, row, column = (torch.cat(part).numpy() for part in (values, rows, columns))
-        # Values of one text in one bucket are added.
-        return csr_matrix((data, (row, column)), (num_texts, len(self.idf_W)))
+            cells = (row_B.numpy(), index_BM[row_B, place_B].numpy())
+            # Values of one text in one bucket are added. Batch by batch, since the places of a
+            # large data set would fill the memory.
+            shape = (len(part), len(self.idf_W))
+            parts.append(csr_matrix((value_BM[row_B, place_B].numpy(), cells), shape))
+        return vstack(parts, format="csr")
 
     def _buckets(self, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the buckets of words and pairs, and of n-grams where there are any."""
@@ -274,7 +301,7 @@ def _multiplicity(index_BM: Tensor) -> Tensor:
 
 
 def _logistic(
-    features_NM: csr_matrix, labels_N: NDArray[np.int64], num_classes: int
+    features_NM: csr_matrix, labels_N: NDArray[np.int64], num_classes: int, inverse_penalty: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return weights, shape (K, M), and biases, shape (K,)."""
     # Slow to import, and needed by trainings only.
@@ -283,7 +310,7 @@ def _logistic(
 
     # As in the baseline: the dual solver is faster, but knows two classes only.
     options = {"solver": "liblinear", "dual": True} if num_classes == 2 else {}
-    model = LogisticRegression(C=INVERSE_PENALTY, max_iter=300, random_state=0, **options)
+    model = LogisticRegression(C=inverse_penalty, max_iter=300, random_state=0, **options)
     with warnings.catch_warnings():
         # By then no answer changes any more.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -295,3 +322,41 @@ def _logistic(
     weights_KM, biases_K = np.zeros((num_classes, weight_KM.shape[1])), np.full(num_classes, -1e3)
     weights_KM[model.classes_], biases_K[model.classes_] = weight_KM, bias_K
     return weights_KM, biases_K
+
+
+def _left_out(
+    features_NM: csr_matrix, labels_N: NDArray[np.int64], num_classes: int, inverse_penalty: float
+) -> NDArray[np.float64] | None:
+    """Return each text's logits by a fit without it, (N, K); None where a class has few texts."""
+    from sklearn.model_selection import StratifiedKFold  # type: ignore[import-untyped]
+
+    if np.bincount(labels_N, minlength=num_classes).min() < NUM_PARTS:
+        return None
+    logits_NK = np.empty((len(labels_N), num_classes))
+    parts = StratifiedKFold(NUM_PARTS, shuffle=True, random_state=0)
+    for seen, unseen in parts.split(labels_N, labels_N):
+        weight_KM, bias_K = _logistic(
+            features_NM[seen], labels_N[seen], num_classes, inverse_penalty
+        )
+        logits_NK[unseen] = features_NM[unseen] @ weight_KM.T + bias_K
+    return logits_NK
+
+
+def _weigh(logits_2NK: Tensor, labels_N: Tensor) -> tuple[list[float], Tensor]:
+    """Return the factors of two answers and the bias, (K,), that fit the labels best together."""
+    factors_2 = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    bias_K = torch.zeros(logits_2NK.size(2), dtype=torch.float64, requires_grad=True)
+    solver = torch.optim.LBFGS([factors_2, bias_K], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        solver.zero_grad()
+        logits_NK = torch.einsum("s,snk->nk", factors_2, logits_2NK) + bias_K
+        # Hardly felt, but answers without a fault would have factors without a bound.
+        held = (factors_2 - 1).square().sum() + bias_K.square().sum()
+        loss = F.cross_entropy(logits_NK, labels_N) + 1e-4 * held
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    with torch.enable_grad():
+        solver.step(closure)  # type: ignore[arg-type]
+    return factors_2.tolist(), bias_K.detach()

@@ -176,6 +176,7 @@ def test_task_without_linear_path() -> None:
     ("options", "message"),
     [
         ({"wide_share": 1.0}, r"task\.wide_share=1\.0"),
+        ({"wide_inverse_penalty": 0.0}, r"task\.wide_inverse_penalty=0\.0"),
         ({"token_dropout": 1.0}, r"task\.token_dropout=1\.0"),
         ({"embedding_dropout": -0.1}, r"task\.embedding_dropout=-0\.1"),
         ({"head_dropout": 2}, r"task\.head_dropout=2"),

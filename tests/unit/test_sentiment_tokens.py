@@ -45,6 +45,11 @@ def test_raw_and_tokenized_texts_give_the_same_tokens() -> None:
         tokenizer, "The film isn\u2019t good."
     )
     assert words(tokenizer, "good<br />film") == ["good", "film"]
+    signs = train_tokenizer(['a well made " film ( good )'], min_count=1)
+    raw = "\u201ca well-made\u201d (film)"
+    for treebank in ("`` a well made '' -LRB- film -RRB-", "`` a well made '' lrb film rrb"):
+        assert words(signs, treebank) == words(signs, raw) == words(signs, '"a well made" (film)')
+    assert "[UNK]" not in words(signs, raw)
     assert words(tokenizer, "can't") == ["ca", "n't"]
     assert words(tokenizer, "awful !") == ["[UNK]", "!"]
 

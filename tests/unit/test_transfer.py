@@ -17,6 +17,7 @@ from gru_suite.task import SequenceTask
 from gru_suite.tasks.sentiment.data import TextDataModule
 from gru_suite.tasks.sentiment.task import SentimentTask
 from gru_suite.tasks.sentiment.tokens import train_tokenizer
+from gru_suite.tasks.sentiment.wide import WidePath
 from gru_suite.transfer import FreezeBackbone, start_from
 
 QUIET: dict[str, Any] = {
@@ -138,6 +139,31 @@ def test_the_linear_path_learns_from_what_another_one_says(tmp_path: Path) -> No
     assert scores[1] < -0.1
 
 
+def test_the_linear_path_weighs_what_another_one_says() -> None:
+    random = np.random.default_rng(0)
+    words = [f"word{number}" for number in range(40)]
+    texts = [" ".join(random.choice(words, 3)) for _ in range(400)]
+    sequences = sentiment(text_schema(texts=texts), 1).codec.encode(texts)
+    # The first half of the words is good.
+    labels = [sum(int(word[4:]) < 20 for word in text.split()) // 2 for text in texts]
+    batch = collate(list(zip(sequences[:100], labels[:100], strict=True)))
+    shares = []
+    for told in (labels[100:], random.permutation(labels[100:]).tolist()):
+        other = WidePath(1024, 2, char_ngrams=True)
+        other.fit([collate(list(zip(sequences[100:], told, strict=True)))])
+        prior = other.state_dict()
+        path = WidePath(1024, 2, char_ngrams=True)
+        path.fit([batch])
+        own_WK = path.weight_WK.clone()
+        path.take_prior({f"wide.{name}": value for name, value in prior.items()}, "wide.")
+        path.fit([batch])
+        parts = torch.stack([own_WK[:, 1], prior["weight_WK"][:, 1]], 1)
+        factors = torch.linalg.lstsq(parts, path.weight_WK[:, 1:]).solution.flatten()
+        torch.testing.assert_close(parts @ factors, path.weight_WK[:, 1], atol=1e-4, rtol=1e-4)
+        shares.append(float(factors[1] / factors.sum()))
+    assert shares[0] > 0.6 > 0.2 > abs(shares[1])
+
+
 def test_a_vocabulary_comes_from_a_checkpoint_and_training_texts_in_pieces(tmp_path: Path) -> None:
     path = save(sentiment(text_schema(), 1), tmp_path / "text.ckpt")
     lines = [f"a good film {'very ' * 9}good,pos", "a dull film,neg", *["great,pos", "bad,neg"] * 9]
@@ -156,6 +182,28 @@ def test_a_vocabulary_comes_from_a_checkpoint_and_training_texts_in_pieces(tmp_p
     other = save(make_task(), tmp_path / "numbers.ckpt")
     with pytest.raises(UserError, match="the checkpoint of a task on texts is needed"):
         TextDataModule(**options, vocabulary_from=str(other)).setup("fit")
+
+
+def test_pieces_end_with_sentences(tmp_path: Path) -> None:
+    lines = ["a good film ! and not dull . great ... very good,pos", "bad,neg", "dull film .,neg"]
+    (tmp_path / "texts.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
+    path = str(tmp_path / "texts.csv")
+    for char_ngrams in (None, [3, 4]):
+        data = TextDataModule(
+            path=path,
+            split=[1.0, 0.0, 0.0],
+            char_ngrams=char_ngrams,
+            piece_tokens=4,
+            piece_sentences=True,
+        )
+        data.prepare_data()
+        with pytest.raises(UserError, match="val part is empty"):
+            data.setup("fit")
+        train = data.datasets["train"]
+        # The third piece ends with the last sign of "...": before it there are too few tokens.
+        assert sorted(train.lengths) == [1, 2, 3, 4, 4, 4]
+    with pytest.raises(UserError, match=r"data\.piece_sentences needs data\.piece_tokens"):
+        TextDataModule(path=path, piece_sentences=True)
 
 
 class Watch(Callback):
