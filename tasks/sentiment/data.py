@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch.utils.data import DataLoader
 
 from gru_suite.data import (
@@ -14,16 +13,18 @@ from gru_suite.data import (
     bucket_loader,
     spread_by_length,
 )
-from gru_suite.errors import UserError, nearest
+from gru_suite.errors import UserError
 
+from .described import summary_of
 from .layouts import Parts, read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
 from .ngrams import check_ngrams
+from .options import check_choice, check_count, check_pieces
 from .pieces import SENTENCE_ENDS, cut_pieces
 from .samples import load_movie_reviews
-from .splits import PARTS, class_numbers, complete_parts, count_overlap, drop_unusable, order_labels
+from .splits import PARTS, class_numbers, complete_parts, drop_unusable, order_labels
 from .tables import Column, read_labelled_table
 from .texts import Texts, check_encoding
-from .tokens import PADDING, TRUNCATIONS, TextCodec, train_tokenizer, unknown_share
+from .tokens import PADDING, TRUNCATIONS, TextCodec, train_tokenizer
 from .vocabulary import read_vocabulary
 
 SOURCES = ("table", "folders", "sst2", "sst5", "trec", "tweeteval", "movie_reviews")
@@ -112,16 +113,13 @@ class TextDataModule(SequenceDataModule):
             UserError: an option has an impossible value.
         """
         super().__init__()
-        _check_choice("source", source, SOURCES)
-        _check_choice("truncation", truncation, TRUNCATIONS)
+        check_choice("source", source, SOURCES)
+        check_choice("truncation", truncation, TRUNCATIONS)
         counts = {"vocabulary_size": vocabulary_size, "min_count": min_count}
         for name, value in (counts | {"max_tokens": max_tokens, "batch_size": batch_size}).items():
-            _check_count(name, value, 3 if name == "vocabulary_size" else 1)
-        _check_count("num_workers", num_workers, 0)
-        if piece_tokens is not None:
-            _check_count("piece_tokens", piece_tokens, 1)
-        elif piece_sentences:
-            raise UserError("data.piece_sentences needs data.piece_tokens, the least of a piece")
+            check_count(name, value, 3 if name == "vocabulary_size" else 1)
+        check_count("num_workers", num_workers, 0)
+        check_pieces(piece_tokens, piece_sentences)
         check_encoding(encoding)
         self.source, self.subset, self.encoding = source, subset, encoding
         self.paths = {"train": train_path, "val": val_path, "test": test_path}
@@ -292,34 +290,4 @@ class TextDataModule(SequenceDataModule):
 
     def summary(self) -> list[str]:
         """Say what was read, how it was split, how long texts are, and what was left out."""
-        schema, train = self.schema(), self.datasets["train"]
-        sizes = ", ".join(f"{part} {len(self.datasets[part]):,}" for part in PARTS)
-        lines = [f"{self.name}: {sizes} texts, {len(schema['labels'])} labels ({_listed(schema)})"]
-        if len(train):
-            lengths_N = np.asarray(train.lengths)
-            lines.append(
-                f"tokens: {schema['vocabulary_size']:,} in the vocabulary, "
-                f"{unknown_share(train.sequences):.1%} of the training tokens unknown; "
-                f"{np.median(lengths_N):.0f} in the median text, {lengths_N.max()} at most"
-            )
-        for part in PARTS:
-            lines.extend(self.parts[part].notes)
-        for part in PARTS[1:]:
-            if copies := count_overlap(self.parts[part], self.parts["train"]):
-                lines.append(f"{copies} of the {part} texts are training texts too")
-        return lines
-
-
-def _listed(schema: dict[str, Any], limit: int = 6) -> str:
-    labels = schema["labels"]
-    return ", ".join(labels[:limit]) + (", ..." if len(labels) > limit else "")
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise UserError(f"data.{name}={value}: no such choice{nearest(str(value), choices)}")
-
-
-def _check_count(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UserError(f"data.{name}={value}: a whole number of at least {least} is needed")
+        return summary_of(self.name, self.schema(), self.parts, self.datasets)

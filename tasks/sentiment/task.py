@@ -21,6 +21,7 @@ from gru_suite.transfer import copy_fitting
 
 from .encoder import TokenEncoder
 from .importance import TokenImportance, explain, write_page
+from .options import check_positive, check_shares, check_sizes
 from .stream import SentimentModule, SentimentStream
 from .tables import text_cells
 from .texts import TABLE_SUFFIXES, read_lines, read_table
@@ -95,14 +96,11 @@ class SentimentTask(ClassificationTask):
         Raises:
             UserError: an option has a value that cannot work.
         """
-        _check_sizes(embedding_size=embedding_size, wide_buckets=wide_buckets)
-        _check_shares(
+        check_sizes(embedding_size=embedding_size, wide_buckets=wide_buckets)
+        check_shares(
             token_dropout=token_dropout, embedding_dropout=embedding_dropout, wide_share=wide_share
         )
-        if not wide_inverse_penalty > 0:
-            raise UserError(
-                f"task.wide_inverse_penalty={wide_inverse_penalty}: needs a number above 0"
-            )
+        check_positive(wide_inverse_penalty=wide_inverse_penalty)
         super().__init__(
             backbone,
             embedding_size,
@@ -292,15 +290,3 @@ class SentimentTask(ClassificationTask):
             frame, _ = read_table(path, encoding, header=isinstance(column, str))
             return text_cells(frame, column, path.name)
         return read_lines(path, encoding)[0]
-
-
-def _check_sizes(**sizes: int) -> None:
-    for key, size in sizes.items():
-        if type(size) is not int or size < 1:
-            raise UserError(f"task.{key}={size}: needs a whole number from 1")
-
-
-def _check_shares(**shares: float) -> None:
-    for key, share in shares.items():
-        if not 0 <= share < 1:
-            raise UserError(f"task.{key}={share}: needs a number from 0 to below 1")

@@ -4,7 +4,6 @@ Shapes: B batch, T tokens (right-padded), P numbers of a token, M features of a 
     W buckets, K classes.
 """
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -18,9 +17,7 @@ from gru_suite.data import SequenceBatch
 from gru_suite.transfer import TAKEN
 
 from .tokens import PADDING, UNKNOWN
-
-NUM_PARTS = 5
-"""Parts of the training texts, each judged by a fit on the others, to weigh a prior by."""
+from .wide_fit import left_out, logistic, weigh
 
 # Any large odd numbers; products with token numbers stay far below 2^63.
 _LEFT, _RIGHT, _MODULUS = 2_654_435_761, 2_246_822_519, 2**31 - 1
@@ -213,11 +210,11 @@ class WidePath(nn.Module):
         self.idf_W[used] = torch.from_numpy(idf).float()
         features_NM = self._matrix(x for x, _ in known)[:, used]
         options = (len(self.bias_K), self.inverse_penalty)
-        weight_KM, bias_K = _logistic(features_NM, labels_N, *options)
+        weight_KM, bias_K = logistic(features_NM, labels_N, *options)
         self.weight_WK[used] = torch.from_numpy(weight_KM.T).float()
         self.bias_K.copy_(torch.from_numpy(bias_K))
         if self._prior is not None:
-            left_out_NK = _left_out(features_NM, labels_N, *options)
+            left_out_NK = left_out(features_NM, labels_N, *options)
             self._add(self._prior, [x for x, _ in known], left_out_NK, torch.from_numpy(labels_N))
 
     def _add(
@@ -244,7 +241,7 @@ class WidePath(nn.Module):
         shift_K = -torch.from_numpy(np.median(said_NK, axis=0))
         if left_out_NK is not None:
             said = torch.stack([torch.from_numpy(left_out_NK), torch.from_numpy(said_NK)])
-            (own, others), shift_K = _weigh(said.double(), labels_N)
+            (own, others), shift_K = weigh(said.double(), labels_N)
         self.weight_WK.mul_(own).add_(prior["weight_WK"], alpha=others)
         self.bias_K.mul_(own).add_(shift_K)
 
@@ -298,65 +295,3 @@ def _multiplicity(index_BM: Tensor) -> Tensor:
     ones_BM = torch.ones_like(sorted_BM)
     count_BM = torch.zeros_like(sorted_BM).scatter_add_(1, feature_BM, ones_BM)
     return torch.empty_like(sorted_BM).scatter_(1, order_BM, count_BM.gather(1, feature_BM))
-
-
-def _logistic(
-    features_NM: csr_matrix, labels_N: NDArray[np.int64], num_classes: int, inverse_penalty: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return weights, shape (K, M), and biases, shape (K,)."""
-    # Slow to import, and needed by trainings only.
-    from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
-    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
-
-    # As in the baseline: the dual solver is faster, but knows two classes only.
-    options = {"solver": "liblinear", "dual": True} if num_classes == 2 else {}
-    model = LogisticRegression(C=inverse_penalty, max_iter=300, random_state=0, **options)
-    with warnings.catch_warnings():
-        # By then no answer changes any more.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(features_NM, labels_N)
-    weight_KM, bias_K = model.coef_, model.intercept_
-    if len(weight_KM) == 1:
-        weight_KM, bias_K = (np.concatenate([-x, x]) / 2 for x in (weight_KM, bias_K))
-    # A class may lack in a small training part.
-    weights_KM, biases_K = np.zeros((num_classes, weight_KM.shape[1])), np.full(num_classes, -1e3)
-    weights_KM[model.classes_], biases_K[model.classes_] = weight_KM, bias_K
-    return weights_KM, biases_K
-
-
-def _left_out(
-    features_NM: csr_matrix, labels_N: NDArray[np.int64], num_classes: int, inverse_penalty: float
-) -> NDArray[np.float64] | None:
-    """Return each text's logits by a fit without it, (N, K); None where a class has few texts."""
-    from sklearn.model_selection import StratifiedKFold  # type: ignore[import-untyped]
-
-    if np.bincount(labels_N, minlength=num_classes).min() < NUM_PARTS:
-        return None
-    logits_NK = np.empty((len(labels_N), num_classes))
-    parts = StratifiedKFold(NUM_PARTS, shuffle=True, random_state=0)
-    for seen, unseen in parts.split(labels_N, labels_N):
-        weight_KM, bias_K = _logistic(
-            features_NM[seen], labels_N[seen], num_classes, inverse_penalty
-        )
-        logits_NK[unseen] = features_NM[unseen] @ weight_KM.T + bias_K
-    return logits_NK
-
-
-def _weigh(logits_2NK: Tensor, labels_N: Tensor) -> tuple[list[float], Tensor]:
-    """Return the factors of two answers and the bias, (K,), that fit the labels best together."""
-    factors_2 = torch.ones(2, dtype=torch.float64, requires_grad=True)
-    bias_K = torch.zeros(logits_2NK.size(2), dtype=torch.float64, requires_grad=True)
-    solver = torch.optim.LBFGS([factors_2, bias_K], max_iter=200, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        solver.zero_grad()
-        logits_NK = torch.einsum("s,snk->nk", factors_2, logits_2NK) + bias_K
-        # Hardly felt, but answers without a fault would have factors without a bound.
-        held = (factors_2 - 1).square().sum() + bias_K.square().sum()
-        loss = F.cross_entropy(logits_NK, labels_N) + 1e-4 * held
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    with torch.enable_grad():
-        solver.step(closure)  # type: ignore[arg-type]
-    return factors_2.tolist(), bias_K.detach()
