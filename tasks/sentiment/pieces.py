@@ -11,8 +11,8 @@ from torch import Tensor
 from .ngrams import PieceSequences
 from .tokens import own_numbers
 
-SENTENCE_ENDS = (".", "!", "?", "\u2026", "\u3002", "\uff01", "\uff1f")
-"""Tokens that end a sentence, where a language writes any."""
+SENTENCE_ENDS = (".", "!", "?", "\u3002")
+"""Tokens that end a sentence, as the tokenizer writes them."""
 
 
 def cut_pieces(
