@@ -19,7 +19,7 @@ type:
 	$(BIN)mypy gru_suite tasks
 
 test:
-	$(BIN)pytest
+	$(BIN)pytest -n 2
 
 test-all:
 	$(BIN)pytest -m "slow or not slow"

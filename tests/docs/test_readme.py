@@ -34,7 +34,7 @@ def test_the_readme_has_two_commands_of_one_line_each() -> None:
     assert len(setups) == 2
     assert all(len(text.splitlines()) == 1 for text in setups)
     assert setups[0].endswith("gru-suite")
-    assert setups[1].endswith("pytest")
+    assert setups[1].endswith("pytest -n 2")
 
 
 @pytest.mark.slow
