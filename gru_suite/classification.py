@@ -23,6 +23,7 @@ from gru_suite.classification_stream import ClassificationModule, Classification
 from gru_suite.data import SequenceBatch
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
+from gru_suite.options import check_share
 from gru_suite.pooling import POOLINGS, Pooling
 from gru_suite.predictions import Prediction, Predictions
 from gru_suite.streaming import StreamEncoder, StreamModule
@@ -87,8 +88,8 @@ class ClassificationTask(SequenceTask):
             UserError: an option has a value that cannot work.
         """
         super().__init__(backbone, input_size, schema, optimizer, scheduler)
-        _check_share("task.head_dropout", head_dropout)
-        _check_share("task.label_smoothing", label_smoothing)
+        check_share("task.head_dropout", head_dropout)
+        check_share("task.label_smoothing", label_smoothing)
         self.labels: list[str] = list(schema["labels"])
         bidirectional = bool(backbone.get("bidirectional"))
         kinds = pooling.split("+")
@@ -252,8 +253,3 @@ class ClassificationTask(SequenceTask):
             with atomic_path(folder / name) as temporary:
                 table.to_csv(temporary, index=False)
         return [picture, *(folder / name for name in tables)]
-
-
-def _check_share(key: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise UserError(f"{key}={value!r}: needs a number from 0 to below 1")

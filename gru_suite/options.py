@@ -1,7 +1,10 @@
-"""Groups of options that come as a dict from YAML or a checkpoint."""
+"""Options that come from YAML or a checkpoint: groups of them, and checks of single values.
+
+Every check answers with the key, what was found and what is needed.
+"""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from gru_suite.errors import UserError, nearest
@@ -32,3 +35,27 @@ def check_number(name: str, value: Any, low: float, high: float) -> None:
     """Refuse what is no number from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise UserError(f"{name}={value!r}: needs a number from {low:g} to {high:g}")
+
+
+def check_share(key: str, value: Any) -> None:
+    """Refuse what is no number from 0 to below 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise UserError(f"{key}={value!r}: needs a number from 0 to below 1")
+
+
+def check_positive(key: str, value: Any) -> None:
+    """Refuse what is no number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise UserError(f"{key}={value!r}: needs a number above 0")
+
+
+def check_count(key: str, value: Any, least: int) -> None:
+    """Refuse what is no whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UserError(f"{key}={value}: a whole number of at least {least} is needed")
+
+
+def check_choice(key: str, value: str, choices: Iterable[str]) -> None:
+    """Refuse a value that is no choice, naming the nearest."""
+    if value not in choices:
+        raise UserError(f"{key}={value}: no such choice{nearest(str(value), choices)}")

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from gru_suite.data import SequenceDataModule
 from gru_suite.errors import UserError
+from gru_suite.options import check_count
 
 from .frequency import infer_season_length, parse_frequency
 from .grid import Grid, align
@@ -102,8 +103,8 @@ class ForecastingDataModule(SequenceDataModule):
         counts |= {} if schema else {"lookback": lookback, "horizon": horizon}
         counts |= {} if season_length is None else {"season_length": season_length}
         for name, value in counts.items():
-            _check_count(name, value, 1)
-        _check_count("num_workers", num_workers, 0)
+            check_count(f"data.{name}", value, 1)
+        check_count("data.num_workers", num_workers, 0)
         self.lookback = int(schema["lookback"]) if schema else lookback
         self.horizon = int(schema["horizon"]) if schema else horizon
         self.source, self.path, self.split = source, path, split
@@ -285,8 +286,3 @@ class ForecastingDataModule(SequenceDataModule):
         if short:
             lines.append(f"series shorter than {need} steps, in no test window: {short}")
         return lines
-
-
-def _check_count(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UserError(f"data.{name}={value}: a whole number of at least {least} is needed")

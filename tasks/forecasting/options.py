@@ -1,21 +1,15 @@
 """Checks of the task's options: each answers with the key, what was found and what is needed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from gru_suite.errors import UserError, nearest
+from gru_suite.errors import UserError
 
 CHANNELS = ("independent", "mixed")
 SKIPS = ("none", "trained", "ridge")
 # Steps of a segment where the data has no season.
 DEFAULT_STEPS = 8
-
-
-def check_choice(key: str, value: str, choices: Iterable[str]) -> None:
-    """Refuse a value that is no choice, naming the nearest."""
-    if value not in choices:
-        raise UserError(f"{key}={value}: no such choice{nearest(str(value), choices)}")
 
 
 def check_quantiles(quantiles: Sequence[float]) -> list[float]:

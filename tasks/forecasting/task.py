@@ -14,6 +14,7 @@ from torchmetrics import Metric
 
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
+from gru_suite.options import check_choice
 from gru_suite.streaming import StreamModule
 from gru_suite.task import SequenceTask, evaluating
 
@@ -23,7 +24,7 @@ from .forecasts import Forecasts
 from .losses import LOSSES, ForecastOutput, observed_loss
 from .metrics import ForecastMetrics
 from .model import Normalized, SegmentEncoder, WindowNormalizer
-from .options import CHANNELS, SKIPS, check_choice, check_quantiles, choose_segment_size
+from .options import CHANNELS, SKIPS, check_quantiles, choose_segment_size
 from .shown import plot_panels, plot_windows
 from .skip import LinearSkip
 from .stream import ForecastingStream
@@ -290,8 +291,7 @@ class ForecastingTask(SequenceTask):
         with atomic_path(target) as temporary:
             forecasts.to_frame().to_csv(temporary, index=False)
         picture = target.with_suffix(".png")
-        plot_panels(picture, forecasts.panels(), self.levels)
-        return [target, picture]
+        return [target, plot_panels(picture, forecasts.panels(), self.levels)]
 
     def write_plots(self, loader: DataLoader[Any], folder: Path) -> list[Path]:
         """Draw windows spread over the part: history, forecast, interval and truth."""

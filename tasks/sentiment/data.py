@@ -14,12 +14,12 @@ from gru_suite.data import (
     spread_by_length,
 )
 from gru_suite.errors import UserError
+from gru_suite.options import check_choice, check_count
 
 from .described import summary_of
 from .layouts import Parts, read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
 from .ngrams import check_ngrams
-from .options import check_choice, check_count, check_pieces
-from .pieces import SENTENCE_ENDS, cut_pieces
+from .pieces import SENTENCE_ENDS, check_pieces, cut_pieces
 from .samples import load_movie_reviews
 from .splits import PARTS, class_numbers, complete_parts, drop_unusable, order_labels
 from .tables import Column, read_labelled_table
@@ -113,12 +113,12 @@ class TextDataModule(SequenceDataModule):
             UserError: an option has an impossible value.
         """
         super().__init__()
-        check_choice("source", source, SOURCES)
-        check_choice("truncation", truncation, TRUNCATIONS)
+        check_choice("data.source", source, SOURCES)
+        check_choice("data.truncation", truncation, TRUNCATIONS)
         counts = {"vocabulary_size": vocabulary_size, "min_count": min_count}
         for name, value in (counts | {"max_tokens": max_tokens, "batch_size": batch_size}).items():
-            check_count(name, value, 3 if name == "vocabulary_size" else 1)
-        check_count("num_workers", num_workers, 0)
+            check_count(f"data.{name}", value, 3 if name == "vocabulary_size" else 1)
+        check_count("data.num_workers", num_workers, 0)
         check_pieces(piece_tokens, piece_sentences)
         check_encoding(encoding)
         self.source, self.subset, self.encoding = source, subset, encoding

@@ -8,11 +8,22 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
+from gru_suite.errors import UserError
+from gru_suite.options import check_count
+
 from .ngrams import PieceSequences
 from .tokens import own_numbers
 
 SENTENCE_ENDS = (".", "!", "?", "\u3002")
 """Tokens that end a sentence, as the tokenizer writes them."""
+
+
+def check_pieces(piece_tokens: int | None, piece_sentences: bool) -> None:
+    """Refuse pieces of no length, and sentences without the least that a piece has of them."""
+    if piece_tokens is not None:
+        check_count("data.piece_tokens", piece_tokens, 1)
+    elif piece_sentences:
+        raise UserError("data.piece_sentences needs data.piece_tokens, the least of a piece")
 
 
 def cut_pieces(

@@ -17,11 +17,11 @@ from gru_suite.classification import ClassificationTask, Predictions
 from gru_suite.data import SequenceBatch, SequenceDataset, bucket_loader
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
+from gru_suite.options import check_count, check_positive, check_share
 from gru_suite.transfer import copy_fitting
 
 from .encoder import TokenEncoder
 from .importance import TokenImportance, explain, write_page
-from .options import check_positive, check_shares, check_sizes
 from .stream import SentimentModule, SentimentStream
 from .tables import text_cells
 from .texts import TABLE_SUFFIXES, read_lines, read_table
@@ -96,11 +96,12 @@ class SentimentTask(ClassificationTask):
         Raises:
             UserError: an option has a value that cannot work.
         """
-        check_sizes(embedding_size=embedding_size, wide_buckets=wide_buckets)
-        check_shares(
-            token_dropout=token_dropout, embedding_dropout=embedding_dropout, wide_share=wide_share
-        )
-        check_positive(wide_inverse_penalty=wide_inverse_penalty)
+        check_count("task.embedding_size", embedding_size, 1)
+        check_count("task.wide_buckets", wide_buckets, 1)
+        check_share("task.token_dropout", token_dropout)
+        check_share("task.embedding_dropout", embedding_dropout)
+        check_share("task.wide_share", wide_share)
+        check_positive("task.wide_inverse_penalty", wide_inverse_penalty)
         super().__init__(
             backbone,
             embedding_size,
