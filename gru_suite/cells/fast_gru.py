@@ -109,24 +109,12 @@ _layer_backward = torch.library.custom_op(
 
 
 @_layer_backward.register_fake
-def _(
-    grad_hidden_NH: Tensor | None,
-    grad_last_BH: Tensor | None,
-    x_NF: Tensor,
-    state_BH: Tensor,
-    weight_ih_GF: Tensor,
-    weight_hh_GH: Tensor,
-    *rest: object,
-) -> tuple[Tensor, ...]:
-    shapes = [
-        x_NF.shape if rest[-1] else (0,),
-        state_BH.shape,
-        weight_ih_GF.shape,
-        weight_hh_GH.shape,
-        weight_ih_GF.shape[:1],
-        weight_ih_GF.shape[:1],
-    ]
-    return tuple(x_NF.new_empty(shape) for shape in shapes)
+def _(*inputs: Any) -> tuple[Tensor, ...]:
+    x_NF, state_BH, *weights = inputs[2:6]
+    needs_input = inputs[-1]
+    bias_shape = weights[0].shape[:1]
+    shapes = [state_BH.shape, *(weight.shape for weight in weights), bias_shape, bias_shape]
+    return tuple(x_NF.new_empty(shape) for shape in [x_NF.shape if needs_input else (0,), *shapes])
 
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]

@@ -52,8 +52,9 @@ def gradients(
     grad_bias = x_NF.new_zeros(native.row_blocks(B), 4 * H)
     # The columns of gate gradients: n's input part, r, z, n's recurrent part. So both the input's
     # three and the recurrence's three lie side by side.
-    weight_ih_nrz = torch.cat([weight_ih_GF[2 * H :], weight_ih_GF[: 2 * H]])
     grad_x_NF = x_NF.new_empty((N, F) if needs_input else 0)
+    if needs_input:
+        weight_ih_nrz = torch.cat([weight_ih_GF[2 * H :], weight_ih_GF[: 2 * H]])
     grad_ih_FG = x_NF.new_zeros(F, 3 * H)
     grad_hh_GH = x_NF.new_zeros(3 * H, H)
 
