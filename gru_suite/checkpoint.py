@@ -26,8 +26,8 @@ added leaves it, and is ignored by them.
 
 
 _READING = threading.Lock()
-# torch.save writes zip archives.
-_ARCHIVE_BEGIN = b"PK\x03\x04"
+# torch.save writes zip archives, and wrote pickles once.
+_ARCHIVE_BEGIN, _PICKLE_BEGIN = b"PK\x03\x04", b"\x80"
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> "SequenceTask":
@@ -64,11 +64,20 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         near = sorted(str(p) for p in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
         hint = f"; there is {', '.join(near[:3])}" if near else ""
+        if not path.parent.is_dir():
+            hint = f"; there is no folder {path.parent}"
         raise UserError(f"checkpoint {path}: no such file{hint}")
     if path.suffix == ".safetensors":
         from gru_suite.export.weights import read_weights
 
         return _checked(read_weights(path), path)
+    with path.open("rb") as file:
+        begin = file.read(len(_ARCHIVE_BEGIN))
+    if not _ARCHIVE_BEGIN.startswith(begin) and not begin.startswith(_PICKLE_BEGIN):
+        raise UserError(
+            f"checkpoint {path}: no checkpoint file (it begins with {begin!r}, a checkpoint with "
+            f"{_ARCHIVE_BEGIN!r})"
+        )
     try:
         # Filters of warnings belong to the process: threads that change them at once leave them so.
         with _READING, warnings.catch_warnings():
@@ -82,13 +91,6 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         ) from error
     except Exception as error:
         # Bytes that are no pickle at all make the reader stumble in any way.
-        with path.open("rb") as file:
-            begin = file.read(len(_ARCHIVE_BEGIN))
-        if not _ARCHIVE_BEGIN.startswith(begin):
-            raise UserError(
-                f"checkpoint {path}: no checkpoint file (it begins with {begin!r}, a checkpoint "
-                f"with {_ARCHIVE_BEGIN!r})"
-            ) from error
         raise UserError(
             f"checkpoint {path}: not a complete checkpoint file ({_first_line(error)}); it may "
             "have been cut off while it was written or copied"

@@ -168,17 +168,27 @@ def test_a_newer_minor_format_is_read(tmp_path: Path) -> None:
     assert isinstance(gru_suite.load(path), type(make_task()))
 
 
-@pytest.mark.parametrize("name", ["table.csv", "picture.png", "sound.wav", "w.safetensors"])
-def test_a_file_of_another_type_is_refused(tmp_path: Path, name: str) -> None:
-    contents = {
-        "table.csv": b"a,b\n1,2\n",
-        "picture.png": b"\x89PNG\r\n\x1a\n" + bytes(64),
-        "sound.wav": b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(32),
-        "w.safetensors": (8).to_bytes(8, "little") + b"{}      ",
-    }
-    (tmp_path / name).write_bytes(contents[name])
-    with pytest.raises(UserError, match=r"refused|no checkpoint|not made by|weights alone"):
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("table.csv", b"a,b\n1,2\n", "no checkpoint file"),
+        ("README.md", b"# A project\n", "no checkpoint file"),
+        ("picture.png", b"\x89PNG\r\n\x1a\n" + bytes(64), "no checkpoint file"),
+        ("sound.wav", b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(32), "no checkpoint file"),
+        ("w.safetensors", (8).to_bytes(8, "little") + b"{}      ", "weights alone"),
+    ],
+)
+def test_a_file_of_another_type_is_refused(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=said):
         gru_suite.load(tmp_path / name)
+
+
+def test_a_checkpoint_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no such file; there is no folder .*nowhere"):
+        gru_suite.load(tmp_path / "nowhere" / "best.ckpt")
 
 
 def test_threads_load_and_predict_at_once(tmp_path: Path) -> None:
