@@ -2,12 +2,12 @@
 
 from setuptools import Extension, setup
 
-NATIVE = "gru_suite/cells/native"
+NATIVE = "gru_suite/nn/cells/native"
 
 setup(
     ext_modules=[
         Extension(
-            "gru_suite.cells.native._gru_kernel",
+            "gru_suite.nn.cells.native._gru_kernel",
             [f"{NATIVE}/gru_kernel.c"],
             depends=[f"{NATIVE}/gru_kernel.h", f"{NATIVE}/gru_kernel_inner.h"],
             # Instruction sets are chosen at run time: nothing here names the machine's own.

@@ -6,8 +6,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gru_suite.checkpoint import load
-    from gru_suite.weights import load_backbone, save_backbone
+    from gru_suite.model.checkpoint import load
+    from gru_suite.nn.weights import load_backbone, save_backbone
 
     __version__: str
 
@@ -17,11 +17,11 @@ __all__ = ["__version__", "load", "load_backbone", "save_backbone"]
 def __getattr__(name: str) -> Any:
     # On demand, because torch takes seconds to import and most of the command line needs none.
     if name == "load":
-        from gru_suite.checkpoint import load
+        from gru_suite.model.checkpoint import load
 
         return load
     if name in ("load_backbone", "save_backbone"):
-        from gru_suite import weights
+        from gru_suite.nn import weights
 
         return getattr(weights, name)
     if name == "__version__":

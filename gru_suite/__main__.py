@@ -2,7 +2,7 @@
 
 import sys
 
-from gru_suite.cli import main
+from gru_suite.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

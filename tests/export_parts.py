@@ -9,12 +9,12 @@ from forecasting_parts import make_schema, make_task
 from stream_parts import speech_task
 from torch import Tensor, nn
 
-from gru_suite.classification import ClassificationTask
-from gru_suite.data import SequenceBatch
-from gru_suite.task import SequenceTask
+from gru_suite.model.batches import SequenceBatch
+from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
 from gru_suite.tasks.sentiment.task import SentimentTask
-from gru_suite.tasks.sentiment.tokens import train_tokenizer
 from gru_suite.tasks.video_action.task import VideoActionTask
+from gru_suite.training.classification_task import ClassificationTask
+from gru_suite.training.sequence_task import SequenceTask
 
 TEXTS = ["a good film", "a bad film", "not so good", "so bad that it is good again"]
 

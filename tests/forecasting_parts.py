@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
+from gru_suite.tasks.forecasting.batches.windows import ForecastBatch
 from gru_suite.tasks.forecasting.task import ForecastingTask
-from gru_suite.tasks.forecasting.windows import ForecastBatch
 
 
 def make_schema(**changes: Any) -> dict[str, Any]:

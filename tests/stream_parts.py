@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 
-from gru_suite.classification import ClassificationTask, Predictions
-from gru_suite.data import SequenceBatch, collate
+from gru_suite.model.batches import SequenceBatch, collate
+from gru_suite.model.predictions import Predictions
+from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
 from gru_suite.tasks.sentiment.task import SentimentTask
-from gru_suite.tasks.sentiment.tokens import train_tokenizer
 from gru_suite.tasks.speech_commands.task import SpeechCommandsTask
-from gru_suite.tasks.video_action.batches import VideoBatch
+from gru_suite.tasks.video_action.batches.video_dataset import VideoBatch
 from gru_suite.tasks.video_action.task import VideoActionTask
+from gru_suite.training.classification_task import ClassificationTask
 
 SPEECH_SCHEMA: dict[str, Any] = {
     "labels": ["low", "high", "_silence_"],

@@ -7,12 +7,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from gru_suite.checkpoint import load
-from gru_suite.data import SequenceDataModule
+from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError, nearest
-from gru_suite.report import check_same_task, finish_run, start_run
-from gru_suite.runtime import make_trainer, plain, prepare_process
-from gru_suite.task import SequenceTask
+from gru_suite.model.checkpoint import load
+from gru_suite.results.run_folder import check_same_task, finish_run, start_run
+from gru_suite.training.sequence_task import SequenceTask
+from gru_suite.training.trainer import make_trainer, plain, prepare_process
 
 
 def evaluate(cfg: DictConfig) -> None:

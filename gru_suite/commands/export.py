@@ -6,22 +6,22 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from gru_suite.checkpoint import load
 from gru_suite.commands.evaluate import data_for, fill_data, given_options
-from gru_suite.data import SequenceDataModule
+from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
-from gru_suite.export.formats import (
+from gru_suite.model.checkpoint import load
+from gru_suite.model.export.formats import (
     WEIGHTS,
     Written,
     check_request,
     export_graph,
     export_weights,
 )
-from gru_suite.export.int8 import export_int8
-from gru_suite.export.stream import StreamExport
-from gru_suite.report import start_run
-from gru_suite.runtime import plain, prepare_process
-from gru_suite.task import SequenceTask
+from gru_suite.model.export.stream import StreamExport
+from gru_suite.results.int8 import export_int8
+from gru_suite.results.run_folder import start_run
+from gru_suite.training.sequence_task import SequenceTask
+from gru_suite.training.trainer import plain, prepare_process
 
 
 def export(cfg: DictConfig) -> None:

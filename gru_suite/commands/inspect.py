@@ -33,8 +33,8 @@ def inspect(words: Sequence[str]) -> int:
         raise UserError(f"format={options['format']}: no such format{nearest('', FORMATS)}")
     if not options["checkpoint"]:
         raise UserError("checkpoint is needed; add checkpoint=...")
-    from gru_suite.card import read_facts, render
-    from gru_suite.results import plain_numbers
+    from gru_suite.results.model_card import read_facts, render
+    from gru_suite.results.table import plain_numbers
 
     facts = read_facts(options["checkpoint"])
     as_json = options["format"] == "json"

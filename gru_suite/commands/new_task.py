@@ -91,7 +91,7 @@ def _write_in_checkout(name: str) -> tuple[list[Path], list[str]]:
         _write_folder(module, {"task.py": _filled("task.py", name)})
     steps = [
         f"gru-suite task={name}",
-        f"python -c \"from gru_suite.testing import check_task; check_task('{name}')\"",
+        f"python -c \"from gru_suite.testing.contract import check_task; check_task('{name}')\"",
     ]
     return [module / "task.py", config], steps
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from gru_suite.checkpoint import load
+from gru_suite.devices import torch_device
 from gru_suite.errors import UserError
-from gru_suite.report import start_run
-from gru_suite.runtime import torch_device
-from gru_suite.task import SequenceTask
+from gru_suite.model.checkpoint import load
+from gru_suite.results.run_folder import start_run
+from gru_suite.training.sequence_task import SequenceTask
 
 
 def predict(cfg: DictConfig) -> None:

@@ -8,13 +8,14 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
-from gru_suite.card import write_card
-from gru_suite.data import SequenceDataModule
-from gru_suite.epochs import EpochLog
+from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
-from gru_suite.plots import plot_learning_curve
-from gru_suite.report import check_same_task, finish_run, run_facts, start_run
-from gru_suite.runtime import (
+from gru_suite.plots.figure import plot_learning_curve
+from gru_suite.results.model_card import write_card
+from gru_suite.results.run_folder import check_same_task, finish_run, run_facts, start_run
+from gru_suite.training.epoch_log import EpochLog
+from gru_suite.training.sequence_task import SequenceTask
+from gru_suite.training.trainer import (
     build_all,
     build_data,
     build_task,
@@ -22,8 +23,7 @@ from gru_suite.runtime import (
     plain,
     prepare_process,
 )
-from gru_suite.task import SequenceTask
-from gru_suite.transfer import FreezeBackbone, start_from
+from gru_suite.training.transfer import FreezeBackbone, start_from
 
 
 def train(cfg: DictConfig) -> float | None:

@@ -1,6 +1,6 @@
 """The contract that every task of GRU Suite keeps."""
 
-from gru_suite.testing import check_task
+from gru_suite.testing.contract import check_task
 
 
 def test_gesture_keeps_the_contract_with_a_gru() -> None:

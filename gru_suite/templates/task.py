@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from gru_suite.classification import ClassificationTask, Predictions
-from gru_suite.data import SequenceBatch, SequenceDataModule, SequenceDataset, bucket_loader
+from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
-from gru_suite.linear_baseline import logistic_scores, majority_scores
-from gru_suite.streaming import StepwiseEncoder, StreamEncoder
+from gru_suite.model.batches import SequenceBatch, SequenceDataset, bucket_loader
+from gru_suite.model.predictions import Predictions
+from gru_suite.model.streaming.stream import StepwiseEncoder, StreamEncoder
+from gru_suite.training.classification_task import ClassificationTask
+from gru_suite.training.linear_baselines import logistic_scores, majority_scores
 
 # Yours: the kinds that are told apart, and how many numbers a step has.
 LABELS = ("clockwise", "anticlockwise", "still")
@@ -52,7 +54,7 @@ class GestureTask(ClassificationTask):
     """Features -> backbone -> pooling -> a class for each sequence.
 
     ``ClassificationTask`` brings head, loss and metrics. A task that gives no classes derives from
-    ``gru_suite.task.SequenceTask`` and says its own.
+    ``gru_suite.training.sequence_task.SequenceTask`` and says its own.
     """
 
     # As in task=gesture and in the name of the YAML file.

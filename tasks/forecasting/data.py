@@ -12,20 +12,26 @@ from typing import Any
 import pandas as pd
 from torch.utils.data import DataLoader
 
-from gru_suite.data import SequenceDataModule
+from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
 from gru_suite.options import check_count
 
-from .frequency import infer_season_length, parse_frequency
-from .grid import Grid, align
-from .loading import EpochShuffle, make_loader
-from .panel import Panel, align_by_schema, build_panel, require_schema_columns, target_table
-from .raw import raw_tables
-from .schema import choose_columns, fit_schema
-from .sources import M4_ID, M4_VALUE, load_source
-from .splits import Borders, cut_parts
-from .table import source_of
-from .windows import ForecastBatch, WindowSet, make_windows, observed_ends
+from .batches.example_tables import raw_tables
+from .batches.loaders import EpochShuffle, make_loader
+from .batches.schema import choose_columns, fit_schema
+from .batches.series import (
+    Panel,
+    align_by_schema,
+    build_panel,
+    require_schema_columns,
+    target_table,
+)
+from .batches.splits import Borders, cut_parts
+from .batches.windows import ForecastBatch, WindowSet, make_windows, observed_ends
+from .reading.frequency import infer_season_length, parse_frequency
+from .reading.layouts import M4_ID, M4_VALUE, load_source
+from .reading.tables import source_of
+from .reading.time_grid import Grid, align
 
 PARTS = ("train", "val", "test")
 
@@ -247,7 +253,7 @@ class ForecastingDataModule(SequenceDataModule):
         ``scoring`` may name the ``quantiles`` to score, empty for points only. Without a training
         window there are no baselines.
         """
-        from .baselines import baseline_scores
+        from .training.baselines import baseline_scores
 
         if not len(self.windows["train"]):
             return {}

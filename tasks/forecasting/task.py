@@ -1,6 +1,6 @@
 """The forecasting task: the next values of one or many series, with quantiles.
 
-Shapes as in :mod:`gru_suite.tasks.forecasting.model`.
+Shapes as in :mod:`gru_suite.tasks.forecasting.network.layers`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,24 +14,24 @@ from torchmetrics import Metric
 
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
+from gru_suite.model.streaming.stream import StreamModule
 from gru_suite.options import check_choice
-from gru_suite.streaming import StreamModule
-from gru_suite.task import SequenceTask, evaluating
+from gru_suite.training.sequence_task import SequenceTask, evaluating
 
-from .decoders import DECODERS, Rows, Sizes, seen_by_backbone
-from .described import limits_of, usage_of
-from .forecasts import Forecasts
-from .losses import LOSSES, ForecastOutput, observed_loss
-from .metrics import ForecastMetrics
-from .model import Normalized, SegmentEncoder, WindowNormalizer
-from .options import CHANNELS, SKIPS, check_quantiles, choose_segment_size
-from .shown import plot_panels, plot_windows
-from .skip import LinearSkip
-from .stream import ForecastingStream
-from .windows import ForecastBatch, InferenceWindow, Table, WindowSet, inference_batch
+from .batches.windows import ForecastBatch, InferenceWindow, Table, WindowSet, inference_batch
+from .inference.forecasts import Forecasts
+from .inference.streaming import ForecastingStream
+from .network.decoders import DECODERS, Rows, Sizes, seen_by_backbone
+from .network.layers import Normalized, SegmentEncoder, WindowNormalizer
+from .network.linear_skip import LinearSkip
+from .network.options import CHANNELS, SKIPS, check_quantiles, choose_segment_size
+from .results.card_text import limits_of, usage_of
+from .results.window_plots import plot_panels, plot_windows
+from .training.losses import LOSSES, ForecastOutput, observed_loss
+from .training.metrics import ForecastMetrics
 
 if TYPE_CHECKING:
-    from gru_suite.export.module import ExportModule
+    from gru_suite.model.export.module import ExportModule
 
 
 class ForecastingTask(SequenceTask):
@@ -219,7 +219,7 @@ class ForecastingTask(SequenceTask):
 
     def export_module(self, example: Callable[[], Any] | None = None) -> "ExportModule":
         """Return quantiles in the targets' units as a function of windows."""
-        from .export import ForecastExport
+        from .inference.export import ForecastExport
 
         return ForecastExport(self)
 

@@ -7,25 +7,21 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from gru_suite.data import (
-    SequenceDataModule,
-    SequenceDataset,
-    bucket_loader,
-    spread_by_length,
-)
+from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
+from gru_suite.model.batches import SequenceDataset, bucket_loader, spread_by_length
 from gru_suite.options import check_choice, check_count
 
-from .described import summary_of
-from .layouts import Parts, read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
-from .ngrams import check_ngrams
-from .pieces import SENTENCE_ENDS, check_pieces, cut_pieces
-from .samples import load_movie_reviews
-from .splits import PARTS, class_numbers, complete_parts, drop_unusable, order_labels
-from .tables import Column, read_labelled_table
-from .texts import Texts, check_encoding
-from .tokens import PADDING, TRUNCATIONS, TextCodec, train_tokenizer
-from .vocabulary import read_vocabulary
+from .batches.char_ngrams import check_ngrams
+from .batches.text_chunks import SENTENCE_ENDS, check_pieces, cut_pieces
+from .batches.tokenizer import PADDING, TRUNCATIONS, TextCodec, train_tokenizer
+from .batches.vocabulary import read_vocabulary
+from .reading.layouts import Parts, read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
+from .reading.splits import PARTS, class_numbers, complete_parts, drop_unusable, order_labels
+from .reading.tables import Column, read_labelled_table
+from .reading.text_files import Texts, check_encoding
+from .results.data_summary import summary_of
+from .samples.movie_reviews import load_movie_reviews
 
 SOURCES = ("table", "folders", "sst2", "sst5", "trec", "tweeteval", "movie_reviews")
 
@@ -277,7 +273,7 @@ class TextDataModule(SequenceDataModule):
 
         The metrics have no options, so ``scoring`` changes nothing.
         """
-        from .baselines import baseline_scores
+        from .training.baselines import baseline_scores
 
         labels = self.schema()["labels"]
         numbers = {part: class_numbers(texts, labels) for part, texts in self.parts.items()}

@@ -13,25 +13,26 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gru_suite.classification import ClassificationTask, Predictions
-from gru_suite.data import SequenceBatch, SequenceDataset, bucket_loader
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
+from gru_suite.model.batches import SequenceBatch, SequenceDataset, bucket_loader
+from gru_suite.model.predictions import Predictions
 from gru_suite.options import check_count, check_positive, check_share
-from gru_suite.transfer import copy_fitting
+from gru_suite.training.classification_task import ClassificationTask
+from gru_suite.training.transfer import copy_fitting
 
-from .encoder import TokenEncoder
-from .importance import TokenImportance, explain, write_page
-from .stream import SentimentModule, SentimentStream
-from .tables import text_cells
-from .texts import TABLE_SUFFIXES, read_lines, read_table
-from .tokens import TextCodec
-from .vectors import copy_vectors
-from .vocabulary import VOCABULARY
-from .wide import WidePath
+from .batches.tokenizer import TextCodec
+from .batches.vocabulary import VOCABULARY
+from .inference.streaming import SentimentModule, SentimentStream
+from .network.hashed_linear import WidePath
+from .network.token_encoder import TokenEncoder
+from .network.word_vectors import copy_vectors
+from .reading.tables import text_cells
+from .reading.text_files import TABLE_SUFFIXES, read_lines, read_table
+from .results.token_attribution import TokenImportance, explain, write_page
 
 if TYPE_CHECKING:
-    from gru_suite.export.module import ExportModule
+    from gru_suite.model.export.module import ExportModule
 
 Raw = str | Path | pd.DataFrame | Sequence[str]
 PREDICT_BATCH = 64
@@ -182,7 +183,7 @@ class SentimentTask(ClassificationTask):
 
     def export_module(self, example: Callable[[], Any] | None = None) -> "ExportModule":
         """Return probabilities as a function of token numbers and lengths."""
-        from .export import sentiment_export
+        from .inference.export import sentiment_export
 
         return sentiment_export(self)
 

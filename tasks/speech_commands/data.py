@@ -14,22 +14,23 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from gru_suite.bad_files import name_bad
-from gru_suite.cache import cache_folder
-from gru_suite.data import SequenceDataModule, spread_by_length
+from gru_suite.data.cache import cache_folder
+from gru_suite.data.data_module import SequenceDataModule
+from gru_suite.data.splits import PARTS
+from gru_suite.data.unreadable_files import name_bad
 from gru_suite.errors import UserError, nearest
+from gru_suite.model.batches import spread_by_length
 from gru_suite.options import build, check_number
-from gru_suite.splits import PARTS
 
-from .augment import Augmentation, augment
-from .batches import AudioBatch, AudioDataset, audio_loader
-from .corpus import Corpus, list_folders, list_speech_commands, split_recordings
-from .download import archive, fetch
-from .labels import label_names
-from .noise import noise_bank
-from .parts import clips_by_part, usual_length
-from .reading import Reading, read_recordings
-from .samples import spoken_words, write_noise
+from .batches.audio_dataset import AudioBatch, AudioDataset, audio_loader
+from .batches.augmentation import Augmentation, augment
+from .batches.clips import clips_by_part, usual_length
+from .batches.noise import noise_bank
+from .reading.corpus import Corpus, list_folders, list_speech_commands, split_recordings
+from .reading.download import archive, fetch
+from .reading.labels import label_names
+from .reading.recordings import Reading, read_recordings
+from .samples.spoken_words import spoken_words, write_noise
 
 SOURCES = ("speech_commands", "folders", "spoken_words")
 SYNTHETIC = "synthetic speech (espeak-ng)"
@@ -234,7 +235,7 @@ class AudioDataModule(SequenceDataModule):
         self, stage: str = "test", scoring: Mapping[str, Any] | None = None
     ) -> Mapping[str, Mapping[str, float]]:
         """Return the majority class, and logistic regression on MFCC statistics."""
-        from .baselines import baseline_scores
+        from .training.baselines import baseline_scores
 
         loaders = {part: self._loader(part) for part in {"train", "val", stage}}
         return baseline_scores(loaders, self.schema(), stage)

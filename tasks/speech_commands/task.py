@@ -14,23 +14,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
-from gru_suite.classification import ClassificationTask, Predictions
-from gru_suite.data import SequenceBatch
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
+from gru_suite.model.batches import SequenceBatch
+from gru_suite.model.predictions import Predictions
 from gru_suite.options import build
+from gru_suite.training.classification_task import ClassificationTask
 
-from .encoder import OUTPUT_SIZE, ConvFrontEnd
-from .features import SpecAugment, SpectralFeatures
-from .inputs import check_duration, is_samples, read_input, read_inputs, to_batch, to_samples
-from .metrics import SpeechMetrics
-from .noise import mix_at_snr
-from .plots import plot_timeline
-from .stream import SpeechStream, SpeechStreamEncoder
-from .timeline import Detection, Timeline, detect
+from .batches.noise import mix_at_snr
+from .inference.inputs import (
+    check_duration,
+    is_samples,
+    read_input,
+    read_inputs,
+    to_batch,
+    to_samples,
+)
+from .inference.streaming import SpeechStream, SpeechStreamEncoder
+from .inference.timeline import Detection, Timeline, detect
+from .network.conv_front_end import OUTPUT_SIZE, ConvFrontEnd
+from .network.spectral_features import SpecAugment, SpectralFeatures
+from .results.timeline_plot import plot_timeline
+from .training.metrics import SpeechMetrics
 
 if TYPE_CHECKING:
-    from gru_suite.export.module import ExportModule
+    from gru_suite.model.export.module import ExportModule
 
 _BATCH_SIZE = 64
 # A file this many times as long as the usual training clip is searched instead of classified.
@@ -159,7 +167,7 @@ class SpeechCommandsTask(ClassificationTask):
 
     def export_module(self, example: Callable[[], Any] | None = None) -> "ExportModule":
         """Return probabilities as a function of samples and lengths."""
-        from .export import speech_export
+        from .inference.export import speech_export
 
         return speech_export(self)
 

@@ -1,1 +1,1 @@
-"""Spoken commands, and any other classification of recordings."""
+"""Action recognition in video clips."""

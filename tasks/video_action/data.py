@@ -10,16 +10,19 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from gru_suite.bad_files import name_bad
-from gru_suite.cache import cache_folder
-from gru_suite.data import SequenceDataModule, spread_by_length
+from gru_suite.data.cache import cache_folder
+from gru_suite.data.data_module import SequenceDataModule
+from gru_suite.data.splits import PARTS
+from gru_suite.data.unreadable_files import name_bad
 from gru_suite.errors import UserError, nearest
+from gru_suite.model.batches import spread_by_length
 from gru_suite.options import build, check_number
-from gru_suite.splits import PARTS
 
-from .augment import Augmentation, augment
-from .batches import VideoBatch, VideoDataset, video_loader
-from .corpus import (
+from .batches.augmentation import Augmentation, augment
+from .batches.clip_sampling import ClipSampling
+from .batches.frozen_features import frozen_features
+from .batches.video_dataset import VideoBatch, VideoDataset, video_loader
+from .reading.corpus import (
     Corpus,
     hold_out,
     list_folders,
@@ -28,10 +31,8 @@ from .corpus import (
     list_ucf101,
     split_folders,
 )
-from .features import frozen_features
-from .reading import Reading, read_videos
-from .samples import rendered_people
-from .sampling import ClipSampling
+from .reading.videos import Reading, read_videos
+from .samples.rendered_people import rendered_people
 
 SOURCES = ("ucf101", "hmdb51", "folders", "rendered_people")
 OFFICIAL_SPLITS = (1, 2, 3)
@@ -233,7 +234,7 @@ class VideoDataModule(SequenceDataModule):
         self, stage: str = "test", scoring: Mapping[str, Any] | None = None
     ) -> Mapping[str, Mapping[str, float]]:
         """Return the majority class, and logistic regression on what single frames show."""
-        from .baselines import baseline_scores
+        from .training.baselines import baseline_scores
 
         loaders = {part: self._loader(part) for part in {"train", "val", stage}}
         return baseline_scores(loaders, self.schema(), stage, scoring)

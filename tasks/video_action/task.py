@@ -14,20 +14,21 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
-from gru_suite.classification import ClassificationTask, Predictions
-from gru_suite.data import SequenceBatch
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
+from gru_suite.model.batches import SequenceBatch
+from gru_suite.model.predictions import Predictions
+from gru_suite.nn.pooling import Pooling
 from gru_suite.options import build
-from gru_suite.pooling import Pooling
+from gru_suite.training.classification_task import ClassificationTask
 
-from .augment import centre_crop
-from .encoders import FROM_CHECKPOINT, FrameEncoder
-from .metrics import MIN_CLASSES_FOR_TOP5, VideoMetrics, video_means
-from .stream import VideoStream, VideoStreamEncoder
+from .batches.augmentation import centre_crop
+from .inference.streaming import VideoStream, VideoStreamEncoder
+from .network.frame_encoder import FROM_CHECKPOINT, FrameEncoder
+from .training.metrics import MIN_CLASSES_FOR_TOP5, VideoMetrics, video_means
 
 if TYPE_CHECKING:
-    from gru_suite.export.module import ExportModule
+    from gru_suite.model.export.module import ExportModule
 
 _BATCH_SIZE = 8
 
@@ -159,7 +160,7 @@ class VideoActionTask(ClassificationTask):
 
     def export_module(self, example: Callable[[], Any] | None = None) -> "ExportModule":
         """Return probabilities as a function of frames and lengths."""
-        from .export import video_export
+        from .inference.export import video_export
 
         return video_export(self)
 
@@ -202,8 +203,8 @@ class VideoActionTask(ClassificationTask):
 
     def write_plots(self, loader: DataLoader[Any], folder: Path) -> list[Path]:
         """Write the confusion matrix and its tables, a contact sheet, and answers over time."""
-        from .plots import plot_contact_sheet, plot_posterior
-        from .shown import choose_posteriors, shown_clips
+        from .results.example_clips import choose_posteriors, shown_clips
+        from .results.plots import plot_contact_sheet, plot_posterior
 
         written = super().write_plots(loader, folder)
         clips = shown_clips(self, loader)
@@ -227,7 +228,7 @@ class VideoActionTask(ClassificationTask):
             UserError: a path does not exist, or a file holds no readable video. In a folder such a
                 file is left out with a warning.
         """
-        from .inputs import read_inputs
+        from .inference.inputs import read_inputs
 
         names, rows = [], []
         for name, clips in read_inputs(raw, self.schema):
@@ -263,7 +264,7 @@ class VideoActionTask(ClassificationTask):
             annotate: also write a copy of each video with the running prediction drawn in, beside
                 the table.
         """
-        from .inputs import annotate_all, predict_noting
+        from .inference.inputs import annotate_all, predict_noting
 
         predictions = predict_noting(self, source)
         with atomic_path(target) as temporary:

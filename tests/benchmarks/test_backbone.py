@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gru_suite.backbone import RecurrentBackbone
+from gru_suite.nn.backbone import RecurrentBackbone
 
 TORCH = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 WARMUP_ROUNDS = 2

@@ -13,7 +13,7 @@ from statistics import median
 
 import pytest
 
-from gru_suite.cells.native.library import OFF, VARIABLE, kernel
+from gru_suite.nn.cells.native.library import OFF, VARIABLE, kernel
 
 SIDES = {"kernel": ("gru", ""), "nn.GRU": ("gru", OFF), "nn.LSTM": ("lstm", "")}
 EPOCHS = 4

@@ -13,8 +13,8 @@ import pytest
 import torch
 from export_parts import forecasting, sentiment
 
-from gru_suite.export.module import ExportModule
-from gru_suite.export.onnx_file import open_onnx, write_onnx
+from gru_suite.model.export.module import ExportModule
+from gru_suite.model.export.onnx.file import open_onnx, write_onnx
 from gru_suite.tasks.speech_commands.task import SpeechCommandsTask
 from gru_suite.tasks.video_action.task import VideoActionTask
 

@@ -22,8 +22,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gru_suite.backbone import RecurrentBackbone
-from gru_suite.cells.native.library import kernel
+from gru_suite.nn.backbone import RecurrentBackbone
+from gru_suite.nn.cells.native.library import kernel
 
 # batch, steps, input, hidden, layers
 SHAPES = [
@@ -290,7 +290,7 @@ PEAK = """
 import json, sys
 from pathlib import Path
 import torch
-from gru_suite.backbone import RecurrentBackbone
+from gru_suite.nn.backbone import RecurrentBackbone
 torch.set_num_threads(1)
 torch.set_flush_denormal(True)
 (B, T, F, H, num_layers), ours = json.loads(sys.argv[1]), sys.argv[2] == "kernel"

@@ -15,8 +15,8 @@ import pytorch_lightning as pl
 
 import gru_suite
 from gru_suite.plugins import available_tasks
-from gru_suite.runtime import build_data, build_task
-from gru_suite.testing import compose_config
+from gru_suite.testing.contract import compose_config
+from gru_suite.training.trainer import build_data, build_task
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from gru_suite.task import SequenceTask
-from gru_suite.testing import build, compose_config
+from gru_suite.testing.contract import build, compose_config
+from gru_suite.training.sequence_task import SequenceTask
 
 STEPS, WARMUP_STEPS = 400, 30
 STEP_MS = 20

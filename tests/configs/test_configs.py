@@ -14,12 +14,12 @@ from hydra.core.singleton import Singleton
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from gru_suite.backbone import RecurrentBackbone
-from gru_suite.cli import VERBS
-from gru_suite.hydra_setup import prepare_hydra
-from gru_suite.optim import build_optimizer, build_scheduler
+from gru_suite.cli.main import VERBS
+from gru_suite.cli.search_path import prepare_hydra
+from gru_suite.nn.backbone import RecurrentBackbone
+from gru_suite.nn.weights import TRAINING_KEYS
 from gru_suite.plugins import own_package
-from gru_suite.weights import TRAINING_KEYS
+from gru_suite.training.optimizers import build_optimizer, build_scheduler
 
 CONF = own_package().conf
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))

@@ -11,11 +11,11 @@ import pytorch_lightning as pl
 import torch
 
 import gru_suite
-from gru_suite.backbone import CELLS
-from gru_suite.data import SequenceDataModule
+from gru_suite.data.data_module import SequenceDataModule
+from gru_suite.nn.cells.table import CELLS
 from gru_suite.plugins import available_tasks
-from gru_suite.runtime import build_data, build_task
-from gru_suite.testing import compose_config
+from gru_suite.testing.contract import compose_config
+from gru_suite.training.trainer import build_data, build_task
 
 TASKS = [task.name for task in available_tasks()]
 QUIET: dict[str, Any] = {

@@ -2,9 +2,9 @@
 
 import pytest
 
-from gru_suite.backbone import CELLS
+from gru_suite.nn.cells.table import CELLS
 from gru_suite.plugins import available_tasks
-from gru_suite.testing import check_task, not_plain
+from gru_suite.testing.contract import check_task, not_plain
 
 TASKS = [task.name for task in available_tasks()]
 # Sounds and videos take longest, and what differs between cells does not depend on the encoder.

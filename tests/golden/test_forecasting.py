@@ -11,7 +11,7 @@ import pytest
 import torch
 from forecasting_parts import make_batch, make_schema, make_task
 
-from gru_suite.testing import compose_config
+from gru_suite.testing.contract import compose_config
 
 FILE = Path(__file__).parent / "forecasting.json"
 CELLS = ("gru", "lstm", "rnn")

@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., str]
-CONTRACT = "from gru_suite.testing import check_task; check_task('wave_kind')"
+CONTRACT = "from gru_suite.testing.contract import check_task; check_task('wave_kind')"
 
 
 def test_two_new_files_are_a_task(

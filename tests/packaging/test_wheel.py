@@ -46,7 +46,7 @@ def test_the_wheel_holds_the_three_folders_and_nothing_else(wheel: Path) -> None
         metadata = {name for name in names if name.split("/")[0].endswith(".dist-info")}
         (top_level,) = (name for name in metadata if name.endswith("/top_level.txt"))
         assert archive.read(top_level).decode().split() == ["gru_suite"]
-    compiled = {name for name in names if name.startswith("gru_suite/cells/native/_gru_kernel.")}
+    compiled = {name for name in names if name.startswith("gru_suite/nn/cells/native/_gru_kernel.")}
     assert len(compiled) == (0 if shutil.which("cc") is None else 1)
     assert names - metadata - compiled == source_files()
     assert all(name.startswith("gru_suite/") for name in names - metadata)
@@ -63,7 +63,7 @@ def test_the_source_archive_holds_what_the_project_says_of_itself(dist: Path) ->
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {*EXTRAS, "tests/conftest.py", "conf/train.yaml", "tasks/__init__.py"} <= names
     native = ("gru_kernel.c", "gru_kernel.h", "gru_kernel_inner.h")
-    assert {"setup.py", *(f"gru_suite/cells/native/{name}" for name in native)} <= names
+    assert {"setup.py", *(f"gru_suite/nn/cells/native/{name}" for name in native)} <= names
 
 
 def test_the_package_comes_from_the_wheel(run: Run, bin_folder: Path, project: Path) -> None:
@@ -95,7 +95,7 @@ def test_the_checkpoint_predicts_in_other_code(
     (tmp_path / "script.py").write_text(
         "import sys\n"
         "import gru_suite\n"
-        "from gru_suite.tasks.forecasting.samples import load_weather\n"
+        "from gru_suite.tasks.forecasting.samples.weather import load_weather\n"
         "task = gru_suite.load('mine.ckpt')\n"
         "forecast = task.predict(load_weather()).to_frame()\n"
         "assert set(forecast['origin']) == {'EWR', 'JFK', 'LGA'}\n"
@@ -120,7 +120,7 @@ def test_a_new_task_needs_a_package_of_its_own(run: Run, bin_folder: Path, tmp_p
 def test_the_installed_package_is_typed(run: Run, bin_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(
         "import gru_suite\n"
-        "from gru_suite.tasks.forecasting.samples import load_weather\n"
+        "from gru_suite.tasks.forecasting.samples.weather import load_weather\n"
         "reveal_type(load_weather)\n"
         "reveal_type(gru_suite.load)\n"
     )
@@ -134,8 +134,8 @@ def test_the_installed_package_is_typed(run: Run, bin_folder: Path, tmp_path: Pa
 
 RUN_GRU = (
     "import torch\n"
-    "from gru_suite.backbone import RecurrentBackbone\n"
-    "from gru_suite.cells.native.library import kernel\n"
+    "from gru_suite.nn.backbone import RecurrentBackbone\n"
+    "from gru_suite.nn.cells.native.library import kernel\n"
     "backbone, x = RecurrentBackbone(3), torch.randn(9, 5, 3)\n"
     "torch.testing.assert_close(backbone(x)[0], backbone.rnn(x)[0])\n"
     "print(kernel().name if kernel() else 'torch.nn.GRU')\n"

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from gru_suite.backbone import CELLS, RecurrentBackbone, State, count_parameters
+from gru_suite.nn.backbone import RecurrentBackbone, State, count_parameters
+from gru_suite.nn.cells.table import CELLS
 
 # Shapes: B batch, T time steps (right-padded), F input features, H output features.
 VARIANTS = [(cell, name) for cell, spec in CELLS.items() for name in spec.variants]

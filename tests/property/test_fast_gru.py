@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from gru_suite.backbone import RecurrentBackbone
-from gru_suite.cells.native.library import kernel
-from gru_suite.cells.stack import kernel_serves
+from gru_suite.nn.backbone import RecurrentBackbone
+from gru_suite.nn.cells.native.library import kernel
+from gru_suite.nn.cells.stack import kernel_serves
 
 # Shapes: B batch, T time steps (right-padded), F input features, H output features, L layers times
 #     directions.

@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stream_parts import frames, gap, pieces, sentiment_task, sound, speech_task, video_task
 
-from gru_suite.backbone import CELLS
-from gru_suite.classification import ClassificationTask, Predictions
-from gru_suite.data import SequenceBatch
 from gru_suite.errors import UserError
+from gru_suite.model.batches import SequenceBatch
+from gru_suite.model.predictions import Predictions
+from gru_suite.nn.cells.table import CELLS
 from gru_suite.tasks.forecasting.task import ForecastingTask
-from gru_suite.testing import build, compose_config
+from gru_suite.testing.contract import build, compose_config
+from gru_suite.training.classification_task import ClassificationTask
 
 CLOSE = 1e-5
 POOLINGS = ("last", "mean", "max", "attention", "mean+max")
@@ -91,7 +92,7 @@ def test_sentiment(backbone, pooling, tokens, wide_share, places) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.text(alphabet=" <br/>n't.a\u2019\u0301\uff1c\n\u3002A[PAD]", max_size=30), st.data())
 def test_no_later_character_changes_final_tokens(text, data) -> None:
-    from gru_suite.tasks.sentiment.stream import finished
+    from gru_suite.tasks.sentiment.inference.streaming import finished
 
     codec = sentiment_task().codec
     end = finished(text)

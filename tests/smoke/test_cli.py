@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gru_suite.cli import main
+from gru_suite.cli.main import main
 
 # Hydra and its configs without torch: what --help, --cfg and a TAB may cost, in seconds of CPU,
 # which other work on the machine changes little.
@@ -91,7 +91,7 @@ def test_mistake_found_by_a_run(
 
 WITHOUT_TORCH = """
 import os, sys
-from gru_suite.cli import main
+from gru_suite.cli.main import main
 os.environ["COMP_LINE"] = "gru-suite evaluate che"
 for words, code in [
     (["--help"], 0), (["evaluate", "--help"], 0), (["--version", "--verbose"], 0), (["tasks"], 0),

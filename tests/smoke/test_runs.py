@@ -17,9 +17,9 @@ import pytest
 import torch
 from hydra.core.singleton import Singleton
 
-from gru_suite.cli import main
+from gru_suite.cli.main import main
 from gru_suite.plugins import available_tasks
-from gru_suite.tasks.forecasting.samples import load_weather
+from gru_suite.tasks.forecasting.samples.weather import load_weather
 
 TASKS = [task.name for task in available_tasks()]
 # Few windows, short ones, and all of them are scored, as evaluate does.

@@ -10,8 +10,8 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from gru_suite.averaging import ExponentialAveraging
 from gru_suite.commands.train import keep_checkpoints
+from gru_suite.training.weight_averaging import ExponentialAveraging
 
 STEPS = 4  # of an epoch
 LR = 0.5

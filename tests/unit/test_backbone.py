@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gru_suite.backbone import CELLS, RecurrentBackbone, count_parameters
-from gru_suite.cells.relu_gru import ReluGRUFunction
 from gru_suite.errors import UserError
+from gru_suite.nn.backbone import RecurrentBackbone, count_parameters
+from gru_suite.nn.cells.relu_gru import ReluGRUFunction
+from gru_suite.nn.cells.table import CELLS
 
 # Shapes: B batch, T time steps, F input features, H hidden units.
 TORCH = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}

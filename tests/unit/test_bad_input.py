@@ -18,13 +18,13 @@ from forecasting_parts import make_task
 
 import gru_suite
 from gru_suite.errors import UserError
-from gru_suite.task import SequenceTask
+from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
 from gru_suite.tasks.sentiment.task import SentimentTask
-from gru_suite.tasks.sentiment.tokens import train_tokenizer
-from gru_suite.tasks.speech_commands.inputs import check_duration
-from gru_suite.tasks.speech_commands.long import read_loudest
+from gru_suite.tasks.speech_commands.inference.inputs import check_duration
+from gru_suite.tasks.speech_commands.reading.loudest_segment import read_loudest
 from gru_suite.tasks.speech_commands.task import SpeechCommandsTask
 from gru_suite.tasks.video_action.task import VideoActionTask
+from gru_suite.training.sequence_task import SequenceTask
 
 RATE_HZ = 8000
 CLASSES = {"labels": ["a", "b"], "class_counts": [1, 1]}

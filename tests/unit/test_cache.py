@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gru_suite.array_store import ArrayStore, open_arrays, write_arrays
-from gru_suite.bad_files import check_bad, name_bad
-from gru_suite.cache import build_once, cache_folder, content_key
+from gru_suite.data.cache import build_once, cache_folder, content_key
+from gru_suite.data.ragged_arrays import ArrayStore, open_arrays, write_arrays
+from gru_suite.data.unreadable_files import check_bad, name_bad
 from gru_suite.errors import UserError
 
 # Arrays of different lengths
@@ -92,7 +92,7 @@ def test_the_cache_is_the_users_or_the_systems(monkeypatch: pytest.MonkeyPatch) 
 CHILD = """
 import sys
 from pathlib import Path
-from gru_suite.cache import build_once
+from gru_suite.data.cache import build_once
 folder = Path(sys.argv[1])
 def opened():
     return (folder / "made").read_text() if (folder / "made").exists() else None
@@ -152,7 +152,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from gru_suite.array_store import write_arrays
+from gru_suite.data.ragged_arrays import write_arrays
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 write_arrays(Path(sys.argv[1]), (np.zeros(10_000) for _ in range(100)), "f8", {})
 """

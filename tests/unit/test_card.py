@@ -12,9 +12,9 @@ import torch
 from forecasting_parts import make_task
 
 import gru_suite
-from gru_suite.card import complete, read_facts, render, write_card
-from gru_suite.cli import main
-from gru_suite.machine import describe_machine
+from gru_suite.cli.main import main
+from gru_suite.results.machine import describe_machine
+from gru_suite.results.model_card import complete, read_facts, render, write_card
 
 RUN = {
     "data": {"source": "weather", "split": [0.7, 0.1, 0.2], "path": None},
@@ -207,7 +207,7 @@ def test_a_mistake_of_the_users_is_code_2(
 
 INSPECT = """
 import sys
-from gru_suite.cli import main
+from gru_suite.cli.main import main
 assert main(["inspect", "checkpoint=" + sys.argv[1]]) == 0
 assert not {"pytorch_lightning", "hydra", "pandas", "gru_suite.tasks"} & sys.modules.keys()
 """

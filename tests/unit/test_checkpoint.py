@@ -11,8 +11,8 @@ import torch
 from forecasting_parts import make_batch, make_schema, make_task
 
 import gru_suite
-from gru_suite.checkpoint import read_checkpoint
 from gru_suite.errors import UserError
+from gru_suite.model.checkpoint import read_checkpoint
 from gru_suite.tasks.forecasting.task import ForecastingTask
 
 
@@ -98,7 +98,7 @@ def test_a_newer_format_says_so(checkpoint: Path, tmp_path: Path) -> None:
         ("acme_gesture.task:GestureTask", "acme_gesture"),
         ("gru_suite.tasks.nothing.task:NoTask", "is not there"),
         ("gru_suite.tasks.forecasting.task:NoTask", "is not there"),
-        ("gru_suite.backbone:RecurrentBackbone", "is not a task"),
+        ("gru_suite.nn.backbone:RecurrentBackbone", "is not a task"),
     ],
 )
 def test_only_installed_task_classes_are_built(

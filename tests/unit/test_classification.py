@@ -9,11 +9,13 @@ import torch
 from sklearn.metrics import f1_score, log_loss, precision_recall_fscore_support
 from torch import Tensor
 
-from gru_suite.classification import ClassificationMetrics, ClassificationTask, Predictions
-from gru_suite.classification_report import most_wrong, plot_confusion
-from gru_suite.data import SequenceBatch, SequenceDataset, bucket_loader, collate
 from gru_suite.errors import UserError
-from gru_suite.linear_baseline import logistic_scores, majority_scores
+from gru_suite.model.batches import SequenceBatch, SequenceDataset, bucket_loader, collate
+from gru_suite.model.predictions import Predictions
+from gru_suite.plots.classification import most_wrong, plot_confusion
+from gru_suite.training.classification_metrics import ClassificationMetrics
+from gru_suite.training.classification_task import ClassificationTask
+from gru_suite.training.linear_baselines import logistic_scores, majority_scores
 
 SCHEMA: dict[str, Any] = {"labels": ["a", "b", "c"], "class_counts": [6, 3, 1]}
 

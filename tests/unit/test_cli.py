@@ -14,9 +14,9 @@ import pytest
 from hydra.core.singleton import Singleton
 from omegaconf import OmegaConf
 
-from gru_suite import cli
-from gru_suite.cli import VERBS, Job, main, split_verb
-from gru_suite.cli_words import parse_hydra_call
+from gru_suite.cli import main as cli
+from gru_suite.cli.hydra_call import parse_hydra_call
+from gru_suite.cli.main import VERBS, Job, main, split_verb
 from gru_suite.errors import UserError
 
 COMMAND = """

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gru_suite.data import LengthBucketSampler, SequenceDataset, bucket_loader, collate
+from gru_suite.model.batches import LengthBucketSampler, SequenceDataset, bucket_loader, collate
 
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=60)
 

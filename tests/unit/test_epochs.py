@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from gru_suite.epochs import EpochLog, progress_bar
+from gru_suite.training.epoch_log import EpochLog, progress_bar
 
 
 class Scored(pl.LightningModule):

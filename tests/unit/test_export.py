@@ -21,22 +21,22 @@ from stream_parts import sound, speech_task
 from torch import Tensor
 
 import gru_suite
-from gru_suite.backbone import RecurrentBackbone
 from gru_suite.errors import UserError
-from gru_suite.export.answer import answering
-from gru_suite.export.check import TOLERANCE, difference
-from gru_suite.export.errors import ExportError
-from gru_suite.export.formats import (
+from gru_suite.model.export.errors import ExportError
+from gru_suite.model.export.formats import (
     FORMATS,
     GRAPHS,
     check_request,
     export_graph,
     export_weights,
 )
-from gru_suite.export.module import ClassificationExport, Port
-from gru_suite.export.onnx_file import open_onnx
-from gru_suite.export.quantize import quantize_weights
-from gru_suite.export.stream import StreamExport
+from gru_suite.model.export.module import ClassificationExport, Port
+from gru_suite.model.export.onnx.file import open_onnx
+from gru_suite.model.export.onnx.quantization import quantize_weights
+from gru_suite.model.export.parity import TOLERANCE, difference
+from gru_suite.model.export.stream import StreamExport
+from gru_suite.model.export.substitution import answering
+from gru_suite.nn.backbone import RecurrentBackbone
 
 SMALL: dict[str, Any] = {"cell": "gru", "hidden_size": 8}
 ELSEWHERE = """

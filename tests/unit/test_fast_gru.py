@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gru_suite.backbone import RecurrentBackbone
-from gru_suite.cells.fast_gru import _layer
-from gru_suite.cells.native import library
-from gru_suite.cells.stack import kernel_serves
+from gru_suite.nn.backbone import RecurrentBackbone
+from gru_suite.nn.cells.fast_gru import _layer
+from gru_suite.nn.cells.native import library
+from gru_suite.nn.cells.stack import kernel_serves
 
 # Shapes: B batch, T time steps, F input features, H hidden units, L layers times directions.
 
@@ -103,7 +103,7 @@ def test_two_models_in_two_python_threads():
 
 FORK = """
 import os, torch
-from gru_suite.backbone import RecurrentBackbone
+from gru_suite.nn.backbone import RecurrentBackbone
 torch.set_num_threads(2)
 torch.manual_seed(0)
 backbone, x = RecurrentBackbone(4, "gru", 16), torch.randn(16, 30, 4)
@@ -127,8 +127,8 @@ def test_a_fork_after_use_computes_on():
 
 ISA = """
 import torch
-from gru_suite.backbone import RecurrentBackbone
-from gru_suite.cells.native.library import kernel
+from gru_suite.nn.backbone import RecurrentBackbone
+from gru_suite.nn.cells.native.library import kernel
 torch.manual_seed(0)
 backbone, x = RecurrentBackbone(4, "gru", 21, 2, True), torch.randn(11, 9, 4)
 h, last = backbone(x, torch.tensor([9, 1, 3, 9, 2, 5, 5, 8, 1, 7, 9]))
@@ -149,7 +149,7 @@ def test_the_variable_chooses_the_kernel(choice):
 def test_an_unknown_kernel_is_told():
     script = (
         "from gru_suite.errors import UserError\n"
-        "from gru_suite.cells.native.library import kernel\n"
+        "from gru_suite.nn.cells.native.library import kernel\n"
         "try:\n    kernel()\n"
         "except UserError as error:\n    print(error)\n"
     )
@@ -160,8 +160,8 @@ def test_an_unknown_kernel_is_told():
 def test_a_missing_kernel_is_said_once_at_debug_level(tmp_path):
     script = (
         "import logging, sys, torch\n"
-        "from gru_suite.backbone import RecurrentBackbone\n"
-        "from gru_suite.cells.native import library\n"
+        "from gru_suite.nn.backbone import RecurrentBackbone\n"
+        "from gru_suite.nn.cells.native import library\n"
         f"library.__file__ = {str(tmp_path / 'library.py')!r}\n"
         "logging.basicConfig(stream=sys.stdout, format='%(levelname)s %(name)s %(message)s')\n"
         "logging.getLogger('gru_suite').setLevel(logging.DEBUG)\n"
@@ -175,7 +175,7 @@ def test_a_missing_kernel_is_said_once_at_debug_level(tmp_path):
 
 
 def test_version_names_the_kernel():
-    printed = run_python("from gru_suite.cli import main; main(['--version', '--verbose'])")
+    printed = run_python("from gru_suite.cli.main import main; main(['--version', '--verbose'])")
     assert f"GRU on the CPU: C kernel, {library.kernel().name}" in printed
 
 

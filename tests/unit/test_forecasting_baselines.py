@@ -7,17 +7,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from gru_suite.tasks.forecasting import least_squares
-from gru_suite.tasks.forecasting.baselines import (
+from gru_suite.tasks.forecasting.batches.windows import ForecastBatch
+from gru_suite.tasks.forecasting.data import ForecastingDataModule
+from gru_suite.tasks.forecasting.training import linear_baselines as least_squares
+from gru_suite.tasks.forecasting.training.baselines import (
     baseline_scores,
     fit_baselines,
     last_value,
     residual_quantiles,
     seasonal_naive,
 )
-from gru_suite.tasks.forecasting.data import ForecastingDataModule
-from gru_suite.tasks.forecasting.least_squares import Forecaster, LeastSquares, fill_past
-from gru_suite.tasks.forecasting.windows import ForecastBatch
+from gru_suite.tasks.forecasting.training.linear_baselines import (
+    Forecaster,
+    LeastSquares,
+    fill_past,
+)
 
 NAN = float("nan")
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gru_suite.errors import UserError
+from gru_suite.tasks.forecasting.batches.splits import cut_parts
+from gru_suite.tasks.forecasting.batches.windows import ForecastBatch
 from gru_suite.tasks.forecasting.data import ForecastingDataModule
-from gru_suite.tasks.forecasting.grid import Grid
-from gru_suite.tasks.forecasting.splits import cut_parts
-from gru_suite.tasks.forecasting.windows import ForecastBatch
+from gru_suite.tasks.forecasting.reading.time_grid import Grid
 
 
 def hourly(count: int, start: str = "2024-01-01", seed: int = 0) -> pd.DataFrame:

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.forecasting.frequency import (
+from gru_suite.tasks.forecasting.reading.frequency import (
     calendar_features,
     choose_calendar,
     infer_season_length,
     num_slow_cycles,
     parse_frequency,
 )
-from gru_suite.tasks.forecasting.grid import Grid, align
-from gru_suite.tasks.forecasting.table import read_table
+from gru_suite.tasks.forecasting.reading.tables import read_table
+from gru_suite.tasks.forecasting.reading.time_grid import Grid, align
 
 
 def table(times: pd.DatetimeIndex | list[str], **columns: object) -> pd.DataFrame:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gru_suite.tasks.forecasting.batches.loaders import EpochShuffle
 from gru_suite.tasks.forecasting.data import ForecastingDataModule
-from gru_suite.tasks.forecasting.loading import EpochShuffle
 
 
 def epoch(shuffle: EpochShuffle, number: int) -> list[int]:

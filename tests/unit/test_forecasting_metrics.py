@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gru_suite.tasks.forecasting.metrics import ForecastMetrics
-from gru_suite.tasks.forecasting.windows import ForecastBatch
+from gru_suite.tasks.forecasting.batches.windows import ForecastBatch
+from gru_suite.tasks.forecasting.training.metrics import ForecastMetrics
 
 NAN = float("nan")
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.forecasting.grid import Grid, align
-from gru_suite.tasks.forecasting.panel import build_panel, fit_schema
-from gru_suite.tasks.forecasting.scaling import target_statistics
-from gru_suite.tasks.forecasting.schema import choose_columns
-from gru_suite.tasks.forecasting.table import read_table
+from gru_suite.tasks.forecasting.batches.scaling import target_statistics
+from gru_suite.tasks.forecasting.batches.schema import choose_columns
+from gru_suite.tasks.forecasting.batches.series import build_panel, fit_schema
+from gru_suite.tasks.forecasting.reading.tables import read_table
+from gru_suite.tasks.forecasting.reading.time_grid import Grid, align
 
 OPTIONS: dict[str, Any] = {
     "time_column": None,

@@ -6,8 +6,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from gru_suite.errors import UserError
-from gru_suite.plots import BLUE, GREY, ORANGE
-from gru_suite.tasks.forecasting.plots import MAX_PANELS, ForecastPanel, plot_forecasts
+from gru_suite.plots.figure import BLUE, GREY, ORANGE
+from gru_suite.tasks.forecasting.results.plots import MAX_PANELS, ForecastPanel, plot_forecasts
 
 
 def panel(

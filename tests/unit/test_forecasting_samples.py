@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gru_suite.tasks.forecasting.samples import load_weather
+from gru_suite.tasks.forecasting.samples.weather import load_weather
 
 PACKED = resources.files("gru_suite.tasks.forecasting") / "samples" / "weather.csv.gz"
 

@@ -1,6 +1,6 @@
 """Regressions in closed form: the sums they rest on, their choices, and the skip past the backbone.
 
-Shapes as in gru_suite.tasks.forecasting.skip.
+Shapes as in gru_suite.tasks.forecasting.network.linear_skip.
 """
 
 from typing import Any
@@ -11,11 +11,16 @@ import torch
 from forecasting_parts import make_batch, make_schema, make_task
 from torch import Tensor
 
-from gru_suite.tasks.forecasting.decoders import Rows, Sizes
-from gru_suite.tasks.forecasting.moments import ALPHAS, Moments, choose_fit, lookbacks_within
-from gru_suite.tasks.forecasting.skip import MAX_FEATURES, LinearSkip
+from gru_suite.tasks.forecasting.batches.windows import ForecastBatch
+from gru_suite.tasks.forecasting.network.decoders import Rows, Sizes
+from gru_suite.tasks.forecasting.network.linear_skip import MAX_FEATURES, LinearSkip
+from gru_suite.tasks.forecasting.network.ridge_regression import (
+    ALPHAS,
+    Moments,
+    choose_fit,
+    lookbacks_within,
+)
 from gru_suite.tasks.forecasting.task import ForecastingTask
-from gru_suite.tasks.forecasting.windows import ForecastBatch
 
 NAN = float("nan")
 

@@ -10,7 +10,7 @@ import torch
 
 from gru_suite.errors import UserError
 from gru_suite.tasks.forecasting.task import ForecastingTask
-from gru_suite.testing import build, compose_config
+from gru_suite.testing.contract import build, compose_config
 
 LOOKBACK, HORIZON = 12, 4
 

@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.forecasting.sources import from_m4, load_source, make_sine
-from gru_suite.tasks.forecasting.table import (
+from gru_suite.tasks.forecasting.reading.layouts import from_m4, load_source, make_sine
+from gru_suite.tasks.forecasting.reading.tables import (
     category_column,
     is_categorical,
     numeric_column,
     read_table,
     require_columns,
 )
-from gru_suite.tasks.forecasting.times import time_column_values
+from gru_suite.tasks.forecasting.reading.timestamps import time_column_values
 
 
 def write(folder: Path, text: str, name: str = "data.csv") -> Path:

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gru_suite.errors import UserError
+from gru_suite.tasks.forecasting.batches.series import Panel
+from gru_suite.tasks.forecasting.batches.windows import WindowSet, inference_windows, make_windows
 from gru_suite.tasks.forecasting.data import ForecastingDataModule
-from gru_suite.tasks.forecasting.grid import Grid
-from gru_suite.tasks.forecasting.panel import Panel
-from gru_suite.tasks.forecasting.windows import WindowSet, inference_windows, make_windows
+from gru_suite.tasks.forecasting.reading.time_grid import Grid
 
 
 def make_panel(lengths: list[int], missing: float = 0.0, seed: int = 0) -> Panel:

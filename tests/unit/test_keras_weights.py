@@ -7,9 +7,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from gru_suite.backbone import RecurrentBackbone
 from gru_suite.errors import UserError
-from gru_suite.keras_weights import from_keras, to_keras
+from gru_suite.nn.backbone import RecurrentBackbone
+from gru_suite.nn.keras_weights import from_keras, to_keras
 
 Array = NDArray[np.float64]
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gru_suite.backbone import RecurrentBackbone, count_parameters
-from gru_suite.cells.min_gru import MinGRU, Scan, scan
+from gru_suite.nn.backbone import RecurrentBackbone, count_parameters
+from gru_suite.nn.cells.min_gru import MinGRU, Scan, scan
 
 # Shapes: B batch, T time steps, F input features, H hidden units.
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hydra.core.singleton import Singleton
 
-from gru_suite.checkpoint import load
-from gru_suite.cli import main
+from gru_suite.cli.main import main
 from gru_suite.commands.new_task import checkout
+from gru_suite.model.checkpoint import load
 from gru_suite.plugins import available_tasks
-from gru_suite.testing import build, check_task, compose_config
+from gru_suite.testing.contract import build, check_task, compose_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE_FILES = {

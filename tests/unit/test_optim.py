@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from gru_suite.errors import UserError
-from gru_suite.optim import OPTIMIZERS, SCHEDULERS, build_optimizer, build_scheduler
+from gru_suite.training.optimizers import OPTIMIZERS, SCHEDULERS, build_optimizer, build_scheduler
 
 
 def small_model() -> nn.Module:

@@ -13,9 +13,9 @@ import torch
 from forecasting_parts import make_schema
 from hydra.core.singleton import Singleton
 
-from gru_suite.checkpoint import load, read_checkpoint
-from gru_suite.cli import main
+from gru_suite.cli.main import main
 from gru_suite.errors import UserError
+from gru_suite.model.checkpoint import load, read_checkpoint
 from gru_suite.plugins import (
     available_tasks,
     check_task,

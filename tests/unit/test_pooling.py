@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from gru_suite.backbone import RecurrentBackbone
 from gru_suite.errors import UserError
-from gru_suite.pooling import POOLINGS, Pooling
+from gru_suite.nn.backbone import RecurrentBackbone
+from gru_suite.nn.pooling import POOLINGS, Pooling
 
 # Shapes: B batch, T time steps, H output features.
 

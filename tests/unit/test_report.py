@@ -12,10 +12,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gru_suite.data import SequenceDataModule
+from gru_suite.cli.search_path import prepare_hydra
+from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
-from gru_suite.hydra_setup import prepare_hydra
-from gru_suite.report import check_same_task, finish_run, start_run
+from gru_suite.results.run_folder import check_same_task, finish_run, start_run
 
 OURS = "gru_suite.tasks."
 

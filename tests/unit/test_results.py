@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from gru_suite.plots import plot_learning_curve
-from gru_suite.results import print_results, results_table, write_metrics
+from gru_suite.plots.figure import plot_learning_curve
+from gru_suite.results.table import print_results, results_table, write_metrics
 
 BETTER = {"mae": "min", "accuracy": "max", "coverage_80": "none"}
 MODEL = {"mae": 0.2134, "accuracy": 0.9, "coverage_80": 0.81}

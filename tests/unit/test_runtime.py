@@ -11,8 +11,9 @@ import torch
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from pytorch_lightning.callbacks import EarlyStopping
 
+from gru_suite.devices import torch_device
 from gru_suite.errors import UserError
-from gru_suite.runtime import build_all, make_trainer, plain, prepare_process, torch_device
+from gru_suite.training.trainer import build_all, make_trainer, plain, prepare_process
 
 CPU = {"accelerator": "cpu", "devices": 1}
 

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from gru_suite.tasks.sentiment.data import TextDataModule
 from gru_suite.tasks.sentiment.task import SentimentTask
-from gru_suite.testing import build, check_task, compose_config
+from gru_suite.testing.contract import build, check_task, compose_config
 
 DATA = [
     *("text_table", "text_folders", "sst2", "sst5", "trec", "imdb", "tweeteval"),

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.sentiment.baselines import baseline_scores
 from gru_suite.tasks.sentiment.data import TextDataModule
-from gru_suite.tasks.sentiment.samples import SUBSETS, load_movie_reviews
-from gru_suite.tasks.sentiment.texts import Texts
-from gru_suite.testing import not_plain
+from gru_suite.tasks.sentiment.reading.text_files import Texts
+from gru_suite.tasks.sentiment.samples.movie_reviews import SUBSETS, load_movie_reviews
+from gru_suite.tasks.sentiment.training.baselines import baseline_scores
+from gru_suite.testing.contract import not_plain
 
 WORDS = {"pos": ["fine", "good", "great"], "neg": ["bad", "dull", "poor"]}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.sentiment.layouts import (
+from gru_suite.tasks.sentiment.reading.layouts import (
     read_folders,
     read_sst2,
     read_sst5,

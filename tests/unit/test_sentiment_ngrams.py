@@ -2,9 +2,8 @@ import pytest
 import torch
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.sentiment.encoder import NGRAM_BUCKETS, TokenEncoder
-from gru_suite.tasks.sentiment.ngrams import MAX_NGRAMS, CharNgrams, check_ngrams
-from gru_suite.tasks.sentiment.tokens import (
+from gru_suite.tasks.sentiment.batches.char_ngrams import MAX_NGRAMS, CharNgrams, check_ngrams
+from gru_suite.tasks.sentiment.batches.tokenizer import (
     PADDING,
     UNKNOWN,
     TextCodec,
@@ -12,6 +11,7 @@ from gru_suite.tasks.sentiment.tokens import (
     unknown_share,
     unknown_tokens,
 )
+from gru_suite.tasks.sentiment.network.token_encoder import NGRAM_BUCKETS, TokenEncoder
 
 
 def codec(max_tokens: int = 50) -> TextCodec:

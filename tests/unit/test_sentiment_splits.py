@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.sentiment.splits import (
+from gru_suite.tasks.sentiment.reading.splits import (
     class_numbers,
     complete_parts,
     count_overlap,
     drop_unusable,
     order_labels,
 )
-from gru_suite.tasks.sentiment.texts import Texts
+from gru_suite.tasks.sentiment.reading.text_files import Texts
 
 SPLIT = [0.8, 0.1, 0.1]
 

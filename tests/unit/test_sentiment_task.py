@@ -7,12 +7,12 @@ import pytest
 import torch
 
 import gru_suite
-from gru_suite.data import SequenceBatch, collate
 from gru_suite.errors import UserError
+from gru_suite.model.batches import SequenceBatch, collate
 from gru_suite.tasks.sentiment import task as task_module
-from gru_suite.tasks.sentiment.importance import explain, html_line, lead, write_page
+from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer, unknown_tokens
+from gru_suite.tasks.sentiment.results.token_attribution import explain, html_line, lead, write_page
 from gru_suite.tasks.sentiment.task import SentimentTask
-from gru_suite.tasks.sentiment.tokens import train_tokenizer, unknown_tokens
 
 TEXTS = ["a good film", "a bad , dull film", "great", "not good at all"]
 

@@ -6,8 +6,7 @@ import torch
 from tokenizers import Tokenizer
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.sentiment.encoder import TokenEncoder
-from gru_suite.tasks.sentiment.tokens import (
+from gru_suite.tasks.sentiment.batches.tokenizer import (
     PADDING,
     SPECIAL_TOKENS,
     UNKNOWN,
@@ -15,7 +14,8 @@ from gru_suite.tasks.sentiment.tokens import (
     train_tokenizer,
     unknown_share,
 )
-from gru_suite.tasks.sentiment.vectors import copy_vectors
+from gru_suite.tasks.sentiment.network.token_encoder import TokenEncoder
+from gru_suite.tasks.sentiment.network.word_vectors import copy_vectors
 
 TEXTS = ["The film is n't good .", "I can\u2019t say the film isn't GOOD.<br /><br />Good !"] * 2
 

@@ -8,9 +8,9 @@ import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from gru_suite.data import SequenceBatch, collate
-from gru_suite.tasks.sentiment.tokens import TextCodec, train_tokenizer
-from gru_suite.tasks.sentiment.wide import WidePath
+from gru_suite.model.batches import SequenceBatch, collate
+from gru_suite.tasks.sentiment.batches.tokenizer import TextCodec, train_tokenizer
+from gru_suite.tasks.sentiment.network.hashed_linear import WidePath
 
 TEXTS = [
     "good good film",

@@ -6,8 +6,8 @@ import torch
 
 from gru_suite.errors import UserError
 from gru_suite.options import build
-from gru_suite.tasks.speech_commands.augment import Augmentation, augment, warp
-from gru_suite.tasks.speech_commands.noise import (
+from gru_suite.tasks.speech_commands.batches.augmentation import Augmentation, augment, warp
+from gru_suite.tasks.speech_commands.batches.noise import (
     COLORS,
     make_noise,
     mix_at_snr,

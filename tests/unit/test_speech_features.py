@@ -6,7 +6,7 @@ import torch
 from scipy.fft import dct
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.speech_commands.features import (
+from gru_suite.tasks.speech_commands.network.spectral_features import (
     SpecAugment,
     SpectralFeatures,
     cosine_transform,

@@ -6,11 +6,11 @@ import pytest
 import soundfile
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.speech_commands import samples
-from gru_suite.tasks.speech_commands.corpus import list_speech_commands
 from gru_suite.tasks.speech_commands.data import AudioDataModule
-from gru_suite.tasks.speech_commands.espeak import Utterance, installed, short_path
-from gru_suite.tasks.speech_commands.samples import (
+from gru_suite.tasks.speech_commands.reading.corpus import list_speech_commands
+from gru_suite.tasks.speech_commands.samples import spoken_words as samples
+from gru_suite.tasks.speech_commands.samples.espeak import Utterance, installed, short_path
+from gru_suite.tasks.speech_commands.samples.spoken_words import (
     ACCENTS,
     OTHER_WORDS,
     TAKES,

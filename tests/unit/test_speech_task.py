@@ -11,16 +11,16 @@ import pytorch_lightning as pl
 import soundfile
 import torch
 
-from gru_suite.data import SequenceBatch
 from gru_suite.errors import UserError
-from gru_suite.tasks.speech_commands.batches import AudioBatch
+from gru_suite.model.batches import SequenceBatch
+from gru_suite.tasks.speech_commands.batches.audio_dataset import AudioBatch
 from gru_suite.tasks.speech_commands.data import AudioDataModule
-from gru_suite.tasks.speech_commands.encoder import ConvFrontEnd
-from gru_suite.tasks.speech_commands.features import SpectralFeatures
-from gru_suite.tasks.speech_commands.metrics import SpeechMetrics
+from gru_suite.tasks.speech_commands.inference.timeline import Detection, find_events, smooth
+from gru_suite.tasks.speech_commands.network.conv_front_end import ConvFrontEnd
+from gru_suite.tasks.speech_commands.network.spectral_features import SpectralFeatures
 from gru_suite.tasks.speech_commands.task import SpeechCommandsTask
-from gru_suite.tasks.speech_commands.timeline import Detection, find_events, smooth
-from gru_suite.testing import build, check_task, compose_config
+from gru_suite.tasks.speech_commands.training.metrics import SpeechMetrics
+from gru_suite.testing.contract import build, check_task, compose_config
 
 RATE = 8000
 LABELS = ["low", "high", "_silence_"]

@@ -10,13 +10,13 @@ from forecasting_parts import make_task as forecasting_task
 from stream_parts import frames, gap, sentiment_task, sound, speech_task, video_task
 from torch import Tensor, nn
 
-from gru_suite.backbone import CELLS
-from gru_suite.classification import ClassificationTask
-from gru_suite.data import SequenceBatch
 from gru_suite.errors import UserError
-from gru_suite.pooling import POOLINGS, Pooling
-from gru_suite.streaming import StepwiseEncoder, StreamModule
-from gru_suite.task import SequenceTask
+from gru_suite.model.batches import SequenceBatch
+from gru_suite.model.streaming.stream import StepwiseEncoder, StreamModule
+from gru_suite.nn.cells.table import CELLS
+from gru_suite.nn.pooling import POOLINGS, Pooling
+from gru_suite.training.classification_task import ClassificationTask
+from gru_suite.training.sequence_task import SequenceTask
 
 # Shapes: B streams, T time steps, F features, H hidden units.
 BOTH_WAYS = {"bidirectional": True}

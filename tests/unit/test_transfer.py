@@ -10,15 +10,15 @@ import torch
 from forecasting_parts import make_batch, make_schema, make_task
 from pytorch_lightning.callbacks import Callback
 
-from gru_suite.averaging import ExponentialAveraging
-from gru_suite.data import SequenceBatch, collate
 from gru_suite.errors import UserError
-from gru_suite.task import SequenceTask
+from gru_suite.model.batches import SequenceBatch, collate
+from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
 from gru_suite.tasks.sentiment.data import TextDataModule
+from gru_suite.tasks.sentiment.network.hashed_linear import WidePath
 from gru_suite.tasks.sentiment.task import SentimentTask
-from gru_suite.tasks.sentiment.tokens import train_tokenizer
-from gru_suite.tasks.sentiment.wide import WidePath
-from gru_suite.transfer import FreezeBackbone, start_from
+from gru_suite.training.sequence_task import SequenceTask
+from gru_suite.training.transfer import FreezeBackbone, start_from
+from gru_suite.training.weight_averaging import ExponentialAveraging
 
 QUIET: dict[str, Any] = {
     "accelerator": "cpu",

@@ -3,7 +3,7 @@ import torch
 
 from gru_suite.errors import UserError
 from gru_suite.options import build
-from gru_suite.tasks.video_action.augment import Augmentation, augment, centre_crop
+from gru_suite.tasks.video_action.batches.augmentation import Augmentation, augment, centre_crop
 
 SIZE = [16, 20]
 ALL = Augmentation(

@@ -5,9 +5,13 @@ import pytest
 import torch
 from video_files import moving, write_video
 
-from gru_suite.tasks.video_action.baselines import baseline_scores, frame_mean, frame_statistics
-from gru_suite.tasks.video_action.batches import VideoBatch
+from gru_suite.tasks.video_action.batches.video_dataset import VideoBatch
 from gru_suite.tasks.video_action.data import VideoDataModule
+from gru_suite.tasks.video_action.training.baselines import (
+    baseline_scores,
+    frame_mean,
+    frame_statistics,
+)
 
 SIZE = [24, 30]
 

@@ -13,8 +13,13 @@ from video_files import (
     write_video,
 )
 
-from gru_suite.tasks.video_action.decode import Frames, Sampling, is_video_file, read_frames
-from gru_suite.tasks.video_action.pool import _Worker, decode_all
+from gru_suite.tasks.video_action.reading.decoding_processes import _Worker, decode_all
+from gru_suite.tasks.video_action.reading.video_files import (
+    Frames,
+    Sampling,
+    is_video_file,
+    read_frames,
+)
 
 ALL = Sampling(1000)
 

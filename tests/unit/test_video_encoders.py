@@ -8,9 +8,9 @@ from omegaconf import OmegaConf
 from torchvision import models
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.video_action import pretrained
-from gru_suite.tasks.video_action.encoders import FrameEncoder
-from gru_suite.testing import compose_config
+from gru_suite.tasks.video_action.network import pretrained
+from gru_suite.tasks.video_action.network.frame_encoder import FrameEncoder
+from gru_suite.testing.contract import compose_config
 
 
 def clips(*shape: int) -> torch.Tensor:

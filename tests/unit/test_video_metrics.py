@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from gru_suite.classification import ClassificationMetrics
-from gru_suite.tasks.video_action.metrics import VideoMetrics, video_means
+from gru_suite.tasks.video_action.training.metrics import VideoMetrics, video_means
+from gru_suite.training.classification_metrics import ClassificationMetrics
 
 
 def test_videos_are_judged_by_the_mean_of_their_clips() -> None:

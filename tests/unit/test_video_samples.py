@@ -11,11 +11,18 @@ import numpy as np
 import pytest
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.video_action import samples
-from gru_suite.tasks.video_action.drawing import HEIGHT, WIDTH, View, project
-from gru_suite.tasks.video_action.figures import SIDES, Array, Figure, Pose, draw_figure, reach
-from gru_suite.tasks.video_action.motions import ACTIONS, move
-from gru_suite.tasks.video_action.samples import (
+from gru_suite.tasks.video_action.samples import rendered_people as samples
+from gru_suite.tasks.video_action.samples.drawing import HEIGHT, WIDTH, View, project
+from gru_suite.tasks.video_action.samples.figures import (
+    SIDES,
+    Array,
+    Figure,
+    Pose,
+    draw_figure,
+    reach,
+)
+from gru_suite.tasks.video_action.samples.motions import ACTIONS, move
+from gru_suite.tasks.video_action.samples.rendered_people import (
     FIGURES,
     FRAME_RATE_HZ,
     PARTS_FILE,

@@ -12,15 +12,15 @@ import torch
 from torchvision import models
 from video_files import COLORS, moving, ramp, write_still, write_video
 
-from gru_suite.checkpoint import load
-from gru_suite.data import SequenceBatch
 from gru_suite.errors import UserError
-from gru_suite.tasks.video_action.batches import VideoBatch
+from gru_suite.model.batches import SequenceBatch
+from gru_suite.model.checkpoint import load
+from gru_suite.tasks.video_action.batches.video_dataset import VideoBatch
 from gru_suite.tasks.video_action.data import VideoDataModule
-from gru_suite.tasks.video_action.inputs import read_clips
-from gru_suite.tasks.video_action.running import running_probabilities
+from gru_suite.tasks.video_action.inference.inputs import read_clips
+from gru_suite.tasks.video_action.inference.running_predictions import running_probabilities
 from gru_suite.tasks.video_action.task import VideoActionTask
-from gru_suite.testing import build, check_task, compose_config
+from gru_suite.testing.contract import build, check_task, compose_config
 
 SIZE = [24, 32]
 SCHEMA: dict[str, Any] = {

@@ -13,9 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import gru_suite
-from gru_suite.backbone import CELLS, RecurrentBackbone
 from gru_suite.errors import UserError
-from gru_suite.weights import backbone_options
+from gru_suite.nn.backbone import RecurrentBackbone
+from gru_suite.nn.cells.table import CELLS
+from gru_suite.nn.weights import backbone_options
 
 SHAPES: list[dict[str, Any]] = [
     {},

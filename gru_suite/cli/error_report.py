@@ -1,0 +1,222 @@
+"""Every error as one or two lines that name the nearest right thing, with its exit code."""
+
+import os
+import re
+import sys
+import traceback
+from functools import partial
+from types import TracebackType
+from typing import NamedTuple
+
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+from gru_suite.cli.hints import mistyped_override, nearest_key
+from gru_suite.cli.hydra_call import HydraCall, override_key
+from gru_suite.cli.instantiation_errors import explain_instantiation
+from gru_suite.errors import UserError, nearest
+
+_MAX_LENGTH = 400
+_ASK_FOR_TRACEBACK = "set HYDRA_FULL_ERROR=1 for the traceback"
+
+
+class Explained(NamedTuple):
+    """An error in words.
+
+    Attributes:
+        message: one or two lines.
+        error: the exception at the bottom of it.
+        users: whether the user can put it right, else it is a failure of ours.
+    """
+
+    message: str
+    error: BaseException
+    users: bool = True
+
+
+def report(error: Exception, call: HydraCall | None, job: str | None) -> int:
+    """Print an error on standard error.
+
+    Args:
+        error: what reached the top.
+        call: the Hydra command line, once it was understood.
+        job: which job of a sweep failed, empty for a single run; None before a job started.
+
+    Returns:
+        The exit code: 2 for a mistake of the user's, 1 for a failure of ours.
+    """
+    found = explain(error, call, job is not None)
+    if not found.users or os.environ.get("HYDRA_FULL_ERROR") == "1":
+        trace = error if os.environ.get("HYDRA_FULL_ERROR") == "1" else found.error
+        traceback.print_exception(type(trace), trace, _our_part(trace.__traceback__))
+    print(f"gru-suite: error: {job or ''}{found.message}", file=sys.stderr)
+    return 2 if found.users else 1
+
+
+def explain(error: BaseException, call: HydraCall | None, job_started: bool) -> Explained:
+    """Say in words what went wrong and whose mistake it is."""
+    if isinstance(error, UserError):
+        return Explained(str(error), error)
+    if isinstance(error, InstantiationException):
+        hint = partial(nearest_key, call) if call is not None else (lambda _: "")
+        message, cause, users = explain_instantiation(error, hint)
+        if message is not None:
+            return Explained(message, cause or error, users)
+        if cause is not None:
+            return explain(cause, call, job_started)
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        # A key that a command looks for in vain is our slip, unless the user took it away.
+        ours = job_started and isinstance(error, ConfigKeyError | ConfigAttributeError)
+        taken = call is not None and any(o.startswith("~") for o in call.overrides)
+        return Explained(_config_message(error, call), error, users=not ours or taken)
+    in_hydra = call is not None and not job_started
+    if in_hydra and isinstance(error, OSError):
+        # Hydra makes the run folder just before the job.
+        reason = error.strerror or error
+        return Explained(f"the run folder {error.filename} cannot be written: {reason}", error)
+    if in_hydra and isinstance(error, ValueError):
+        return Explained(_hydra_value_message(error, call), error)
+    # Lightning's word for options that do not go together or a device that is not there.
+    misconfigured = _name(error) == "MisconfigurationException"
+    if call is not None and (misconfigured or isinstance(error, TypeError | ValueError)):
+        line = mistyped_override(call)
+        if line is not None:
+            failure = f"(it failed with {_name(error)}: {short(error)}; {_ASK_FOR_TRACEBACK})"
+            return Explained(f"{line}\n{failure}", error)
+    if misconfigured:
+        return Explained(short(error), error)
+    message = f"{_name(error)}: {short(error)}\nThis is a failure of GRU Suite or of a library, "
+    return Explained(message + "told above; please report it with those lines", error, users=False)
+
+
+def short(error: BaseException | str) -> str:
+    """Return a message in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = "; ".join(line.rstrip(".:;") for line in lines)
+    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]} ..."
+
+
+def _config_message(error: BaseException, call: HydraCall | None) -> str:
+    if isinstance(error, OverrideParseException):
+        return _unreadable(error)
+    if isinstance(error, MissingConfigException):
+        return _missing_config(error)
+    cause = error.__cause__
+    if isinstance(error, ConfigCompositionException):
+        if not str(error) and cause is not None:
+            return _config_message(cause, call)
+        return _composition(str(error), cause, call)
+    return _omegaconf(error, call)
+
+
+def _unreadable(error: OverrideParseException) -> str:
+    override = error.override
+    key, equals, value = override.partition("=")
+    reason = str(error).removeprefix(f"Error parsing override '{override}'").strip()
+    reason = short(reason.partition("\nSee http")[0].splitlines()[0])
+    if not equals:
+        return f"{override!r} is no override; write key=value, such as seed=2"
+    # The outer quotes are the shell's, the inner ones Hydra's.
+    quoted = f"""'{key}="{value}"'"""
+    hint = "" if value[:1] in ("'", '"') or not value else f"; for text write {quoted}"
+    return f"{override!r} cannot be read ({reason}){hint}"
+
+
+def _missing_config(error: MissingConfigException) -> str:
+    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    if not group:
+        return short(str(error).partition(" Check that")[0])
+    options = error.options or []
+    if not options:
+        return f"{group}={option}: there is no such option, and no other in {group!r}"
+    return f"{group}={option}: there is no such option{nearest(option, options)}"
+
+
+def _composition(text: str, cause: BaseException | None, call: HydraCall | None) -> str:
+    key = _between(text, "Could not override '", "'") or _between(
+        text, "Could not delete from config. '", "'"
+    )
+    if key is not None and call is not None and call.config_dir is not None and "list" in text:
+        return f"the {key!r} of a rerun stays; change its keys instead ({key}.<key>=<value>)"
+    if key is not None and "No match in the defaults list" in text:
+        choice = _between(text, "To append to your default list use ", "\n")
+        verb = call.verb if call is not None else "this"
+        return f"{verb} does not choose a {key!r}" + (f"; to add one: {choice}" if choice else "")
+    if key is not None:
+        hint = nearest_key(call, key) if call is not None and "Did you mean" not in text else ""
+        return f"no key {key!r} in the config{hint}" if hint else short(text)
+    override = _between(text, "Ambiguous value for argument '", "'\n")
+    if override is not None:
+        key, _, values = override.partition("=")
+        return (
+            f"{override} is several values; to run each of them: gru-suite -m {override}, "
+            f"as a list: {key}=[{values}]"
+        )
+    group = _between(text, "You must specify '", "'")
+    if group is not None:
+        options = [line.strip() for line in text.partition("Available options:")[2].splitlines()]
+        return f"{group}= is needed{nearest('', [option for option in options if option])}"
+    if cause is not None:
+        detail = short(str(cause).splitlines()[0])
+        return f"{short(text.removeprefix('Error merging override '))}: {detail}"
+    return short(text)
+
+
+def _omegaconf(error: BaseException, call: HydraCall | None) -> str:
+    text = str(error)
+    key = _between(text, "full_key: ", "\n") or getattr(error, "full_key", None)
+    missing = _between(text, "Missing mandatory value: ", "\n")
+    if isinstance(error, MissingMandatoryValue) or missing is not None:
+        missing = missing or str(key)
+        return f"{missing} is needed; add {missing}=..."
+    if isinstance(error, InterpolationKeyError):
+        wrong = _between(text, "Interpolation key '", "'") or ""
+        hint = nearest_key(call, wrong) if call is not None else ""
+        return f"{key}: there is no {wrong!r} to take its value from{hint}"
+    if isinstance(error, ConfigKeyError | ConfigAttributeError) and key and call is not None:
+        return f"no key {key!r} in the config{nearest_key(call, key)}"
+    first = short(text.splitlines()[0]) if text else _name(error)
+    return f"{key}: {first}" if key else first
+
+
+def _hydra_value_message(error: ValueError, call: HydraCall | None) -> str:
+    for override in call.overrides if call is not None else ():
+        key, _, value = override.partition("=")
+        if "Config group override" in str(error) and re.fullmatch(r"[\d.]+|true|false", value):
+            return f"{override}: {override_key(key)} is a group, choose it by the name of an option"
+    return short(error)
+
+
+def _our_part(trace: TracebackType | None) -> TracebackType | None:
+    """Return the traceback from the command on, without Hydra's frames above it."""
+    part = trace
+    while part is not None:
+        frame = part.tb_frame
+        if (frame.f_globals.get("__name__"), frame.f_code.co_name) == (
+            "gru_suite.cli.main",
+            "__call__",
+        ):
+            return part.tb_next or part
+        part = part.tb_next
+    return trace
+
+
+def _between(text: str, start: str, end: str) -> str | None:
+    _, found, rest = text.partition(start)
+    return rest.partition(end)[0].strip() if found else None
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__

@@ -1,0 +1,235 @@
+"""The command line: ``gru-suite [verb] [overrides]``.
+
+The first word chooses the verb; ``train`` may be left out. Each verb that runs something is a Hydra
+application with its own root config. torch is imported only once a run is certain.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from gru_suite.cli.verbs import VERBS
+from gru_suite.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from gru_suite.cli.hydra_call import HydraCall
+
+
+# Where a failed job's overrides travel, also through a launcher's worker process.
+_JOB_NOTE = "gru_suite_job"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code.
+
+    Args:
+        argv: the words after the program's name; by default this process's own.
+
+    Returns:
+        0 when done, 2 for a mistake of the user's, 1 for a failure of ours, 130 when interrupted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    calls: list[HydraCall] = []
+    try:
+        code = _dispatch(words, calls)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return _interrupted()
+    except SystemExit as exit_request:
+        # Lightning turns an interrupt into a plain exit, at times by way of a further error.
+        cause = exit_request.__context__
+        while cause is not None and not isinstance(cause, KeyboardInterrupt):
+            cause = cause.__context__
+        if cause is not None:
+            return _interrupted()
+        raise
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has left; Python would complain again when it exits.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        from gru_suite.cli.error_report import report
+
+        return report(error, calls[0] if calls else None, getattr(error, _JOB_NOTE, None))
+
+
+def split_verb(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Take the verb off the front; None when the first word is an override or a flag.
+
+    Raises:
+        UserError: for an unknown verb, with the nearest.
+    """
+    if not words or "=" in words[0] or words[0][:1] in ("-", "+", "~"):
+        return None, list(words)
+    if words[0] in VERBS:
+        return words[0], list(words[1:])
+    if "." in words[0] or "/" in words[0]:
+        raise UserError(f"{words[0]!r} is no override; write key=value, such as seed=2")
+    from gru_suite.cli.help import option_groups
+
+    for group, options in option_groups().items():
+        if words[0] in options:
+            raise UserError(f"no verb {words[0]!r}; did you mean '{group}={words[0]}'?")
+    raise UserError(f"no verb {words[0]!r}{nearest(words[0], VERBS)}")
+
+
+def _dispatch(words: list[str], calls: list["HydraCall"]) -> int:
+    if {"-sc", "--shell-completion"} & set(words) and any("query=" in word for word in words):
+        from gru_suite.cli.completion import complete
+
+        return complete(VERBS, words)
+    name, rest = split_verb(words)
+    if {"-h", "--help"} & set(rest):
+        from gru_suite.cli.help import help_text
+
+        print(help_text(VERBS, name))
+        return 0
+    if "--version" in rest:
+        from gru_suite.cli.help import version_text
+
+        print(version_text(verbose="--verbose" in rest))
+        return 0
+    verb = VERBS[name or "train"]
+    if verb.config is None:
+        return int(load_function(verb.target)(rest))
+    from gru_suite.cli.hydra_call import parse_hydra_call
+
+    # A thread that waits by spinning takes the core from the one it waits for: on a busy machine an
+    # epoch then lasts twice as long or more. OpenMP reads this when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    calls.append(parse_hydra_call(name or "train", verb.config, rest, verbs=VERBS))
+    run_hydra(calls[0], Job(verb.target, words))
+    return 0
+
+
+def run_hydra(call: "HydraCall", job: "Job") -> None:
+    """Hand one command line to Hydra, which composes the config and calls the job."""
+    import hydra
+
+    from gru_suite.cli.search_path import CONFIGS
+    from gru_suite.plugins import check_task
+
+    for task in call.values("task"):
+        check_task(task)
+    argv = sys.argv
+    sys.argv = [argv[0], *call.words]
+    stderr = sys.stderr
+    try:
+        # Hydra then raises to us instead of printing and exiting.
+        with _environment("HYDRA_FULL_ERROR", "1"):
+            hydra.main(version_base="1.3", config_path=CONFIGS, config_name=call.config_name)(job)()
+    finally:
+        sys.argv, sys.stderr = argv, stderr
+
+
+class Job:
+    """The function that Hydra calls with each composed config.
+
+    It pickles as its arguments, so that a launcher's worker process is prepared like this one.
+    """
+
+    def __init__(self, target: str, words: Sequence[str]) -> None:
+        """Prepare this process for Hydra.
+
+        Args:
+            target: the command, as ``module:function``.
+            words: the whole command line, verb included.
+        """
+        from gru_suite.cli.search_path import prepare_hydra
+
+        prepare_hydra()
+        self.target = target
+        self.words = list(words)
+        self.full_error = os.environ.get("HYDRA_FULL_ERROR")
+
+    def __reduce__(self) -> tuple[type["Job"], tuple[str, list[str]]]:
+        """Pickle as the arguments."""
+        return Job, (self.target, self.words)
+
+    def __call__(self, cfg: "DictConfig") -> Any:
+        """Import the command and run it with a composed config."""
+        from hydra.core.hydra_config import HydraConfig
+
+        from gru_suite.plugins import check_task
+
+        hydra_cfg = HydraConfig.get()
+        try:
+            check_task(str(hydra_cfg.runtime.choices.get("task")))
+            # Lightning starts the other processes of a distributed run from sys.argv, verb and all,
+            # and they must see the user's own wish for tracebacks.
+            with _environment("HYDRA_FULL_ERROR", self.full_error), _argv(self.words):
+                return load_function(self.target)(cfg)
+        except Exception as error:
+            setattr(error, _JOB_NOTE, _job_note(hydra_cfg))
+            sys.stderr = _WithoutHydrasLine(sys.stderr)
+            raise
+
+
+def load_function(target: str) -> Callable[..., Any]:
+    """Import the function named ``module:function``."""
+    module, _, function = target.partition(":")
+    loaded: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return loaded
+
+
+def _job_note(hydra_cfg: Any) -> str:
+    """Return which job of a sweep this is and its overrides; empty for a single run."""
+    from hydra.types import RunMode
+
+    if hydra_cfg.mode != RunMode.MULTIRUN:
+        return ""
+    return f"job {hydra_cfg.job.num} ({' '.join(hydra_cfg.overrides.task)}): "
+
+
+class _WithoutHydrasLine:
+    """Standard error without Hydra's own line about a failed job; ours says it better."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if text.startswith("Error executing job with overrides:"):
+            return len(text)
+        return int(self._stream.write(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def _environment(name: str, value: str | None) -> Iterator[None]:
+    before = os.environ.get(name)
+    _set_environment(name, value)
+    try:
+        yield
+    finally:
+        _set_environment(name, before)
+
+
+def _set_environment(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+@contextmanager
+def _argv(words: list[str]) -> Iterator[None]:
+    before = sys.argv
+    sys.argv = [before[0], *words]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+def _interrupted() -> int:
+    print("gru-suite: interrupted", file=sys.stderr)
+    return 130

@@ -1,0 +1,1 @@
+"""Data modules, splits and caches that tasks share."""

@@ -1,0 +1,161 @@
+"""The user's cache: where it is, how its entries are named, and one builder for each."""
+
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from gru_suite.errors import UserError
+from gru_suite.files import make_folder
+
+T = TypeVar("T")
+# Files in flight: enough to keep every core busy, few enough to hold in memory.
+_CHUNK = 512
+_BLOCK_BYTES = 1 << 20
+_LOCK_NAME = "lock"
+
+
+def cache_folder(kind: str, chosen: str | os.PathLike[str] | None = None) -> Path:
+    """Return where decoded and generated data is kept between runs.
+
+    Args:
+        kind: of the data, such as ``audio``; a folder of its own in the system's place for caches.
+        chosen: a folder of the user's, which is taken as it is; None takes the system's.
+    """
+    if chosen:
+        return Path(chosen).expanduser()
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return base / "gru-suite" / kind
+
+
+def content_key(files: Sequence[Path], settings: str) -> str:
+    """Return a key that changes with any file's content, their order and the settings.
+
+    Raises:
+        UserError: a file cannot be opened.
+    """
+
+    def digest(path: Path) -> bytes:
+        hashed = hashlib.blake2b(digest_size=16)
+        try:
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK_BYTES):
+                    hashed.update(block)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be opened: {error.strerror or error}") from error
+        return hashed.digest()
+
+    key = hashlib.blake2b(settings.encode(), digest_size=16)
+    for part in in_threads(digest, files):
+        key.update(part)
+    return key.hexdigest()
+
+
+def in_threads(function: Callable[[Path], T], files: Sequence[Path]) -> Iterator[T]:
+    """Yield what ``function`` makes of each file, in order, computed in parallel."""
+    # For what leaves Python's lock: hashing, the file system, codecs.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(files), _CHUNK):
+            yield from pool.map(function, files[start : start + _CHUNK])
+
+
+def build_once(folder: Path, opened: Callable[[], T | None], build: Callable[[], T]) -> T:
+    """Open an entry of the cache, or build it where no other process does so already.
+
+    Args:
+        folder: of the entry; a lock file in it says who builds.
+        opened: opens the entry; None where it is absent or incomplete.
+        build: makes it.
+
+    Returns:
+        What ``opened`` or ``build`` gave.
+
+    Raises:
+        UserError: the cache cannot be written, or is full.
+    """
+    found = opened()
+    if found is not None:
+        return found
+    make_folder(folder)
+    with _locked(folder / _LOCK_NAME):
+        # Another process may have built it while this one waited.
+        found = opened()
+        return build() if found is None else found
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock that the system takes back when its owner ends, however it ends."""
+    with path.open("a+b") as file:
+        if not _try_lock(file):
+            file.seek(0)
+            owner = file.read().decode("utf-8", "replace").strip() or "another process"
+            print(f"waiting for {owner}, which builds {path.parent}", flush=True)
+            _wait_for_lock(file)
+        file.seek(0)
+        file.truncate()
+        file.write(f"process {os.getpid()} on {platform.node()}".encode())
+        file.flush()
+        try:
+            yield
+        finally:
+            _unlock(file)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    # Beyond the owner's name, which others must be able to read.
+    _LOCKED_BYTE = 4096
+
+    def _try_lock(file: BinaryIO) -> bool:
+        file.seek(_LOCKED_BYTE)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _wait_for_lock(file: BinaryIO) -> None:
+        # It gives up after ten seconds.
+        while True:
+            file.seek(_LOCKED_BYTE)
+            try:
+                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            except OSError:
+                continue
+            return
+
+    def _unlock(file: BinaryIO) -> None:
+        file.seek(_LOCKED_BYTE)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _try_lock(file: BinaryIO) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            # Some network file systems have no locks; entries are still written whole or not.
+            return True
+        return True
+
+    def _wait_for_lock(file: BinaryIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+    def _unlock(file: BinaryIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_UN)

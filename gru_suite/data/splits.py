@@ -1,0 +1,111 @@
+"""Splits into training, validation and test that keep together what belongs together."""
+
+import math
+import random
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from gru_suite.errors import UserError
+
+PARTS = ("train", "val", "test")
+# A split is a property of the data, so it has its own seed, not the run's.
+_SEED = 0
+
+
+def split_files(
+    names: Sequence[str],
+    classes: Sequence[str],
+    group_regex: str | None,
+    shares: Sequence[float],
+    option: str = "data.split",
+) -> list[tuple[str, str]]:
+    """Give files their groups and parts, the same ones every time.
+
+    Args:
+        names: what ``group_regex`` is searched in, all different.
+        classes: the class of each file.
+        group_regex: its first group (or the whole match) is the group, such as a speaker, and a
+            group's files stay together. None splits by file, each class in the same proportions.
+        shares: of training, validation and test.
+        option: the name of ``shares`` in error messages.
+
+    Returns:
+        Group and part of each file; groups are empty without ``group_regex``.
+
+    Raises:
+        UserError: a pattern that cannot work, shares that do not add up, or too few groups.
+    """
+    _check_shares(shares, option)
+    groups = list(names) if group_regex is None else find_groups(names, group_regex)
+    units: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name, of_class, group in zip(names, classes, groups, strict=True):
+        units["" if group_regex else of_class][group].append(name)
+    if group_regex and len(units[""]) < 3:
+        raise UserError(
+            f"data.group_regex={group_regex!r} finds {len(units[''])} groups in the names of "
+            f"{len(names)} files; training, validation and test need one each"
+        )
+    part_of: dict[str, str] = {}
+    for key, by_group in units.items():
+        part_of |= split_units(list(by_group.values()), {"test": shares[2], "val": shares[1]}, key)
+    return [
+        (group if group_regex else "", part_of[name])
+        for name, group in zip(names, groups, strict=True)
+    ]
+
+
+def split_units(
+    units: Sequence[list[str]], shares: Mapping[str, float], key: str = ""
+) -> dict[str, str]:
+    """Give each unit of names a part: whole units, in random order, until a part has its share.
+
+    Args:
+        units: names that stay together.
+        shares: of the parts but training, which gets the rest and always at least one unit. The
+            parts come in this order, so that none goes empty where there are few units.
+        key: stands for the random order.
+
+    Returns:
+        The part of each name.
+    """
+    order = sorted(units)
+    random.Random(f"{_SEED} {key}").shuffle(order)
+    total = sum(len(unit) for unit in order)
+    part_of: dict[str, str] = {}
+    for part, share in shares.items():
+        wanted, taken = round(share * total), 0
+        while len(order) > 1 and share > 0 and (taken == 0 or taken < wanted):
+            unit = order.pop()
+            taken += len(unit)
+            part_of.update(dict.fromkeys(unit, part))
+    part_of.update({name: "train" for unit in order for name in unit})
+    return part_of
+
+
+def find_groups(names: Sequence[str], pattern: str) -> list[str]:
+    """Return what a pattern finds in each name: its first group, or the whole match.
+
+    Raises:
+        UserError: it is no pattern, or does not match a name.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UserError(f"data.group_regex={pattern!r}: not a pattern: {error}") from error
+    groups = []
+    for name in names:
+        found = compiled.search(name)
+        if found is None:
+            raise UserError(f"data.group_regex={pattern!r}: does not match {name!r}")
+        groups.append(found.group(1 if compiled.groups else 0) or "")
+    return groups
+
+
+def _check_shares(shares: Sequence[float], option: str) -> None:
+    values = [float(share) for share in shares]
+    if len(values) != 3 or min(values) <= 0 or not math.isclose(sum(values), 1, abs_tol=1e-6):
+        raise UserError(
+            f"{option}={list(shares)}: needs three shares above 0 that add up to 1, such as "
+            "[0.8,0.1,0.1]"
+        )

@@ -1,0 +1,1 @@
+"""The model and its use, without a trainer: predictions, streams, exports, checkpoints."""

@@ -1,0 +1,116 @@
+"""The formats: how each is written and how it is proven."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gru_suite.errors import UserError, nearest
+from gru_suite.files import atomic_path
+from gru_suite.model.export.description import describe, write_description
+from gru_suite.model.export.module import ExportModule
+from gru_suite.model.export.onnx.file import open_onnx, require_onnx, write_onnx
+from gru_suite.model.export.parity import Check, Runner, require_equal
+from gru_suite.model.export.stream import StreamExport, require_equal_stream
+from gru_suite.model.export.torch_export import open_program, write_program
+from gru_suite.model.safetensors_file import SUFFIX, require_same, write_weights
+from gru_suite.training.sequence_task import SequenceTask
+
+
+class Format(NamedTuple):
+    """How a model is written and opened again.
+
+    Attributes:
+        suffix: of its files.
+        write: writes a module to a file.
+        open: returns what answers by the file.
+    """
+
+    suffix: str
+    write: Callable[[ExportModule, Path], None]
+    open: Callable[[Path], Runner]
+
+
+GRAPHS = {
+    "onnx": Format(".onnx", write_onnx, open_onnx),
+    "torch_export": Format(".pt2", write_program, open_program),
+}
+WEIGHTS = "safetensors"
+FORMATS = (*GRAPHS, WEIGHTS)
+
+
+class Written(NamedTuple):
+    """What an export made.
+
+    Attributes:
+        path: the model.
+        description: the JSON beside it.
+        check: how it was compared.
+        notes: further lines for a person.
+    """
+
+    path: Path
+    description: Path
+    check: Check
+    notes: Sequence[str] = ()
+
+
+def check_request(name: str, output: str | None, streaming: bool, int8: bool) -> str:
+    """Refuse what cannot be exported before anything is loaded; return the file's suffix.
+
+    Raises:
+        UserError: an unknown format, an option that it does not have, or another's suffix.
+    """
+    if name not in FORMATS:
+        raise UserError(f"format={name}: no such format{nearest(str(name), FORMATS)}")
+    for option, given in (("streaming", streaming), ("int8", int8)):
+        if given and name != "onnx":
+            raise UserError(f"{option}=true is for format=onnx; format={name} has no such variant")
+    if streaming and int8:
+        raise UserError("streaming=true with int8=true: choose one of them")
+    suffixes = {key: each.suffix for key, each in GRAPHS.items()} | {WEIGHTS: SUFFIX}
+    if output and Path(output).suffix != suffixes[name]:
+        # Readers of these formats go by the name.
+        raise UserError(f"output={output}: a file of format={name} ends in {suffixes[name]}")
+    if name == "onnx":
+        require_onnx()
+    return suffixes[name]
+
+
+def export_graph(module: ExportModule, target: Path, name: str, facts: dict[str, Any]) -> Written:
+    """Write a module, compare it with the task, and describe it.
+
+    Args:
+        module: of the task.
+        target: the file; what stood there stays if anything fails.
+        name: in ``GRAPHS``.
+        facts: further entries of the description.
+
+    Raises:
+        ExportError: it cannot be written, or answers otherwise than the task.
+    """
+    chosen = GRAPHS[name]
+    with atomic_path(target) as temporary:
+        chosen.write(module, temporary)
+        run = chosen.open(temporary)
+        if isinstance(module, StreamExport):
+            check = require_equal_stream(module, run)
+        else:
+            check = require_equal(module, run)
+        facts = {"format": name, "streaming": isinstance(module, StreamExport), **facts}
+        described = write_description(target, describe(module.task, module, check, facts))
+    return Written(target, described, check)
+
+
+def export_weights(task: SequenceTask, target: Path, facts: dict[str, Any]) -> Written:
+    """Write a task's weights, load them again, and describe the file.
+
+    Raises:
+        ExportError: loading does not give the task back.
+    """
+    with atomic_path(target) as temporary:
+        write_weights(task, temporary)
+        require_same(task, temporary)
+        check = Check(0.0, [])
+        facts = {"format": WEIGHTS, "load": f'gru_suite.load("{target.name}")', **facts}
+        described = write_description(target, describe(task, None, check, facts))
+    return Written(target, described, check)

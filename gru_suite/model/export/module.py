@@ -1,0 +1,178 @@
+"""What a task hands out to be exported: tensors in, tensors out, and what they mean.
+
+Shapes: B batch, T time steps (right-padded), K classes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from gru_suite.errors import UserError
+from gru_suite.model.batches import SequenceBatch
+
+if TYPE_CHECKING:
+    from gru_suite.training.classification_task import ClassificationTask
+    from gru_suite.training.sequence_task import SequenceTask
+
+BATCH = "batch"
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output of an exported model.
+
+    Attributes:
+        name: by which the model is called.
+        dtype: ``float32``, ``int64``, ``uint8``.
+        shape: sizes; a name where the model takes any.
+        meaning: what the numbers are, and their unit.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+    meaning: str
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {**asdict(self), "shape": list(self.shape)}
+
+
+def lengths_port(steps: str) -> Port:
+    """Return the input that says how many steps of each sequence are valid."""
+    return Port("lengths", "int64", (BATCH,), f"valid {steps} of each sequence, 1 to {steps}")
+
+
+class ExportModule(nn.Module, ABC):
+    """A task as a function of tensors.
+
+    A subclass sets the attributes and implements the methods; whatever its ``forward`` does must be
+    traceable, and what the task itself answers to the same tensors is :meth:`reference`.
+
+    Attributes:
+        task: what is exported.
+        inputs: of ``forward``, in order.
+        outputs: of ``forward``, in order; a single one is returned bare.
+        steps: sizes of the time dimension that the export is checked with, rising; one where it is
+            fixed.
+        labels: names of the classes, None for other tasks.
+        preprocessing: plain data: what the model does by itself (``inside``), what has to be done
+            before it (``outside``), and the numbers and names that this needs.
+    """
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    steps: tuple[int, ...]
+    labels: list[str] | None = None
+    preprocessing: Mapping[str, Any]
+
+    def __init__(self, task: "SequenceTask") -> None:
+        """Hold the task, in evaluation mode."""
+        super().__init__()
+        self.task = task.eval()
+
+    @abstractmethod
+    def examples(
+        self, batch_size: int, num_steps: int, generator: torch.Generator
+    ) -> tuple[Tensor, ...]:
+        """Return random inputs of a size, as they may occur, of different lengths."""
+
+    @abstractmethod
+    def from_batch(self, batch: Any) -> tuple[Tensor, ...]:
+        """Return the inputs that stand for a batch of the task's data module."""
+
+    @abstractmethod
+    def to_output(self, outputs: Sequence[Tensor], batch: Any) -> Any:
+        """Return what the task's ``forward`` would have given for the batch."""
+
+    def reference(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Return what the task itself answers, by its own code; by default ``forward``."""
+        found: Tensor | tuple[Tensor, ...] = self(*inputs)
+        return found
+
+
+class ClassificationExport(ExportModule):
+    """Sequences and their lengths in, class probabilities out: any task with ``encode``."""
+
+    task: "ClassificationTask"
+
+    def __init__(
+        self,
+        task: "ClassificationTask",
+        sequences: Port,
+        steps: Sequence[int],
+        preprocessing: Mapping[str, Any],
+    ) -> None:
+        """Describe the task.
+
+        Args:
+            task: what is exported.
+            sequences: the input; its second dimension is time.
+            steps: sizes of the time dimension to check with, rising.
+            preprocessing: see :class:`ExportModule`.
+        """
+        super().__init__(task)
+        self.inputs = (sequences, lengths_port(str(sequences.shape[1])))
+        self.labels = task.labels
+        meaning = "probability of each class, in the order of `labels`; rows add up to 1"
+        self.outputs = (Port("probability", "float32", (BATCH, len(task.labels)), meaning),)
+        self.steps = tuple(steps)
+        self.preprocessing = preprocessing
+
+    def forward(self, x: Tensor, lengths_B: Tensor) -> Tensor:
+        """Return class probabilities, shape (B, K)."""
+        logits_BK: Tensor = self.task(SequenceBatch(x, lengths_B, torch.zeros_like(lengths_B)))
+        return logits_BK.float().softmax(-1)
+
+    def examples(
+        self, batch_size: int, num_steps: int, generator: torch.Generator
+    ) -> tuple[Tensor, ...]:
+        """Return random sequences; the first fills all steps."""
+        lengths_B = torch.randint(1, num_steps + 1, (batch_size,), generator=generator)
+        lengths_B[0] = num_steps
+        shape = (batch_size, num_steps, *(int(size) for size in self.inputs[0].shape[2:]))
+        return self.sequences(shape, generator), lengths_B
+
+    def sequences(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Return random values of the input's kind; small whole numbers are valid for any."""
+        if self.inputs[0].dtype == "float32":
+            return torch.randn(shape, generator=generator)
+        return torch.randint(0, 2, shape, generator=generator).to(
+            getattr(torch, self.inputs[0].dtype)
+        )
+
+    def from_batch(self, batch: Any) -> tuple[Tensor, ...]:
+        """Return sequences and lengths."""
+        return batch.x, batch.lengths_B
+
+    def to_output(self, outputs: Sequence[Tensor], batch: Any) -> Tensor:
+        """Return logits; those of a probability are its logarithm, but for a constant."""
+        # The smallest normal number: a probability of 0 must not make the loss infinite.
+        return outputs[0].clamp(min=torch.finfo(torch.float32).tiny).log()
+
+
+def classification_export(task: "ClassificationTask", batch: Any) -> ClassificationExport:
+    """Describe a task that says nothing of its inputs by a batch of its data.
+
+    Raises:
+        UserError: the batch is more than sequences, lengths and labels.
+    """
+    fields = getattr(batch, "_fields", ())
+    if fields != SequenceBatch._fields or not all(isinstance(part, Tensor) for part in batch):
+        raise UserError(
+            f"task {task.name}: its batches are more than x, lengths_B and labels_B, so it has to "
+            "say how it is exported: implement export_module(), or use format=safetensors"
+        )
+    dtype = str(batch.x.dtype).removeprefix("torch.")
+    shape = (BATCH, "steps", *batch.x.shape[2:])
+    longest = max(2, batch.x.size(1))
+    return ClassificationExport(
+        task,
+        Port("x", dtype, shape, f"sequences as the data module of task {task.name} makes them"),
+        (1, max(2, longest // 2), longest),
+        {"inside": "nothing", "outside": f"whatever the data module of task {task.name} does"},
+    )

@@ -1,0 +1,1 @@
+"""Sequences that arrive in chunks, with the state carried between them."""

@@ -1,0 +1,209 @@
+"""Streams of tasks that give a sequence one of several classes.
+
+Shapes: B streams, T time steps, S inputs (T times those of a step), F input features, H output
+    features of the backbone, K classes.
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from gru_suite.model.batches import SequenceBatch
+from gru_suite.model.streaming.chunks import as_inputs
+from gru_suite.model.streaming.state import (
+    State,
+    backbone_to_rows,
+    initial_backbone_state,
+    named,
+    rows_to_backbone,
+    under,
+)
+from gru_suite.model.streaming.stream import Row, Stream, StreamEncoder, StreamModule
+from gru_suite.nn.pooling import Pooling
+
+if TYPE_CHECKING:
+    from gru_suite.model.predictions import Predictions
+    from gru_suite.training.classification_task import ClassificationTask
+
+# Steps in one go: what a long chunk needs of memory stays small.
+_MAX_STEPS = 64
+
+
+class ClassificationModule(StreamModule):
+    """Encoder -> backbone -> running pooling -> head; the output is the logits, (B, K)."""
+
+    def __init__(self, task: "ClassificationTask", encoder: StreamEncoder) -> None:
+        """Take over a task's parts; weights are shared.
+
+        Args:
+            task: of one direction.
+            encoder: its encoder for chunks.
+
+        Raises:
+            UserError: the backbone is bidirectional.
+        """
+        super().__init__()
+        self.encoder, self.backbone = encoder, task.backbone
+        self.poolings, self.head = task.poolings, task.head
+        self.step_size, self.dtype = encoder.step_size, encoder.dtype
+        self.input_shape = encoder.input_shape
+        initial_backbone_state(self.backbone, 1)
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return what the first chunk begins with."""
+        weight = self.head.weight
+        state = named("encoder", self.encoder.initial_state(batch_size))
+        state |= initial_backbone_state(self.backbone, batch_size)
+        for index, pooling in enumerate(self._poolings()):
+            state |= named(f"pooling_{index}", pooling.initial_state(batch_size))
+        return {name: part.to(weight.device) for name, part in state.items()}
+
+    def forward(self, chunk: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the logits after the next inputs, shape (B, K), and the state after them."""
+        x_BTF, encoder_state = self.encoder(chunk, under("encoder", state))
+        h_BTH, backbone_state = self.backbone(x_BTF, None, rows_to_backbone(state))
+        after = named("encoder", encoder_state) | backbone_to_rows(backbone_state)
+        pooled = []
+        for index, pooling in enumerate(self._poolings()):
+            name = f"pooling_{index}"
+            summary_BH, pooling_state = pooling.advance(h_BTH, under(name, state))
+            pooled.append(summary_BH)
+            after |= named(name, pooling_state)
+        logits_BK: Tensor = self.head(torch.cat(pooled, dim=1))
+        return logits_BK, after
+
+    def _poolings(self) -> list[Pooling]:
+        return [cast(Pooling, pooling) for pooling in self.poolings]
+
+
+class Reading(NamedTuple):
+    """What a chunk adds to a stream.
+
+    Attributes:
+        row: what the stream keeps after it.
+        inputs: of the whole steps that are now complete, (S, ...).
+        ends: inputs that the answer so far has seen too, but that what comes next may change.
+        short: all inputs, where they do not make a step yet.
+    """
+
+    row: Row
+    inputs: Tensor
+    ends: Tensor | None = None
+    short: Tensor | None = None
+
+
+class ClassificationStream(Stream["Predictions"]):
+    """Follows sequences of a classification task.
+
+    Before a stream has seen anything, its probabilities are NaN and its label is empty.
+    """
+
+    def __init__(self, task: "ClassificationTask", batch_size: int = 1) -> None:
+        """Begin streams.
+
+        Args:
+            task: a trained task.
+            batch_size: streams to begin with.
+
+        Raises:
+            UserError: the task looks ahead; says which option to change.
+        """
+        self.task, self.module = task, task.stream_module()
+        self._num_classes = len(task.labels)
+        super().__init__(task.name, batch_size)
+
+    def _new_row(self) -> Row:
+        """Return the inputs that do not make a step yet, and how many steps were seen."""
+        carried = torch.empty(0, *self.module.input_shape, dtype=self.module.dtype)
+        return {"carried": carried, "num_steps": 0}
+
+    def _new_state(self, count: int) -> State:
+        """Return the network's state, with the answer so far."""
+        state = self.module.initial_state(count)
+        unknown_BK = torch.full((count, self._num_classes), torch.nan)
+        return {**state, "logits": unknown_BK.to(self.task.device)}
+
+    def inputs(self, raw: Any) -> Tensor:
+        """Return a chunk of one stream as the network's inputs, shape (S, ...).
+
+        Raises:
+            UserError: it is not what the task takes.
+        """
+        return as_inputs(raw, self.module.input_shape, self.module.dtype)
+
+    def _read(self, row: Row, chunk: Any) -> Reading:
+        """Add a chunk to what is carried, and take whole steps off."""
+        carried, step_size = row["carried"], self.module.step_size
+        if chunk is not None:
+            inputs = self.inputs(chunk)
+            carried = torch.cat([carried, inputs]) if len(carried) else inputs
+        num_steps = len(carried) // step_size
+        taken, left = carried.tensor_split([num_steps * step_size])
+        after = {**row, "carried": left.clone(), "num_steps": row["num_steps"] + num_steps}
+        short = left if len(left) and not after["num_steps"] else None
+        return Reading(after, taken, short=short)
+
+    @torch.inference_mode()
+    def _push(self, chunks: list[Any]) -> "Predictions":
+        readings = [self._read(row, chunk) for row, chunk in zip(self._rows, chunks, strict=True)]
+        changed = any(chunk is not None for chunk in chunks)
+        if self._answer is not None and not changed:
+            return self._answer
+        training = self.task.training
+        if training:
+            # Setting the mode walks over all modules: as dear as a step.
+            self.task.eval()
+        state = self._advance(self._state, [reading.inputs for reading in readings])
+        logits_BK = self._so_far(state, readings)
+        if training:
+            self.task.train()
+        self._rows, self._state = [reading.row for reading in readings], state
+        self._answer = self._predictions(logits_BK)
+        return self._answer
+
+    def _predictions(self, logits_BK: Tensor) -> "Predictions":
+        from gru_suite.model.predictions import Predictions
+
+        names = [f"stream {row}" for row in range(len(logits_BK))]
+        probability_BK = logits_BK.float().softmax(-1).cpu().numpy()
+        return Predictions(self.task.input_kind, names, self.task.labels, probability_BK)
+
+    def _advance(self, state: State, inputs: list[Tensor]) -> State:
+        """Run the network over the inputs of each row, as many rows at once as have some."""
+        done, ends = 0, [len(each) for each in inputs]
+        limit = _MAX_STEPS * self.module.step_size
+        while rows := [row for row, end in enumerate(ends) if end > done]:
+            until = min(done + limit, *(ends[row] for row in rows))
+            chunk = torch.stack([inputs[row][done:until] for row in rows]).to(self.task.device)
+            if len(rows) == len(inputs):
+                logits_BK, state = self.module(chunk, state)
+                state["logits"] = logits_BK
+            else:
+                index = torch.tensor(rows, device=self.task.device)
+                part = {name: each[index] for name, each in state.items()}
+                logits_BK, part = self.module(chunk, part)
+                part["logits"] = logits_BK
+                state = {k: v.index_copy(0, index, part[k]) for k, v in state.items()}
+            done = until
+        return state
+
+    def _so_far(self, state: State, readings: list[Reading]) -> Tensor:
+        """Return the logits of all that was pushed, what makes no whole step included."""
+        logits_BK = state["logits"]
+        if any(reading.ends is not None for reading in readings):
+            nothing = readings[0].inputs[:0]
+            ends = [nothing if each.ends is None else each.ends for each in readings]
+            logits_BK = self._advance(state, ends)["logits"]
+        for row, reading in enumerate(readings):
+            if reading.short is not None:
+                # The encoder knows what to make of a sequence shorter than a step.
+                logits_BK = logits_BK.clone()
+                logits_BK[row] = self._short(reading.short)
+        return logits_BK
+
+    def _short(self, inputs: Tensor) -> Tensor:
+        one_1 = torch.ones(1, dtype=torch.int64)
+        batch = SequenceBatch(inputs[None], one_1 * len(inputs), one_1 * 0)
+        logits_BK: Tensor = self.task(SequenceBatch(*(x.to(self.task.device) for x in batch)))
+        return logits_BK[0]

@@ -1,0 +1,255 @@
+"""The same network on sequences that come piece by piece, many of them at once.
+
+Shapes: B streams, T time steps, S inputs (T times those of a step), F input features, H output
+    features of the backbone, L layers.
+"""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, ClassVar, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from gru_suite.errors import UserError
+from gru_suite.model.streaming.state import State
+
+Row = dict[str, Any]
+"""What one stream keeps beside the network's state: plain data and tensors."""
+
+Answer = TypeVar("Answer")
+
+
+class StreamEncoder(nn.Module, ABC):
+    """A task's encoder on one chunk after the other; pure tensors, in evaluation mode.
+
+    Attributes:
+        step_size: inputs that make one time step; chunks are a multiple of it.
+        input_shape: of one input: empty for samples or token numbers.
+        dtype: of the inputs.
+    """
+
+    step_size: int = 1
+    input_shape: tuple[int, ...] = ()
+    dtype: torch.dtype = torch.float32
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return the left context that the first chunk sees; none unless overridden."""
+        return {}
+
+    @abstractmethod
+    def forward(self, chunk: Tensor, state: State) -> tuple[Tensor, State]:
+        """Encode the next inputs.
+
+        Args:
+            chunk: shape (B, S, *input_shape), S a multiple of ``step_size``.
+            state: left context.
+
+        Returns:
+            Features, shape (B, S / step_size, F), and the left context of the next chunk.
+        """
+
+
+class StepwiseEncoder(StreamEncoder):
+    """An encoder that sees every step by itself, and so needs no left context."""
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        input_shape: Iterable[int] = (),
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Wrap it.
+
+        Args:
+            encoder: from (B, T, *input_shape) to (B, T, F).
+            input_shape: of a step.
+            dtype: of the inputs.
+        """
+        super().__init__()
+        self.encoder, self.input_shape, self.dtype = encoder, tuple(input_shape), dtype
+
+    def forward(self, chunk: Tensor, state: State) -> tuple[Tensor, State]:
+        """Encode the next steps."""
+        return self.encoder(chunk), state
+
+
+class StreamModule(nn.Module, ABC):
+    """A task's network on one chunk after the other: ``(chunk, state) -> (output, new state)``.
+
+    Pure tensors and no state in Python, so that ``torch.export`` can trace it for chunks of a fixed
+    size.
+
+    Attributes:
+        step_size: inputs that make one time step; chunks are a multiple of it.
+        input_shape: of one input: empty for samples or token numbers.
+        dtype: of the inputs.
+    """
+
+    step_size: int
+    input_shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    @abstractmethod
+    def initial_state(self, batch_size: int) -> State:
+        """Return what the first chunk begins with."""
+
+    @abstractmethod
+    def forward(self, chunk: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the output after the next inputs, shape (B, ...), and the state after them.
+
+        Args:
+            chunk: shape (B, S, *input_shape), S a multiple of ``step_size``.
+            state: after the chunk before; tensors of the same names and shapes come back.
+        """
+
+    def example_chunk(self, batch_size: int = 1, num_steps: int = 1) -> Tensor:
+        """Return a chunk of zeros, shape (B, num_steps * step_size, *input_shape)."""
+        shape = (batch_size, num_steps * self.step_size, *self.input_shape)
+        return torch.zeros(shape, dtype=self.dtype)
+
+
+class Stream(ABC, Generic[Answer]):
+    """Follows sequences while they come: a piece in, the prediction so far out.
+
+    After every ``push`` the prediction is that of everything pushed so far, and neither memory nor
+    the cost of a push grows with it. Several streams go on together as the rows of a batch; rows
+    are numbered from 0, and when some leave the others move up.
+    """
+
+    format: ClassVar[int] = 1
+
+    def __init__(self, name: str, batch_size: int = 1) -> None:
+        """Begin.
+
+        Args:
+            name: of the task.
+            batch_size: streams to begin with.
+        """
+        self._name = name
+        self._rows: list[Row] = []
+        self._state: State = self._new_state(0)
+        self._answer: Answer | None = None
+        self.join(batch_size)
+
+    @abstractmethod
+    def _new_row(self) -> Row:
+        """Return what one stream keeps, before its first input."""
+
+    def _new_state(self, count: int) -> State:
+        """Return the network's state of some streams before their first input."""
+        return {}
+
+    @abstractmethod
+    def _push(self, chunks: list[Any]) -> Answer:
+        """Take a chunk for each row, None where nothing came."""
+
+    def __len__(self) -> int:
+        """Return the number of streams."""
+        return len(self._rows)
+
+    def push(self, chunk: Any) -> Answer:
+        """Take what came next and return the prediction so far.
+
+        Args:
+            chunk: of a stream alone, what came; of several, a list with a chunk for each, None
+                where nothing came. Chunks may be of any lengths, and empty.
+
+        Raises:
+            UserError: a chunk is not what the task takes. No stream has then taken anything.
+        """
+        return self._push(self._chunks(chunk))
+
+    def _chunks(self, chunk: Any) -> list[Any]:
+        chunks = chunk if isinstance(chunk, list) else [chunk]
+        if len(chunks) != len(self):
+            found = f"a list of {len(chunks)}" if isinstance(chunk, list) else "one chunk"
+            raise UserError(
+                f"pushed {found} to {len(self)} streams: needs a list of {len(self)} chunks, None "
+                "where nothing came"
+            )
+        return chunks
+
+    @torch.inference_mode()
+    def join(self, count: int = 1) -> list[int]:
+        """Begin further streams; return their row numbers, which follow the others'."""
+        if type(count) is not int or count < 0:
+            raise UserError(f"count={count!r}: needs a whole number of streams from 0")
+        first, begun = len(self), self._new_state(count)
+        self._state = {k: torch.cat([v, begun[k]]) for k, v in self._state.items()}
+        self._rows = self._rows + [self._new_row() for _ in range(count)]
+        self._answer = None
+        return list(range(first, len(self)))
+
+    @torch.inference_mode()
+    def leave(self, rows: int | Iterable[int]) -> None:
+        """End some streams; those after them move up."""
+        gone = self._numbers(rows)
+        kept = [row for row in range(len(self)) if row not in gone]
+        self._state = {k: v[kept] for k, v in self._state.items()}
+        self._rows = [self._rows[row] for row in kept]
+        self._answer = None
+
+    @torch.inference_mode()
+    def reset(self, rows: int | Iterable[int] | None = None) -> None:
+        """Forget what some streams have seen, or all; their next input is a first one."""
+        numbers = sorted(self._numbers(range(len(self)) if rows is None else rows))
+        begun = self._new_state(len(numbers))
+        index = torch.tensor(numbers, dtype=torch.int64)
+        self._state = {
+            k: v.index_copy(0, index.to(v.device), begun[k]) for k, v in self._state.items()
+        }
+        self._rows = [
+            self._new_row() if number in numbers else row for number, row in enumerate(self._rows)
+        ]
+        self._answer = None
+
+    def _numbers(self, rows: int | Iterable[int]) -> set[int]:
+        numbers = {rows} if isinstance(rows, int) else set(rows)
+        wrong = sorted(n for n in numbers if type(n) is not int or not 0 <= n < len(self))
+        if wrong:
+            raise UserError(f"row {wrong[0]!r}: there are rows 0 to {len(self) - 1}")
+        return numbers
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the streams are, as plain data and tensors.
+
+        ``torch.save`` takes it, and ``torch.load(..., weights_only=True)`` gives it back.
+        """
+        return {
+            "format": self.format,
+            "task": self._name,
+            "rows": copy.deepcopy(self._rows),
+            "state": {name: part.clone() for name, part in self._state.items()},
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on where :meth:`state_dict` was called, with as many streams as there were then.
+
+        Raises:
+            UserError: it is not the state of a stream of such a task; this stream is unchanged.
+        """
+        if not isinstance(saved, dict) or {"format", "task", "rows", "state"} - saved.keys():
+            raise UserError("the saved state is not that of a stream; state_dict() makes one")
+        if (saved["format"], saved["task"]) != (self.format, self._name):
+            raise UserError(
+                f"the saved state is of a stream of task {saved['task']!r}, format "
+                f"{saved['format']!r}; needs task {self._name!r}, format {self.format}"
+            )
+        rows, state = saved["rows"], saved["state"]
+        fresh, device = self._new_state(len(rows)), self._device()
+        shapes = {k: (tuple(v.shape), v.dtype) for k, v in fresh.items()}
+        found = {k: (tuple(v.shape), v.dtype) for k, v in state.items()}
+        if found != shapes or any(row.keys() != self._new_row().keys() for row in rows):
+            odd = [k for k in {**shapes, **found} if shapes.get(k) != found.get(k)]
+            raise UserError(
+                f"the saved state does not fit this network ({', '.join(odd) or 'rows'} differ): "
+                "it is of a stream of another checkpoint"
+            )
+        self._rows = copy.deepcopy(rows)
+        self._state = {k: state[k].to(device, copy=True) for k in fresh}
+        self._answer = None
+
+    def _device(self) -> torch.device:
+        return next((part.device for part in self._state.values()), torch.device("cpu"))

@@ -1,0 +1,1 @@
+"""The recurrence, in torch alone: backbone, cells, pooling, weights."""

@@ -1,0 +1,244 @@
+"""The recurrent backbone that all tasks share.
+
+Shapes: B batch, T time steps (right-padded), F input features, H output features (2 x hidden_size
+    if bidirectional), L layers times directions.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gru_suite.errors import UserError
+from gru_suite.nn.cells.layers import LayerState
+from gru_suite.nn.cells.ragged import RaggedBatch, all_valid
+from gru_suite.nn.cells.stack import kernel_serves
+from gru_suite.nn.cells.table import CELLS as CELLS
+from gru_suite.nn.cells.table import check_options
+
+State = Tensor | tuple[Tensor, Tensor]
+"""Hidden state (L, B, hidden_size) of a gru, rnn or min_gru; hidden and cell state of an lstm."""
+
+
+class RecurrentBackbone(nn.Module):
+    """Turn a batch of sequences of features into hidden states, one for each time step.
+
+    With ``x`` the features of a step, ``h`` the hidden state before it, ``h'`` after it, and ``*``
+    elementwise::
+
+        gru   r  = sigmoid(W_ir x + b_ir + W_hr h + b_hr)          reset gate
+              z  = sigmoid(W_iz x + b_iz + W_hz h + b_hz)          update gate
+              n  = act(W_in x + b_in + r * (W_hn h + b_hn))        candidate state
+              h' = (1 - z) * n + z * h
+
+        lstm  i, f, o = sigmoid(W_i. x + b_i. + W_h. h + b_h.)     input, forget, output gate
+              g  = tanh(W_ig x + b_ig + W_hg h + b_hg)             candidate state
+              c' = f * c + i * g,  h' = o * tanh(c')
+
+        rnn   h' = act(W_ih x + b_ih + W_hh h + b_hh)
+
+        min_gru  as in :class:`gru_suite.nn.cells.min_gru.MinGRU`
+
+    The GRU is that of Cho et al. 2014 (https://arxiv.org/abs/1406.1078) in torch's variant: the
+    reset gate acts after the recurrent product (Cho: ``W_hn (r * h)``), so that all three products
+    are one. As in Cho's equation 7, ``z`` is the share of the old state that stays.
+
+    The weights are those of the torch module in ``rnn``, by name, shape and order of gates, so its
+    ``state_dict`` is interchangeable with that of ``torch.nn.GRU`` / ``LSTM`` / ``RNN``. They start
+    as torch's do, uniform within 1 / sqrt(hidden_size), except that the LSTM's forget gate starts
+    with bias 1. The initial state is zeros.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        cell: str = "gru",
+        hidden_size: int = 128,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        activation: str = "tanh",
+    ) -> None:
+        """Build the weights.
+
+        Args:
+            input_size: features of a time step, at least 1.
+            cell: a name in ``CELLS``: gru, lstm, rnn or min_gru.
+            hidden_size: units of each layer and direction, at least 1.
+            num_layers: stacked layers, at least 1.
+            bidirectional: run a second pass from the last valid step to the first; doubles
+                ``output_size``.
+            dropout: share of each layer's outputs dropped on the way into the next, from 0 to
+                below 1; needs two layers or more.
+            activation: of the candidate state: tanh, or relu (gru and rnn).
+
+        Raises:
+            UserError: an argument is out of its range or set.
+        """
+        super().__init__()
+        sizes = {"hidden_size": hidden_size, "num_layers": num_layers, "input_size": input_size}
+        check_options(sizes, cell, dropout, activation)
+        self.input_size = input_size
+        self.cell, self.activation = cell, activation
+        self.output_size = hidden_size * (2 if bidirectional else 1)
+        self._cell = CELLS[cell]
+        self._variant = self._cell.variants[activation]
+        self.rnn = self._variant.module(
+            input_size,
+            hidden_size,
+            num_layers,
+            batch_first=True,
+            dropout=dropout,
+            bidirectional=bidirectional,
+        )
+        if self._cell.forget_gate is not None:
+            _open_forget_gate(self.rnn, self._cell.forget_gate)
+
+    def forward(
+        self, x_BTF: Tensor, lengths_B: Tensor | None = None, state: State | None = None
+    ) -> tuple[Tensor, State]:
+        """Return the hidden states of every step and the state after the last valid one.
+
+        What the padding holds, NaN included, changes neither.
+
+        Args:
+            x_BTF: features, right-padded.
+            lengths_B: valid steps of each sequence, integers in 1..T; None means that all T are
+                valid.
+            state: state to start from, as returned for the steps before; None means zeros.
+
+        Returns:
+            The top layer's hidden states, (B, T, H), zero at padding (for a bidirectional backbone
+            the forward pass's and then the backward pass's), and the state of every layer and
+            direction after the sequence's last step (backward: after its first).
+
+        Raises:
+            UserError: shapes do not fit, or a length is outside 1..T.
+        """
+        if _lacks_half_precision(x_BTF):
+            with torch.autocast("cpu", enabled=False):
+                return self.forward(x_BTF.float(), lengths_B, state)
+        states_LBH = self._initial_states(x_BTF, state)
+        # An exported graph serves other lengths than those it is traced with.
+        traced = torch.compiler.is_exporting()
+        if lengths_B is not None and not traced and all_valid(lengths_B, *x_BTF.shape[:2]):
+            lengths_B = None
+        if self._variant.kernel is not None and kernel_serves(self.rnn, x_BTF):
+            return self._variant.kernel(self.rnn, x_BTF, lengths_B, states_LBH[0])
+        if lengths_B is not None or not self._variant.native:
+            return self._forward_by_layer(x_BTF, lengths_B, states_LBH)
+        h_BTH, last_LBH = self.rnn(x_BTF, _as_state(states_LBH))
+        return h_BTH, last_LBH
+
+    def step(self, x_BF: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Advance all sequences by one step.
+
+        Args:
+            x_BF: features of the step.
+            state: state after the step before; None at the start.
+
+        Returns:
+            The top layer's hidden state, (B, H), and the state to hand to the next step.
+
+        Raises:
+            UserError: the backbone is bidirectional, so a step would need the future.
+        """
+        if self.rnn.bidirectional:
+            raise UserError("backbone.bidirectional=True cannot go step by step; set it to False")
+        h_BTH, state = self(x_BF.unsqueeze(1), None, state)
+        return h_BTH[:, 0], state
+
+    def _forward_by_layer(
+        self, x_BTF: Tensor, lengths_B: Tensor | None, states_LBH: LayerState
+    ) -> tuple[Tensor, State]:
+        """Run layer by layer, direction by direction, so that each can respect the lengths."""
+        batch = RaggedBatch(x_BTF, lengths_B)
+        num_directions = 2 if self.rnn.bidirectional else 1
+        all_weights = self.rnn.all_weights
+        features_BTF = batch.blank(x_BTF)
+        finals: list[LayerState] = []
+        for layer in range(self.rnn.num_layers):
+            if layer:
+                features_BTF = F.dropout(features_BTF, self.rnn.dropout, self.training)
+            outputs: list[Tensor] = []
+            for direction in range(num_directions):
+                index = layer * num_directions + direction
+                layer_state = tuple(state_LBH[index : index + 1] for state_LBH in states_LBH)
+                h_BTH, final = self._variant.layer(
+                    batch.flip(features_BTF) if direction else features_BTF,
+                    layer_state,
+                    all_weights[index],
+                    batch.padding_BT1,
+                )
+                finals.append((batch.last(h_BTH), *final[1:]))
+                outputs.append(batch.flip(h_BTH) if direction else h_BTH)
+            features_BTF = torch.cat(outputs, dim=2) if self.rnn.bidirectional else outputs[0]
+        final_LBH = tuple(torch.cat(parts) for parts in zip(*finals, strict=True))
+        return batch.blank(features_BTF), _as_state(final_LBH)
+
+    def _initial_states(self, x_BTF: Tensor, state: State | None) -> LayerState:
+        """Check shapes and return the states to start from as a tuple, each (L, B, hidden_size)."""
+        if x_BTF.dim() != 3 or x_BTF.size(2) != self.input_size or x_BTF.size(1) == 0:
+            raise UserError(
+                f"input of shape {tuple(x_BTF.shape)}: the backbone needs "
+                f"(batch, time steps, {self.input_size}) with at least one step"
+            )
+        shape = (len(self.rnn.all_weights), x_BTF.size(0), self.rnn.hidden_size)
+        needed = [shape] * self._cell.num_states
+        if state is None:
+            return tuple(x_BTF.new_zeros(part) for part in needed)
+        states = (state,) if isinstance(state, Tensor) else tuple(state)
+        found = [tuple(part.shape) for part in states]
+        if found != needed:
+            raise UserError(f"state of shapes {found}: the backbone needs {needed}")
+        return states
+
+    def to_torch(self) -> nn.RNNBase:
+        """Return the equal ``torch.nn.GRU``, ``LSTM`` or ``RNN``: :func:`weights.to_torch`."""
+        from gru_suite.nn.weights import to_torch
+
+        return to_torch(self)
+
+    @staticmethod
+    def from_torch(rnn: nn.RNNBase) -> "RecurrentBackbone":
+        """Return the equal backbone of a plain torch module: :func:`weights.from_torch`."""
+        from gru_suite.nn.weights import from_torch
+
+        return from_torch(rnn)
+
+
+def count_parameters(
+    input_size: int,
+    cell: str = "gru",
+    hidden_size: int = 128,
+    num_layers: int = 1,
+    bidirectional: bool = False,
+) -> int:
+    """Return the number of weights of a ``RecurrentBackbone`` with these options.
+
+    It is the sum over layers and directions of ``gates * H * (F + H + 2)``, with H the hidden size,
+    F the layer's input size (``input_size``, then the output size of the layer below) and 1 (rnn),
+    3 (gru) or 4 (lstm) gates; for min_gru of ``2 * H * (F + 1)``.
+    """
+    directions = 2 if bidirectional else 1
+    beside_input = hidden_size + 2 if CELLS[cell].recurrent else 1
+    above = (num_layers - 1) * (directions * hidden_size + beside_input)
+    units = CELLS[cell].num_gates * hidden_size * directions
+    return units * (input_size + beside_input + above)
+
+
+def _lacks_half_precision(x_BTF: Tensor) -> bool:
+    """Whether mixed precision is asked of a CPU without bfloat16, where oneDNN's LSTM refuses."""
+    asked = x_BTF.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    return asked and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def _open_forget_gate(rnn: nn.RNNBase, gate: int) -> None:
+    units = slice(gate * rnn.hidden_size, (gate + 1) * rnn.hidden_size)
+    for _, _, bias_ih, bias_hh in rnn.all_weights:
+        # The two biases are added: 1 in one and 0 in the other.
+        nn.init.ones_(bias_ih.detach()[units])
+        nn.init.zeros_(bias_hh.detach()[units])
+
+
+def _as_state(states_LBH: LayerState) -> State:
+    return (states_LBH[0], states_LBH[1]) if len(states_LBH) == 2 else states_LBH[0]

@@ -1,0 +1,154 @@
+"""The gradient of one layer on the C kernel.
+
+Shapes: B sequences sorted by falling length, T time steps, N valid steps of all sequences (ordered
+    by time step, then by sequence), F input features, H hidden units, G = 3H gates r, z, n.
+"""
+
+import torch
+from torch import Tensor
+
+from gru_suite.nn.cells.native.calls import address, loaded_kernel, new_call
+
+# Rows of gate gradients that one product over steps takes: enough to run at full speed, few enough
+# to stay in the cache and to save the memory of all of them.
+_CHUNK_FLOATS = 2**19
+_MIN_CHUNK_ROWS = 512
+# Floats between the rows of gate gradients: at a multiple of 4 KB, the rows of a block would push
+# each other out of the cache.
+_PADDING = 16
+
+
+def gradients(
+    grad_hidden_NH: Tensor | None,
+    grad_last_BH: Tensor | None,
+    x_NF: Tensor,
+    state_BH: Tensor,
+    weight_ih_GF: Tensor,
+    weight_hh_GH: Tensor,
+    hidden_NH: Tensor,
+    gates_N4H: Tensor,
+    offsets: Tensor | None,
+    lengths_B: Tensor | None,
+    reverse: bool,
+    needs_input: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return the gradients in the order of the forward arguments.
+
+    That of ``x_NF`` is empty where ``needs_input`` is False.
+
+    Raises:
+        RuntimeError: the forward call did not save its gates.
+    """
+    if gates_N4H.shape != (x_NF.size(0), 4 * state_BH.size(1)):
+        raise RuntimeError("gru_layer: no gradient without save=True")
+    native = loaded_kernel()
+    (N, F), (B, H) = x_NF.shape, state_BH.shape
+    x_NF = x_NF.contiguous()
+    state_BH, hidden_NH = state_BH.contiguous(), hidden_NH.contiguous()
+    grad_hidden_NH = None if grad_hidden_NH is None else grad_hidden_NH.contiguous()
+    grad_last_BH = None if grad_last_BH is None else grad_last_BH.contiguous()
+    weight_hh_GH = weight_hh_GH.contiguous()
+    grad_state_BH = torch.empty_like(state_BH)
+    grad_bias = x_NF.new_zeros(native.row_blocks(B), 4 * H)
+    # The columns of gate gradients: n's input part, r, z, n's recurrent part. So both the input's
+    # three and the recurrence's three lie side by side.
+    grad_x_NF = x_NF.new_empty((N, F) if needs_input else 0)
+    if needs_input:
+        weight_ih_nrz = torch.cat([weight_ih_GF[2 * H :], weight_ih_GF[: 2 * H]])
+    grad_ih_FG = x_NF.new_zeros(F, 3 * H)
+    grad_hh_GH = x_NF.new_zeros(3 * H, H)
+
+    T = N // B if offsets is None else offsets.numel() - 1
+    call = new_call(native, x_NF, state_BH, offsets, lengths_B, T, reverse)
+    call.weight_hh = weight_hh_GH.data_ptr()
+    call.hidden, call.gates, call.gate_stride = hidden_NH.data_ptr(), gates_N4H.data_ptr(), 4 * H
+    call.grad_hidden, call.grad_last = address(grad_hidden_NH), address(grad_last_BH)
+    call.grad_bias, call.grad_state = grad_bias.data_ptr(), grad_state_BH.data_ptr()
+    packed = x_NF.new_empty(native.packed_floats(H))
+    call.packed = packed.data_ptr()
+    previous = _Previous(hidden_NH, state_BH, offsets, lengths_B, T, reverse)
+    chunks = _chunks(offsets, T, B, H, reverse)
+    grads = x_NF.new_empty(max(last - first for *_, first, last in chunks), 4 * H + _PADDING)
+    call.grad_gates, call.grad_stride = grads.data_ptr(), grads.stride(0)
+    for first_step, last_step, first, last in chunks:
+        call.first_step, call.last_step, call.first_row = first_step, last_step, first
+        native.backward(call)
+        part = grads[: last - first]
+        grad_ih_FG.addmm_(x_NF[first:last].t(), part[:, : 3 * H])
+        previous.add_product(grad_hh_GH, part[:, H : 4 * H], first, last)
+        if needs_input:
+            torch.mm(part[:, : 3 * H], weight_ih_nrz, out=grad_x_NF[first:last])
+    bias_4H = grad_bias.sum(0)
+    grad_ih_GF = torch.cat([grad_ih_FG[:, H:].t(), grad_ih_FG[:, :H].t()])
+    return (
+        grad_x_NF,
+        grad_state_BH,
+        grad_ih_GF,
+        grad_hh_GH,
+        torch.cat([bias_4H[H : 3 * H], bias_4H[:H]]),
+        bias_4H[H:].clone(),
+    )
+
+
+def _chunks(
+    offsets: Tensor | None, T: int, B: int, H: int, reverse: bool
+) -> list[tuple[int, int, int, int]]:
+    """Split the steps, last ones first: first and last step, and the rows that these are."""
+    if offsets is not None and reverse:
+        # A step's rows belong to different times.
+        return [(0, T, 0, int(offsets[-1]))]
+    starts = [t * B for t in range(T + 1)] if offsets is None else offsets.tolist()
+    max_rows = max(_CHUNK_FLOATS // (4 * H), _MIN_CHUNK_ROWS)
+    chunks: list[tuple[int, int, int, int]] = []
+    last = T
+    while last:
+        first = last - 1
+        while first and starts[last] - starts[first - 1] <= max_rows:
+            first -= 1
+        rows = (T - last, T - first) if reverse else (first, last)
+        chunks.append((first, last, starts[rows[0]], starts[rows[1]]))
+        last = first
+    return chunks
+
+
+class _Previous:
+    """The states that the steps started from: the hidden states, moved by one step."""
+
+    def __init__(
+        self,
+        hidden_NH: Tensor,
+        state_BH: Tensor,
+        offsets: Tensor | None,
+        lengths_B: Tensor | None,
+        T: int,
+        reverse: bool,
+    ) -> None:
+        self._hidden_NH, self._state_BH = hidden_NH, state_BH
+        self._shift = state_BH.size(0) if reverse else -state_BH.size(0)
+        self._rows_N: Tensor | None = None
+        if offsets is None or lengths_B is None:
+            return
+        steps = torch.arange(T).repeat_interleave(offsets.diff())
+        sequences = torch.arange(hidden_NH.size(0)) - offsets[steps]
+        before = steps + 1 if reverse else steps - 1
+        self._starts_N = (before < 0) | (before >= lengths_B[sequences])
+        self._rows_N = torch.where(self._starts_N, 0, offsets[before.clamp(0, T)] + sequences)
+        self._sequences_N = sequences
+
+    def add_product(self, total_GH: Tensor, grads: Tensor, first: int, last: int) -> None:
+        """Add to ``total_GH`` the gradients, times the states before rows ``first`` to ``last``."""
+        if self._rows_N is not None:
+            rows, starts = self._rows_N[first:last], self._starts_N[first:last]
+            before = self._hidden_NH.index_select(0, rows)
+            before[starts] = self._state_BH[self._sequences_N[first:last][starts]]
+            total_GH.addmm_(grads.t(), before)
+            return
+        begin, end = first + self._shift, last + self._shift
+        skip_front, skip_back = max(0, -begin), max(0, end - self._hidden_NH.size(0))
+        if skip_front:
+            total_GH.addmm_(grads[:skip_front].t(), self._state_BH)
+        if skip_back:
+            total_GH.addmm_(grads[len(grads) - skip_back :].t(), self._state_BH)
+        if skip_front + skip_back < len(grads):
+            inside = self._hidden_NH[begin + skip_front : end - skip_back]
+            total_GH.addmm_(grads[skip_front : len(grads) - skip_back].t(), inside)

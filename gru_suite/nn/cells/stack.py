@@ -1,0 +1,136 @@
+"""All layers and directions of a ``torch.nn.GRU`` on the C kernel.
+
+Shapes: B batch, T time steps (right-padded), F input features, H output features (2 x hidden_size
+    if bidirectional), L layers times directions, N valid steps of all sequences (ordered by time
+    step, then by sequence).
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gru_suite.nn.cells.fast_gru import run_layer
+from gru_suite.nn.cells.native.library import kernel
+
+
+def kernel_serves(rnn: nn.RNNBase, x_BTF: Tensor) -> bool:
+    """Return whether the kernel can run this call: float32 on the CPU, in plain eager or compiled.
+
+    Exporters and tracers must see torch's own operator; autocast and function transforms have rules
+    for that alone.
+    """
+    return (
+        x_BTF.device.type == "cpu"
+        and x_BTF.dtype == torch.float32
+        and rnn.weight_hh_l0.dtype == torch.float32
+        and x_BTF.size(0) > 0
+        # Subclasses, such as fake or quantized tensors, have no memory that C may read.
+        and (type(x_BTF) is Tensor or torch.compiler.is_compiling())
+        and not torch.compiler.is_exporting()
+        and not torch._C._get_tracing_state()
+        and not torch.is_autocast_enabled("cpu")
+        and torch._C._functorch.maybe_current_level() is None
+        and torch.autograd.forward_ad._current_level < 0
+        and _has_kernel()
+    )
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _has_kernel() -> bool:
+    return kernel() is not None
+
+
+def run_stack(
+    rnn: nn.RNNBase, x_BTF: Tensor, lengths_B: Tensor | None, state_LBH: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Compute what ``rnn(x_BTF, state_LBH)`` does, respecting lengths.
+
+    Args:
+        rnn: a GRU for which ``kernel_serves`` is true.
+        x_BTF: features, right-padded.
+        lengths_B: valid steps of each sequence, 1..T; None means that all T are valid.
+        state_LBH: states to start from.
+
+    Returns:
+        The top layer's hidden states, (B, T, H), zero at padding, and the states after each
+        sequence's last step (backward: after its first), (L, B, hidden_size).
+    """
+    rows = _Padded(x_BTF) if lengths_B is None else _Ragged(x_BTF, lengths_B)
+    features_NF = rows.pack(x_BTF)
+    state_LBH = rows.sort(state_LBH)
+    all_weights: Sequence[Sequence[Tensor]] = rnn.all_weights
+    directions = 2 if rnn.bidirectional else 1
+    finals: list[Tensor] = []
+    for layer in range(rnn.num_layers):
+        if layer:
+            features_NF = F.dropout(features_NF, rnn.dropout, rnn.training)
+        outputs: list[Tensor] = []
+        for index in range(layer * directions, (layer + 1) * directions):
+            hidden_NH, last_BH = run_layer(
+                features_NF,
+                state_LBH[index],
+                all_weights[index],
+                rows.offsets,
+                rows.lengths_B,
+                reverse=len(outputs) == 1,
+            )
+            outputs.append(hidden_NH)
+            finals.append(last_BH)
+        features_NF = torch.cat(outputs, dim=1) if directions == 2 else outputs[0]
+    last_LBH = torch.stack(finals) if len(finals) > 1 else finals[0].unsqueeze(0)
+    return rows.unpack(features_NF), rows.unsort(last_LBH)
+
+
+class _Padded:
+    """Rows of a batch whose sequences all have T steps."""
+
+    offsets: Tensor | None = None
+    lengths_B: Tensor | None = None
+
+    def __init__(self, x_BTF: Tensor) -> None:
+        self._batch_size, self._num_steps = x_BTF.shape[:2]
+
+    def pack(self, x_BTF: Tensor) -> Tensor:
+        return x_BTF.transpose(0, 1).reshape(-1, x_BTF.size(2))
+
+    def unpack(self, h_NH: Tensor) -> Tensor:
+        return h_NH.view(self._num_steps, self._batch_size, -1).transpose(0, 1)
+
+    def sort(self, state_LBH: Tensor) -> Tensor:
+        return state_LBH
+
+    def unsort(self, state_LBH: Tensor) -> Tensor:
+        return state_LBH
+
+
+class _Ragged:
+    """Rows of a batch whose sequences are sorted by falling length, padding left out."""
+
+    def __init__(self, x_BTF: Tensor, lengths_B: Tensor) -> None:
+        self._shape = B, T = x_BTF.shape[:2]
+        lengths_B = lengths_B.to("cpu", torch.int64)
+        self.lengths_B, self._order = lengths_B.sort(descending=True, stable=True)
+        self._places = torch.empty_like(self._order)
+        self._places[self._order] = torch.arange(B)
+        valid_TB = torch.arange(T).unsqueeze(1) < self.lengths_B
+        self.offsets = torch.zeros(T + 1, dtype=torch.int64)
+        torch.cumsum(valid_TB.sum(1), dim=0, out=self.offsets[1:])
+        steps_N, sequences_N = valid_TB.nonzero(as_tuple=True)
+        # Where each valid step lies in the padded batch.
+        self._rows_N = self._order[sequences_N] * T + steps_N
+
+    def pack(self, x_BTF: Tensor) -> Tensor:
+        return x_BTF.flatten(0, 1).index_select(0, self._rows_N)
+
+    def unpack(self, h_NH: Tensor) -> Tensor:
+        B, T = self._shape
+        h_BTH = h_NH.new_zeros(B * T, h_NH.size(1)).index_copy(0, self._rows_N, h_NH)
+        return h_BTH.view(B, T, -1)
+
+    def sort(self, state_LBH: Tensor) -> Tensor:
+        return state_LBH.index_select(1, self._order)
+
+    def unsort(self, state_LBH: Tensor) -> Tensor:
+        return state_LBH.index_select(1, self._places)

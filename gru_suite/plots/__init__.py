@@ -1,0 +1,1 @@
+"""Figures of results as PNG files, drawn by matplotlib without a display."""

@@ -1,0 +1,195 @@
+"""The results of a run: ``metrics.json``, and the table of the model beside trivial baselines."""
+
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gru_suite.files import atomic_path
+
+# What a reader looks for first; other facts follow, then scores by stage, then the baselines.
+_FIRST_KEYS = ("task", "data", "backbone", "seed", "num_parameters", "train_seconds")
+_STAGES = ("train/", "val/", "test/")
+# More decimals than this are written as powers of ten.
+_MAX_DECIMALS = 6
+
+
+def write_metrics(folder: str | os.PathLike[str], metrics: Mapping[str, Any]) -> Path:
+    """Write ``metrics.json`` into ``folder``, whole or not at all.
+
+    Args:
+        folder: the run folder; made where missing.
+        metrics: name to number, text or None, with ``baselines`` the one nested entry. Scalars of
+            numpy and torch are taken for the number they hold. What is no finite number becomes
+            null, which every JSON reader knows.
+
+    Returns:
+        The file written.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    path = Path(folder) / "metrics.json"
+    ordered = {key: plain_numbers(metrics[key]) for key in sorted(metrics, key=_key_order)}
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(ordered, indent=2, allow_nan=False) + "\n", "utf-8")
+    return path
+
+
+def results_table(
+    model: str,
+    metrics: Mapping[str, float],
+    baselines: Mapping[str, Mapping[str, float]],
+    better: Mapping[str, str],
+    title: str = "",
+    fold_headers: bool = False,
+) -> Table:
+    """Lay out the scores: the model's row, then one row a baseline; the best of a column is bold.
+
+    Args:
+        model: name of the model's row.
+        metrics: the model's scores by metric.
+        baselines: scores by baseline and metric.
+        better: the columns in order: metric to ``min`` or ``max``, the direction that is better,
+            or ``none`` for one that has no best.
+        title: what was scored.
+        fold_headers: break column names at underscores, for narrow places.
+
+    Raises:
+        ValueError: a direction is none of the three.
+    """
+    table = Table(
+        title=title or None, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    table.add_column("", no_wrap=True)
+    rows = {model: metrics, **baselines}
+    columns = []
+    for metric, direction in better.items():
+        if direction not in ("min", "max", "none"):
+            raise ValueError(f"better[{metric!r}]={direction!r}: choose one of min, max, none")
+        values = [float(scores.get(metric, math.nan)) for scores in rows.values()]
+        if all(math.isnan(value) for value in values):
+            continue
+        header = metric.replace("_", "\n") if fold_headers else metric
+        table.add_column(header, justify="right", no_wrap=True, vertical="bottom")
+        columns.append(_cells(values, direction))
+    for index, name in enumerate(rows):
+        label = Text(name, style="bold" if index == 0 else "")
+        table.add_row(label, *(cells[index] for cells in columns))
+    return table
+
+
+def print_results(
+    model: str,
+    metrics: Mapping[str, float],
+    baselines: Mapping[str, Mapping[str, float]],
+    better: Mapping[str, str],
+    title: str = "",
+    file: TextIO | None = None,
+) -> None:
+    """Print :func:`results_table`; in a pipe or file as plain text and never cut to a width.
+
+    Args:
+        model: see :func:`results_table`, as the next four.
+        metrics: see there.
+        baselines: see there.
+        better: see there.
+        title: see there.
+        file: where to; standard output by default.
+    """
+    console = Console(file=file or sys.stdout, highlight=False)
+    table = results_table(model, metrics, baselines, better, title)
+    if _natural_width(console, table) > console.width:
+        table = results_table(model, metrics, baselines, better, title, fold_headers=True)
+    # A terminal that is narrower still wraps whole lines; rich would cut names and digits away.
+    console.width = max(console.width, _natural_width(console, table))
+    console.print(table)
+
+
+def markdown_results(
+    model: str,
+    metrics: Mapping[str, float | None],
+    baselines: Mapping[str, Mapping[str, float | None]],
+    better: Mapping[str, str],
+) -> list[str]:
+    """Return the lines of :func:`results_table` as a Markdown table that reads well as it is.
+
+    Args:
+        model: see :func:`results_table`, as the next three; None stands for no number.
+        metrics: see there.
+        baselines: see there.
+        better: see there.
+    """
+    rows = {model: metrics, **baselines}
+    columns = [["", *rows]]
+    for metric, direction in better.items():
+        found = [scores.get(metric) for scores in rows.values()]
+        values = [math.nan if value is None else float(value) for value in found]
+        if not all(math.isnan(value) for value in values):
+            cells = _cells(values, direction)
+            columns.append([metric, *(f"**{c}**" if c.style else str(c) for c in cells)])
+    return markdown_table(columns)
+
+
+def markdown_table(columns: Sequence[Sequence[str]]) -> list[str]:
+    """Lay columns out as a Markdown table, the first flush left; the header is their first cell."""
+    widths = [max(3, *map(len, column)) for column in columns]
+    lines = []
+    for row in range(len(columns[0])):
+        cells = [
+            column[row].rjust(width) if number else column[row].ljust(width)
+            for number, (column, width) in enumerate(zip(columns, widths, strict=True))
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    rule = [f"{'-' * (width - 1)}{':' if number else '-'}" for number, width in enumerate(widths)]
+    return [lines[0], f"| {' | '.join(rule)} |", *lines[1:]]
+
+
+def _natural_width(console: Console, table: Table) -> int:
+    return console.measure(table, options=console.options.update(width=10_000)).maximum
+
+
+def _cells(values: Sequence[float], direction: str) -> list[Text]:
+    """Format one column with the decimals that give its smallest value three significant digits."""
+    finite = [value for value in values if math.isfinite(value)]
+    best = {"min": min, "max": max}[direction](finite) if finite and direction != "none" else None
+    smallest = min((abs(value) for value in finite if value), default=1.0)
+    decimals = max(0, 2 - math.floor(math.log10(smallest)))
+    style = f".{decimals}f" if decimals <= _MAX_DECIMALS else ".2e"
+    return [
+        Text("-" if math.isnan(value) else format(value, style), "bold" if value == best else "")
+        for value in values
+    ]
+
+
+def _key_order(key: str) -> tuple[int, int]:
+    """Facts by ``_FIRST_KEYS``, other facts, train/, val/, test/, baselines; stable within."""
+    if key in _FIRST_KEYS:
+        return 0, _FIRST_KEYS.index(key)
+    if key == "baselines":
+        return 3, 0
+    for index, stage in enumerate(_STAGES):
+        if key.startswith(stage):
+            return 2, index
+    return 1, 0
+
+
+def plain_numbers(value: Any) -> Any:
+    """Return data with Python's own numbers in it, and None for what is no finite number."""
+    if isinstance(value, Mapping):
+        return {str(key): plain_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_numbers(inner) for inner in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,1 @@
+"""The contract of a task as checks for its author."""

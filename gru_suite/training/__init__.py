@@ -1,0 +1,1 @@
+"""Lightning modules around a model: loss, metrics, optimizer, weight averaging, transfer."""

@@ -1,0 +1,100 @@
+"""The process that a run happens in: seeds, number formats, devices, the Trainer."""
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import Callback
+
+from gru_suite.data.data_module import SequenceDataModule
+from gru_suite.devices import check_device
+from gru_suite.errors import UserError
+from gru_suite.training.epoch_log import progress_bar
+from gru_suite.training.sequence_task import SequenceTask
+
+
+def prepare_process(seed: int) -> None:
+    """Seed every generator and set the number format of the whole process."""
+    # Lightning's notes on devices and its tips are not what a person came to read.
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    # Batches are gathered in memory, so worker processes would only cost time.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # From inside Lightning 2.6 on torch 2.14; nothing here can mend it.
+    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+    # Small sets have fewer batches than log_every_n_steps; nothing here logs by step.
+    warnings.filterwarnings("ignore", message=".*number of training batches.*")
+    # A resumed run has a folder of its own, and chooses its best epoch anew.
+    warnings.filterwarnings("ignore", message="The dirpath has changed")
+    pl.seed_everything(seed, workers=True, verbose=False)
+    # Gradients far back in a long sequence become denormal and slow a CPU many times over.
+    torch.set_flush_denormal(True)
+
+
+def make_trainer(
+    device: DictConfig, callbacks: Sequence[Callback] = (), **options: Any
+) -> pl.Trainer:
+    """Return a Trainer on the chosen device.
+
+    Args:
+        device: the config group ``device``.
+        callbacks: run in this order.
+        **options: further options of ``pytorch_lightning.Trainer``.
+
+    Raises:
+        UserError: the device is not there.
+    """
+    options.setdefault("logger", False)
+    check_device(device.accelerator)
+    bars = progress_bar()
+    try:
+        return pl.Trainer(
+            **plain(device),
+            callbacks=[*callbacks, *bars],
+            enable_progress_bar=bool(bars),
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            **options,
+        )
+    except (MisconfigurationException, ValueError) as error:
+        raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
+
+
+def plain(node: DictConfig | None) -> dict[str, Any]:
+    """Return a config node as resolved plain data."""
+    if node is None:
+        return {}
+    content = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    return content if isinstance(content, dict) else {}  # type: ignore[return-value]
+
+
+def build_all(node: DictConfig | None) -> list[Any]:
+    """Build each entry of a config group that holds several objects by name."""
+    entries: Mapping[str, Any] = node or {}
+    return [instantiate(entry) for entry in entries.values() if entry]
+
+
+def build_data(cfg: DictConfig) -> SequenceDataModule:
+    """Return the data module of ``cfg.data``, read and split."""
+    data: SequenceDataModule = instantiate(cfg.data)
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def build_task(cfg: DictConfig, data: SequenceDataModule) -> SequenceTask:
+    """Return a new task of ``cfg.task`` for data that was set up."""
+    task: SequenceTask = instantiate(
+        cfg.task,
+        backbone=plain(cfg.backbone),
+        schema=data.schema(),
+        optimizer=plain(cfg.optimizer),
+        scheduler=plain(cfg.scheduler),
+    )
+    return task

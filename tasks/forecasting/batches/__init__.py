@@ -1,0 +1,1 @@
+"""Series to batches of windows: schema, scales, covariates, splits."""

@@ -1,0 +1,200 @@
+"""Learn the schema from the training part: what a model needs on other tables."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types
+
+from gru_suite.errors import UserError, nearest
+
+from ..reading.frequency import (
+    DAY_NS,
+    Frequency,
+    Int64,
+    choose_calendar,
+    infer_season_length,
+    num_slow_cycles,
+    parse_frequency,
+)
+from ..reading.tables import numeric_column, require_columns, source_of
+from ..reading.time_grid import Grid
+from .covariates import check_static, features_size, fit_covariates, gather
+from .scaling import target_statistics
+
+ROLES = ("past_covariates", "future_covariates", "static_covariates")
+
+
+def schema_frequency(schema: dict[str, Any]) -> Frequency | None:
+    """Return the frequency of a schema, None if its data have no times."""
+    return None if schema["frequency"] is None else parse_frequency(schema["frequency"])
+
+
+def choose_columns(frame: pd.DataFrame, options: dict[str, Any]) -> dict[str, Any]:
+    """Check and complete the roles of columns.
+
+    Args:
+        frame: the table.
+        options: time_column, id_column, target, the three lists of covariates, and categorical.
+
+    Returns:
+        The same with ``targets``, a list: the given ones, or every column without another role.
+
+    Raises:
+        UserError: a column is absent (the nearest is named) or has two roles.
+    """
+    times = _names(options["time_column"], "data.time_column")
+    ids = _names(options["id_column"], "data.id_column")
+    covariates = {role: _names(options[role], f"data.{role}") for role in ROLES}
+    if len(times) > 2 or len(ids) > 1:
+        raise UserError(
+            f"data.time_column={times}, data.id_column={ids}: give one column each; the time may"
+            " also be a date column and an hour column"
+        )
+    for option, names in {"time_column": times, "id_column": ids, **covariates}.items():
+        require_columns(frame, names, f"data.{option}")
+    known = [name for names in covariates.values() for name in names]
+    targets = _names(options["target"], "data.target")
+    require_columns(frame, targets, "data.target")
+    if options["target"] is None:
+        targets = [name for name in frame.columns if name not in {*times, *ids, *known}]
+    if not targets:
+        raise UserError(f"{source_of(frame)}: no column is left as target; name it in data.target")
+    once = [*ids, *targets, *known]
+    for name in {*targets, *known}:
+        if once.count(name) > 1:
+            raise UserError(
+                f"column {name!r} has two roles; give it one (the model always sees the past of"
+                " data.target, and data.future_covariates are known in the past too)"
+            )
+    categorical = _names(options["categorical"], "data.categorical")
+    for name in categorical:
+        if name not in known:
+            raise UserError(f"data.categorical: {name!r} is no covariate{nearest(name, known)}")
+    return {
+        "time_column": times[0] if len(times) == 1 else times or None,
+        "id_column": ids[0] if ids else None,
+        "targets": targets,
+        **covariates,
+        "categorical": categorical,
+    }
+
+
+def _names(value: str | Sequence[str] | None, option: str) -> list[str]:
+    names = (
+        []
+        if value is None
+        else [value]
+        if isinstance(value, str)
+        else [str(name) for name in value]
+    )
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{option}={names} names {name!r} twice")
+    return names
+
+
+def fit_schema(
+    frame: pd.DataFrame,
+    grid: Grid,
+    columns: dict[str, Any],
+    train_ends_S: Int64,
+    lookback: int,
+    horizon: int,
+    season_length: int | None = None,
+    calendar: str | Sequence[str] = "auto",
+) -> dict[str, Any]:
+    """Learn a schema from the training part of a table.
+
+    Args:
+        frame: table from ``read_table``, aligned.
+        grid: its steps.
+        columns: roles from ``choose_columns``.
+        train_ends_S: step after the training part, one a series; nothing after it is learned from.
+        lookback: past steps the model sees.
+        horizon: steps it forecasts.
+        season_length: steps in a season; None infers it from the frequency.
+        calendar: auto, none or a list of cycles.
+
+    Raises:
+        UserError: a target has no value at all, or a column holds text or infinite values.
+    """
+    check_static(frame, grid, columns["static_covariates"])
+    target = np.stack([_target_column(frame, grid, name) for name in columns["targets"]], axis=1)
+    _check_observed(frame, grid, columns["targets"], target)
+    if season_length is None:
+        season_length = infer_season_length(grid.frequency)
+    mean, std, naive = target_statistics(target, grid, train_ends_S, season_length, lookback)
+    train_N = grid.position < np.repeat(train_ends_S, grid.lengths)
+    span_days = _span_days(grid, train_N)
+    cycles = choose_calendar(calendar, grid.frequency, span_days)
+    schema: dict[str, Any] = {
+        **{name: value for name, value in columns.items() if name != "categorical"},
+        **_fit_encoding(frame, grid, columns, train_N),
+        "calendar": cycles,
+        # Only a line can go on where training never was: the backbone does not see these.
+        "slow_size": 2 * num_slow_cycles(cycles, span_days),
+        "frequency": None if grid.frequency is None else grid.frequency.alias,
+        "season_length": season_length,
+        "lookback": lookback,
+        "horizon": horizon,
+        "target_scale": {
+            name: {"mean": mean[i].tolist(), "std": std[i].tolist(), "naive": naive[i].tolist()}
+            for i, name in enumerate(grid.names)
+        },
+        "missing_targets": bool(np.isnan(target[train_N]).any()),
+        "num_targets": len(columns["targets"]),
+    }
+    future_size = features_size(columns["future_covariates"], schema)
+    schema["future_size"] = future_size + 2 * len(schema["calendar"])
+    past_size = features_size(columns["past_covariates"], schema)
+    schema["past_size"] = past_size + schema["future_size"]
+    schema["static_size"] = features_size(columns["static_covariates"], schema)
+    return schema
+
+
+def _fit_encoding(
+    frame: pd.DataFrame, grid: Grid, columns: dict[str, Any], train_N: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Learn categories and scales of the covariates; static ones count once a series."""
+    varying = [*columns["past_covariates"], *columns["future_covariates"]]
+    by_step = fit_covariates(frame, grid.rows[train_N], varying, columns["categorical"])
+    starts = grid.offsets[:-1]
+    rows_S = grid.rows[starts][train_N[starts]]
+    static = columns["static_covariates"]
+    by_series = fit_covariates(frame, rows_S, static, columns["categorical"])
+    return {
+        "categories": by_step[0] | by_series[0],
+        "covariate_scale": by_step[1] | by_series[1],
+        "missing_flags": by_step[2] + by_series[2],
+    }
+
+
+def _target_column(frame: pd.DataFrame, grid: Grid, name: str) -> NDArray[np.float64]:
+    if types.is_bool_dtype(frame[name].dtype):
+        raise UserError(
+            f"{source_of(frame)}: target {name!r} holds true and false, expected numbers"
+        )
+    return gather(numeric_column(frame, name), grid.rows)
+
+
+def _check_observed(
+    frame: pd.DataFrame, grid: Grid, targets: list[str], target: NDArray[np.float64]
+) -> None:
+    observed = np.logical_or.reduceat(~np.isnan(target), grid.offsets[:-1], axis=0)
+    if not observed.all():
+        series, channel = np.argwhere(~observed)[0]
+        raise UserError(
+            f"{source_of(frame)}: target {targets[channel]!r} of series {grid.names[series]!r} has"
+            f" no value in any of {grid.lengths[series]} steps; remove it, or check what marks"
+            " missing values"
+        )
+
+
+def _span_days(grid: Grid, train_N: NDArray[np.bool_]) -> float:
+    if grid.time is None or not train_N.any():
+        return 0.0
+    times_ns = grid.time[train_N].view(np.int64)
+    return float(times_ns.max() - times_ns.min()) / DAY_NS

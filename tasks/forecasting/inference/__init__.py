@@ -1,0 +1,1 @@
+"""Forecasts, streams and exports of a trained model."""

@@ -1,0 +1,123 @@
+"""What a forecast is handed out as: plain arrays with names, a table, or panels to draw.
+
+Shapes: B series, T lookback steps, P horizon steps, C targets, Q quantiles.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..batches.windows import InferenceWindow, WindowSet
+from ..results.plots import MAX_PANELS, ForecastPanel
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Forecasts of one or many series, in the targets' own units; each item is that of one series.
+
+    Attributes:
+        targets: names of the C targets.
+        quantiles: the Q levels; ``[0.5]`` for a point forecast.
+        windows: of each series its name, the times of its lookback and of its horizon (step numbers
+            where the data has no time).
+        id_column: name of the series' column in the training data, or None.
+        time_column: name of the time column, or None.
+        values_BPCQ: the forecasts.
+        history_BTC: what they follow, NaN where a value was missing.
+    """
+
+    targets: list[str]
+    quantiles: list[float]
+    windows: list[InferenceWindow]
+    id_column: str | None
+    time_column: str | None
+    values_BPCQ: NDArray[np.float32]
+    history_BTC: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        """Return the number of series."""
+        return len(self.windows)
+
+    def __getitem__(self, index: int) -> "Forecasts":
+        """Return the forecast of one series."""
+        rows = slice(index, index + 1 or None)
+        return replace(
+            self,
+            windows=[self.windows[index]],
+            values_BPCQ=self.values_BPCQ[rows],
+            history_BTC=self.history_BTC[rows],
+        )
+
+    def __iter__(self) -> Iterator["Forecasts"]:
+        """Yield the forecast of each series."""
+        return (self[index] for index in range(len(self)))
+
+    @property
+    def point_BPC(self) -> NDArray[np.float32]:
+        """The median, or the point forecast where the task has no quantiles."""
+        median: NDArray[np.float32] = self.values_BPCQ[..., len(self.quantiles) // 2]
+        return median
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row a series and step: id, time, then ``<target>`` and ``<target>_q<level>``."""
+        blocks = []
+        for index, window in enumerate(self.windows):
+            columns: dict[str, Any] = {}
+            if self.id_column:
+                columns[self.id_column] = window.series
+            columns[self.time_column or "step"] = window.future_time
+            for c, target in enumerate(self.targets):
+                columns[target] = self.point_BPC[index, :, c]
+                if len(self.quantiles) > 1:
+                    for q, level in enumerate(self.quantiles):
+                        columns[f"{target}_q{level:g}"] = self.values_BPCQ[index, :, c, q]
+            blocks.append(pd.DataFrame(columns))
+        return pd.concat(blocks, ignore_index=True)
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Return the columns of :meth:`to_frame` as plain lists, times as ISO 8601, for JSON."""
+        frame = self.to_frame()
+        times = frame.columns[1 if self.id_column else 0]
+        if self.time_column:
+            frame[times] = [time.isoformat() for time in frame[times]]
+        return {str(name): column.tolist() for name, column in frame.items()}
+
+    def panels(self) -> list[ForecastPanel]:
+        """Return the first few forecasts, ready to draw."""
+        pairs = list(product(range(len(self.windows)), range(len(self.targets))))[:MAX_PANELS]
+        return [self.panel(b, c) for b, c in pairs]
+
+    def panel(
+        self,
+        index: int,
+        target: int,
+        truth_P: NDArray[Any] | None = None,
+    ) -> ForecastPanel:
+        """Return one series' forecast of one target, ready to draw."""
+        window, values_PQ = self.windows[index], self.values_BPCQ[index, :, target]
+        has_interval = len(self.quantiles) > 1
+        name = self.targets[target]
+        return ForecastPanel(
+            title=f"{window.series}: {name}" if self.id_column else name,
+            history_time_T=window.past_time,
+            history_T=self.history_BTC[index, :, target],
+            forecast_time_P=window.future_time,
+            forecast_P=values_PQ[:, len(self.quantiles) // 2],
+            lower_P=values_PQ[:, 0] if has_interval else None,
+            upper_P=values_PQ[:, -1] if has_interval else None,
+            truth_P=truth_P,
+        )
+
+
+def window_times(windows: WindowSet, index: int) -> InferenceWindow:
+    """Return the name and times of one window of a data set."""
+    number, origin = int(windows.series_W[index]), int(windows.origins_W[index])
+    series = windows.panel.series(number)
+    first, last = origin - windows.lookback, origin + windows.horizon
+    times = np.arange(first, last) if series.time is None else series.time[first:last]
+    return InferenceWindow(series.name, times[: windows.lookback], times[windows.lookback :])

@@ -1,0 +1,260 @@
+"""The task on rows that come as they are measured.
+
+The network reads the last ``lookback`` steps anew for every forecast, level and all, so what a
+stream carries is those steps: its memory does not grow, and every forecast is the one that
+``predict`` gives of the whole table so far.
+
+Shapes: N rows of a table, C targets; T lookback steps, P horizon steps, Q quantiles of forecasts.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gru_suite.errors import UserError
+from gru_suite.model.streaming.stream import Row, Stream
+
+from ..batches.covariates import encode
+from ..batches.schema import schema_frequency
+from ..batches.series import require_schema_columns, target_table
+from ..batches.windows import ForecastBatch, InferenceWindow
+from ..reading.frequency import Frequency
+from ..reading.row_order import SINGLE_SERIES, order_rows
+from ..reading.tables import numeric_column, read_table
+from .forecasts import Forecasts
+from .running_statistics import RunningScale
+from .series_buffer import Rows, SeriesBuffer
+
+if TYPE_CHECKING:
+    from ..task import ForecastingTask
+
+
+class ForecastingStream(Stream[Forecasts]):
+    """Follows series while they are measured: rows in, forecasts of the next steps out.
+
+    A stream is one series. While it has fewer rows than the lookback, its forecasts are NaN, and
+    :attr:`missing_steps` and :attr:`waiting` say what is still needed.
+    """
+
+    def __init__(self, task: "ForecastingTask", batch_size: int = 1) -> None:
+        """Begin streams.
+
+        Args:
+            task: a trained task.
+            batch_size: series at once.
+
+        Raises:
+            UserError: the data have future covariates but no times, by which a row that was known
+                in advance could be recognised when it is measured.
+        """
+        self.task, self.schema = task, task.schema
+        self.frequency: Frequency | None = schema_frequency(self.schema)
+        self.buffer = SeriesBuffer(self.schema, self.frequency)
+        if self.schema["future_covariates"] and self.frequency is None:
+            raise UserError(
+                "data.future_covariates without data.time_column cannot follow a stream: rows "
+                "known in advance are recognised by their times"
+            )
+        super().__init__(task.name, batch_size)
+
+    def _new_row(self) -> Row:
+        return {
+            "series": None,
+            "rows": self.buffer.nothing(),
+            "static": torch.zeros(int(self.schema["static_size"])),
+            "dropped": 0,
+            "scale": RunningScale.nothing(),
+        }
+
+    @property
+    def missing_steps(self) -> list[int]:
+        """Steps that each series still needs until it has a lookback; 0 where it has one."""
+        steps = [self.buffer.last_observed(row["rows"]) + 1 for row in self._rows]
+        return [max(0, self.buffer.lookback - number) for number in steps]
+
+    @property
+    def waiting(self) -> list[str]:
+        """What each series still needs for a forecast; empty where it has one."""
+        return [self._needs(row["rows"]) for row in self._rows]
+
+    def _needs(self, rows: Rows) -> str:
+        steps, lookback = self.buffer.last_observed(rows) + 1, self.buffer.lookback
+        if steps < lookback:
+            return f"has {steps} steps, needs {lookback} (the lookback): {lookback - steps} more"
+        if self.schema["future_covariates"]:
+            known, horizon = self.buffer.num_known(rows), self.buffer.horizon
+            if known < horizon:
+                return (
+                    f"knows {', '.join(self.schema['future_covariates'])} for {known} steps after "
+                    f"the last target, needs {horizon} (the horizon)"
+                )
+        return ""
+
+    # Rows in
+
+    def _push(self, chunks: list[Any]) -> Forecasts:
+        changed = any(chunk is not None for chunk in chunks)
+        if self._answer is not None and not changed:
+            return self._answer
+        rows = [
+            row if chunk is None else self._taken(row, chunk)
+            for row, chunk in zip(self._rows, chunks, strict=True)
+        ]
+        # Before anything is kept: what a forecast refuses was never pushed.
+        answer = self._forecasts(rows)
+        self._rows, self._answer = rows, answer
+        return answer
+
+    def _taken(self, row: Row, chunk: Any) -> Row:
+        """Return what a series keeps after further rows."""
+        if isinstance(chunk, pd.DataFrame):
+            if chunk.empty:
+                return row
+            series, new, static_S = self._read(chunk)
+            if row["series"] not in (None, series):
+                raise UserError(
+                    f"rows of series {series!r} pushed to the stream of {row['series']!r}: needs a "
+                    "stream for each"
+                )
+        else:
+            series, new, static_S = row["series"], self._continued(row, chunk), row["static"]
+        if not len(new["time_ns"]):
+            return row
+        rows, dropped = self.buffer.trim(self.buffer.join(row["rows"], new))
+        return {
+            "series": series or SINGLE_SERIES,
+            "rows": rows,
+            # As of a table: what stands in the first row.
+            "static": static_S if row["series"] is None else row["static"],
+            "dropped": row["dropped"] + dropped,
+            "scale": RunningScale(row["scale"]).add(new["target"]),
+        }
+
+    def _read(self, chunk: pd.DataFrame) -> tuple[str, Rows, Tensor]:
+        """Return a series' name, its rows and its static covariates."""
+        schema = self.schema
+        frame = read_table(chunk)
+        require_schema_columns(frame, schema)
+        ordered = order_rows(
+            frame,
+            schema["time_column"],
+            schema["id_column"],
+            schema["on_duplicates"],
+            schema["sort"],
+        )
+        if len(ordered.names) > 1:
+            raise UserError(
+                f"rows of {len(ordered.names)} series ({', '.join(ordered.names[:3])}, ...) pushed "
+                "to one stream: needs a stream for each, as of task.stream(batch_size=...)"
+            )
+        frame, index = ordered.frame, ordered.rows
+        times_ns = np.zeros(len(index), np.int64) if ordered.times_ns is None else ordered.times_ns
+        known = np.ones(len(index), np.bool_)
+        for name in schema["future_covariates"]:
+            if name not in schema["categories"] and name not in schema["missing_flags"]:
+                known &= ~np.isnan(numeric_column(frame, name)[index])
+        past, future = (
+            encode(frame, index, schema[f"{role}_covariates"], schema)
+            for role in ("past", "future")
+        )
+        rows: dict[str, NDArray[Any]] = {
+            "time_ns": times_ns,
+            "target": target_table(frame, schema)[index],
+            "past": past,
+            "future": future,
+            "known": known,
+        }
+        static_S = torch.from_numpy(
+            encode(frame, index[:1], schema["static_covariates"], schema)[0]
+        )
+        return ordered.names[0], {k: torch.from_numpy(v.copy()) for k, v in rows.items()}, static_S
+
+    def _continued(self, row: Row, chunk: Any) -> Rows:
+        """Read targets alone, (N, C), as the steps that follow what was pushed."""
+        schema, before = self.schema, row["rows"]
+        named = [*schema["past_covariates"], *schema["future_covariates"]]
+        target_NC = _as_targets(chunk, len(schema["targets"]))
+        if named:
+            raise UserError(f"an array has no {', '.join(named)}: push a DataFrame with columns")
+        described = self.frequency or schema["id_column"] or schema["static_covariates"]
+        if row["series"] is None and described:
+            raise UserError(
+                "the first rows of a stream must be a DataFrame, which says when they are and of "
+                "which series; arrays of targets can follow"
+            )
+        count = len(target_NC)
+        times_ns = np.zeros(count, np.int64)
+        if self.frequency is not None:
+            last_ns = before["time_ns"][-1:].numpy()
+            times_ns = self.frequency.times(last_ns, np.arange(1, count + 1))
+        return {
+            "time_ns": torch.from_numpy(times_ns),
+            "target": target_NC,
+            "past": torch.empty(count, 0),
+            "future": torch.empty(count, 0),
+            "known": torch.ones(count, dtype=torch.bool),
+        }
+
+    # Forecasts out
+
+    def _forecasts(self, rows: list[Row]) -> Forecasts:
+        schema = self.schema
+        lookback, horizon = int(schema["lookback"]), int(schema["horizon"])
+        ready = [number for number, row in enumerate(rows) if not self._needs(row["rows"])]
+        found = [self._window(rows[number]) for number in ready]
+        windows = [self._no_window(number, row) for number, row in enumerate(rows)]
+        num_targets, num_levels = len(schema["targets"]), len(self.task.levels)
+        values_BPCQ = np.full((len(rows), horizon, num_targets, num_levels), np.nan, np.float32)
+        history_BTC = np.full((len(rows), lookback, num_targets), np.nan, np.float32)
+        if found:
+            together = (torch.cat(parts) for parts in zip(*(b for b, _ in found), strict=True))
+            forecasts = self.task.forecast_windows(ForecastBatch(*together), [w for _, w in found])
+            values_BPCQ[ready], history_BTC[ready] = forecasts.values_BPCQ, forecasts.history_BTC
+            for number, window in zip(ready, forecasts.windows, strict=True):
+                windows[number] = window
+        times = schema["time_column"]
+        return Forecasts(
+            targets=list(schema["targets"]),
+            quantiles=list(self.task.levels),
+            windows=windows,
+            id_column=schema["id_column"],
+            time_column=times[0] if isinstance(times, list) else times,
+            values_BPCQ=values_BPCQ,
+            history_BTC=history_BTC,
+        )
+
+    def _window(self, row: Row) -> tuple[ForecastBatch, InferenceWindow]:
+        scale = self.schema["target_scale"].get(row["series"])
+        if scale is None:
+            # As of a series that training did not have: scaled by all of its own values.
+            scale = RunningScale(row["scale"]).schema_entry()
+        series, dropped = row["series"], row["dropped"]
+        return self.buffer.window(row["rows"], row["static"], scale, series, dropped)
+
+    def _no_window(self, number: int, row: Row) -> InferenceWindow:
+        lookback, horizon = int(self.schema["lookback"]), int(self.schema["horizon"])
+        unknown = np.datetime64("NaT", "ns") if self.frequency is not None else -1
+        name = row["series"] or f"stream {number}"
+        return InferenceWindow(name, np.full(lookback, unknown), np.full(horizon, unknown))
+
+
+def _as_targets(chunk: Any, num_targets: int) -> Tensor:
+    """Return steps of targets, float64, shape (N, C); NaN is a missing value."""
+    try:
+        values = np.asarray(chunk.detach().cpu() if isinstance(chunk, Tensor) else chunk)
+    except ValueError:
+        values = np.array(None)
+    if values.ndim == 1 and num_targets == 1:
+        values = values[:, None]
+    if values.ndim != 2 or values.shape[1] != num_targets or values.dtype.kind not in "fiu":
+        raise UserError(
+            f"a chunk of shape {values.shape} and {values.dtype}: needs a DataFrame, or numbers of "
+            f"shape (steps, {num_targets})"
+        )
+    if np.isinf(values).any():
+        raise UserError("a chunk holds infinity: needs finite numbers, or NaN where one is missing")
+    return torch.from_numpy(values.astype(np.float64))

@@ -1,0 +1,1 @@
+"""Layers of the forecaster: normalization, segment encoder, decoders, linear skip."""

@@ -1,0 +1,1 @@
+"""Tables to series on regular time steps: files, time stamps, frequency."""

@@ -1,0 +1,217 @@
+"""Lay the rows of a table on regular time steps, series by series.
+
+All series live one after the other in flat arrays, with ``offsets`` where each begins: windows are
+then cut by index arithmetic, with no loop over series. A step without a row is a gap: it stays in
+the grid as missing and is never filled in.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gru_suite.errors import UserError
+
+from .frequency import Frequency, Int64, first_change, infer_frequency
+from .row_order import OrderedRows, order_rows, time_text
+from .tables import source_of
+
+# A grid with more steps than this for each row and this many beside has a wrong time in it.
+MAX_STEPS_PER_ROW, MAX_SPARE_STEPS = 10, 100_000
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the rows of a table lie on the regular steps of its series.
+
+    Attributes:
+        names: one name a series.
+        offsets: first flat step of each series, and the end: (series + 1,).
+        rows: row of the table for every flat step, -1 where there is none.
+        time: datetime64[ns] of every flat step, or None without a time column.
+        frequency: distance of the steps, or None without a time column.
+        num_gaps: how many stretches of steps have no row.
+        num_missing_steps: steps without a row.
+        first_gap: where the first gap is, for messages; empty without gaps.
+    """
+
+    names: list[str]
+    offsets: Int64
+    rows: Int64
+    time: NDArray[np.datetime64] | None = None
+    frequency: Frequency | None = None
+    num_gaps: int = 0
+    num_missing_steps: int = 0
+    first_gap: str = ""
+
+    @property
+    def lengths(self) -> Int64:
+        """Steps of each series."""
+        return np.diff(self.offsets)
+
+    @property
+    def series_of_step(self) -> Int64:
+        """Index of the series of every flat step."""
+        return np.repeat(np.arange(len(self.names)), self.lengths)
+
+    @property
+    def position(self) -> Int64:
+        """Step number within its series of every flat step."""
+        return np.arange(len(self.rows)) - np.repeat(self.offsets[:-1], self.lengths)
+
+    def cut(self, starts_S: Int64, length: int) -> "Grid":
+        """Return ``length`` steps from ``starts_S``; steps past the last row have no row."""
+        position_SL = starts_S[:, None] + np.arange(length)
+        inside_SL = position_SL < self.lengths[:, None]
+        flat_SL = np.where(inside_SL, self.offsets[:-1, None] + position_SL, 0)
+        rows = np.where(inside_SL, self.rows[flat_SL], -1).ravel()
+        offsets = np.arange(len(self.names) + 1, dtype=np.int64) * length
+        if self.time is None or self.frequency is None:
+            return Grid(self.names, offsets, rows)
+        first_S1 = self.time.view(np.int64)[self.offsets[:-1], None]
+        time = self.frequency.times(first_S1, position_SL).ravel().view("datetime64[ns]")
+        return Grid(self.names, offsets, rows, time, self.frequency)
+
+
+def align(
+    frame: pd.DataFrame,
+    time_column: str | list[str] | None,
+    id_column: str | None,
+    frequency: Frequency | None = None,
+    on_duplicates: str = "error",
+    sort: bool = False,
+) -> tuple[pd.DataFrame, Grid]:
+    """Find the series of a table and the regular step of every row.
+
+    Args:
+        frame: table from ``read_table``.
+        time_column: column(s) of the time, or None: then rows count as evenly spaced, in the order
+            given.
+        id_column: column that names the series of a row, or None for one series.
+        frequency: distance of the steps; None infers it from the times.
+        on_duplicates: what to do with rows of one series and one time: error, or keep the first,
+            mean or last.
+        sort: sort rows by time instead of refusing unsorted ones.
+
+    Returns:
+        The table (changed only by ``on_duplicates="mean"``) and its grid.
+
+    Raises:
+        UserError: times are unsorted, repeated, of mixed frequency, or not on the steps of
+            ``frequency``.
+    """
+    ordered = order_rows(frame, time_column, id_column, on_duplicates, sort)
+    if ordered.times_ns is None:
+        lengths = np.bincount(ordered.codes, minlength=len(ordered.names))
+        return ordered.frame, Grid(ordered.names, _offsets(lengths), ordered.rows)
+    return ordered.frame, _regular(ordered, ordered.times_ns, frequency)
+
+
+def _offsets(lengths: Int64) -> Int64:
+    return np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+
+
+def _regular(ordered: OrderedRows, times_ns: Int64, frequency: Frequency | None) -> Grid:
+    """Place ordered rows on the steps of ``frequency``, inferred if None."""
+    inside = ordered.inside
+    inferred = frequency is None
+    if frequency is None:
+        frequency = _infer(ordered, times_ns)
+    starts = np.flatnonzero(np.concatenate(([True], ~inside)))
+    counts = np.diff(np.append(starts, len(times_ns)))
+    position, exact = frequency.ordinals(times_ns, np.repeat(times_ns[starts], counts))
+    jumps = np.where(inside, np.diff(position), 0)
+    _check_on_steps(ordered, times_ns, exact, inside & (jumps < 1), frequency)
+    if inferred:
+        _check_change(ordered, jumps, frequency)
+    elif inside.any() and int(jumps[inside].min()) > 1:
+        raise UserError(
+            f"{source_of(ordered.frame)}: rows lie at least {int(jumps[inside].min())} steps of"
+            f" frequency {frequency.alias!r} apart; rows one step apart are needed"
+        )
+    offsets = _offsets(position[starts + counts - 1] + 1)
+    num_steps = int(offsets[-1])
+    _check_sparse(ordered, jumps, num_steps)
+    rows = np.full(num_steps, -1, dtype=np.int64)
+    rows[np.repeat(offsets[:-1], counts) + position] = ordered.rows
+    lengths = np.diff(offsets)
+    steps = np.arange(num_steps) - np.repeat(offsets[:-1], lengths)
+    time = frequency.times(np.repeat(times_ns[starts], lengths), steps).view("datetime64[ns]")
+    gaps = np.flatnonzero(jumps > 1)
+    first_gap = ""
+    if len(gaps):
+        name = ordered.names[ordered.codes[gaps[0]]]
+        first_gap = f"{name!r} after {time_text(times_ns[gaps[0]])}"
+    return Grid(
+        ordered.names,
+        offsets,
+        rows,
+        time,
+        frequency,
+        num_gaps=len(gaps),
+        num_missing_steps=num_steps - len(times_ns),
+        first_gap=first_gap,
+    )
+
+
+def _infer(ordered: OrderedRows, times_ns: Int64) -> Frequency:
+    inside = ordered.inside
+    steps_ns = np.diff(times_ns)
+    if not inside.any():
+        raise UserError(
+            f"{source_of(ordered.frame)}: no series has two rows, so the frequency is unknown; set"
+            " data.frequency"
+        )
+    frequency = infer_frequency(times_ns, steps_ns[inside])
+    if frequency is not None:
+        return frequency
+    levels, counts = np.unique(steps_ns[inside], return_counts=True)
+    usual = int(levels[counts.argmax()])
+    at = int((inside & (steps_ns != usual)).argmax())
+    raise UserError(
+        f"{ordered.place(at + 1)} comes {pd.Timedelta(int(steps_ns[at]))} after the row before it:"
+        f" the frequency is mixed (the most frequent distance, {pd.Timedelta(usual)}, is that of"
+        f" {counts.max()} of {counts.sum()} rows)\n"
+        "resample the file to regular steps, or set data.frequency"
+    )
+
+
+def _check_on_steps(
+    ordered: OrderedRows,
+    times_ns: Int64,
+    exact: NDArray[np.bool_],
+    collide: NDArray[np.bool_],
+    frequency: Frequency,
+) -> None:
+    """Refuse times between two steps, and two times on one step."""
+    off = ~exact
+    off[1:] |= collide
+    if off.any():
+        at = int(off.argmax())
+        raise UserError(
+            f"{ordered.place(at)} after {time_text(times_ns[max(at - 1, 0)])} is not on the steps"
+            f" of frequency {frequency.alias!r}: the frequency is mixed ({int(off.sum())} such"
+            " rows)\nresample the file to regular steps, or set data.frequency to the finest step"
+        )
+
+
+def _check_change(ordered: OrderedRows, jumps: Int64, frequency: Frequency) -> None:
+    at = first_change(jumps)
+    if at is not None:
+        raise UserError(
+            f"{ordered.place(at)}: from here many rows in turn lie {int(jumps[at])} steps of the"
+            f" usual {frequency.alias!r} apart: the frequency is mixed\n"
+            f"resample the file, or set data.frequency={frequency.alias} to read them as gaps"
+        )
+
+
+def _check_sparse(ordered: OrderedRows, jumps: Int64, num_steps: int) -> None:
+    """Refuse a grid that is nearly all gap: one wrong time would fill the memory."""
+    num_rows = len(ordered.rows)
+    if num_steps > MAX_STEPS_PER_ROW * num_rows + MAX_SPARE_STEPS:
+        at = int(jumps.argmax())
+        raise UserError(
+            f"{ordered.place(at + 1)} comes {int(jumps[at])} steps after the row before it, so"
+            f" {num_rows} rows would fill {num_steps} steps; check this time"
+        )

@@ -1,0 +1,1 @@
+"""The embedded data: hourly weather at three airports."""

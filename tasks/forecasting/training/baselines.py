@@ -1,0 +1,165 @@
+"""Baselines beside the model: same windows, same metrics, fitted in seconds.
+
+Shapes: B windows, T lookback steps, P horizon steps, C targets, N validation windows, Q quantiles.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .linear_baselines import (
+    Forecaster,
+    LeastSquares,
+    LinearDesign,
+    RidgeDesign,
+    Windows,
+    batches,
+    fill_past,
+)
+from .metrics import ForecastMetrics
+
+if TYPE_CHECKING:
+    from ..batches.windows import ForecastBatch
+
+MAX_RESIDUALS = 20_000_000
+MIN_WINDOWS_PER_STEP = 30  # below, a 10 % quantile would rest on fewer than three windows
+
+
+def baseline_scores(
+    windows: Mapping[str, Windows],
+    schema: Mapping[str, Any],
+    quantiles: Sequence[float],
+    stage: str,
+) -> dict[str, dict[str, float]]:
+    """Fit every baseline on the training windows and score it on all windows of one part.
+
+    Args:
+        windows: the parts ``train``, ``val`` and ``stage``. ``val`` chooses lookback and penalty
+            and gives the residuals of the intervals; if it is empty, the training windows do.
+        schema: of the data; its ``season_length`` (steps, or None) is read.
+        quantiles: levels in (0, 1) of the interval figures; empty for point figures alone.
+        stage: part to score: ``test``, or ``val``, where the choices made there flatter.
+
+    Returns:
+        For each baseline its figures, by the names of ``ForecastMetrics``.
+
+    Raises:
+        ValueError: no training windows, or a quantile outside (0, 1).
+    """
+    metrics = ForecastMetrics(quantiles)
+    selection = windows["val"] if len(windows["val"]) else windows["train"]
+    forecasters = fit_baselines(windows["train"], selection, schema["season_length"])
+    offsets = residual_quantiles(forecasters, selection, quantiles)
+    scores = {name: metrics.clone() for name in forecasters}
+    for batch in batches(windows[stage]):
+        for name, forecaster in forecasters.items():
+            point_BPC = forecaster(batch)
+            quantile_BPCQ = point_BPC.unsqueeze(-1) + offsets[name] if quantiles else None
+            scores[name].update(point_BPC, quantile_BPCQ, batch)
+    return {
+        name: {key: float(value) for key, value in metric.compute().items()}
+        for name, metric in scores.items()
+    }
+
+
+def fit_baselines(
+    train: Windows, selection: Windows, season_length: int | None
+) -> dict[str, Forecaster]:
+    """Return the baselines by name, simplest first; each maps a batch to z-scored points (B, P, C).
+
+    ``last_value`` and ``seasonal_naive`` need no fit. ``linear`` (NLinear in closed form) is one
+    ridge regression shared by all targets and series, from the past of a target to its horizon,
+    both relative to the last observed value. ``ridge`` is a regression per target on all that the
+    model sees: the past of all targets, past, future and static covariates; it is left out where
+    that is no more than ``linear`` sees, or where one past step already exceeds the limit of
+    features.
+
+    Args:
+        train: windows that the weights are fitted on.
+        selection: windows that choose lookback and penalty, by mean squared error.
+        season_length: steps of a season, or None.
+
+    Raises:
+        ValueError: ``train`` or ``selection`` is empty.
+    """
+    if not len(train) or not len(selection):
+        raise ValueError(f"baselines need windows: {len(train)=}, {len(selection)=}")
+    seasonal = partial(seasonal_naive, season_length=season_length)
+    example = train.batch(torch.arange(1))
+    forecasters: dict[str, Forecaster] = {
+        "last_value": last_value,
+        "seasonal_naive": seasonal,
+        "linear": LeastSquares(LinearDesign(example), train, selection, seasonal),
+    }
+    ridge = RidgeDesign(example, len(train))
+    if ridge.lookbacks and (ridge.per_step > 1 or ridge.rest):
+        forecasters["ridge"] = LeastSquares(ridge, train, selection, seasonal)
+    return forecasters
+
+
+def last_value(batch: "ForecastBatch") -> Tensor:
+    """Repeat each target's last observed value (0, the training mean, if there is none)."""
+    return fill_past(batch.target_BTC)[:, -1:].expand_as(batch.truth_BPC)
+
+
+def seasonal_naive(batch: "ForecastBatch", season_length: int | None) -> Tensor:
+    """Repeat the last season over the horizon.
+
+    Where a value is missing, the same phase of the season before is taken, and so on; at last the
+    last observed value. Without a season, or with one longer than the lookback, this is
+    ``last_value``.
+    """
+    lookback, horizon = batch.target_BTC.size(1), batch.truth_BPC.size(1)
+    point_BPC = last_value(batch)
+    if season_length is None or not 1 <= season_length <= lookback:
+        return point_BPC
+    season_BTC = torch.full_like(batch.target_BTC[:, :season_length], torch.nan)
+    for start in range(lookback - season_length, -1, -season_length):
+        older_BTC = batch.target_BTC[:, start : start + season_length]
+        season_BTC = torch.where(season_BTC.isnan(), older_BTC, season_BTC)
+        if not season_BTC.isnan().any():
+            break
+    repeated_BPC = season_BTC[:, torch.arange(horizon) % season_length]
+    return torch.where(repeated_BPC.isnan(), point_BPC, repeated_BPC)
+
+
+def residual_quantiles(
+    forecasters: Mapping[str, Forecaster], windows: Windows, quantiles: Sequence[float]
+) -> dict[str, Tensor]:
+    """Return each forecaster's quantiles of truth minus point, z-scored, shape (P, C, Q).
+
+    Added to a point forecast they give quantile forecasts, which cannot cross. They are taken for
+    each horizon step and target over the windows; over the steps as well when windows are few.
+
+    Args:
+        forecasters: point forecasts by name.
+        windows: windows of the residuals; evenly spaced ones when there are very many.
+        quantiles: levels in (0, 1), the order of the last axis.
+    """
+    example = windows.batch(torch.arange(1)).truth_BPC
+    residuals: dict[str, list[Tensor]] = {name: [] for name in forecasters}
+    for batch in batches(windows, max(1, MAX_RESIDUALS // example.numel())):
+        for name, forecaster in forecasters.items():
+            residuals[name].append(batch.truth_BPC - forecaster(batch))
+    return {name: _quantiles(torch.cat(parts), quantiles) for name, parts in residuals.items()}
+
+
+def _quantiles(residual_NPC: Tensor, quantiles: Sequence[float]) -> Tensor:
+    """Return linearly interpolated quantiles over N that ignore NaN, 0 where nothing is observed.
+
+    ``torch.nanquantile`` refuses more than 2**24 values.
+    """
+    shape = residual_NPC.shape[1:]
+    if len(residual_NPC) < MIN_WINDOWS_PER_STEP:
+        residual_NPC = residual_NPC.flatten(0, 1).unsqueeze(1)
+    sorted_PCN = residual_NPC.permute(1, 2, 0).contiguous().sort().values  # NaN comes last
+    last_PC1 = (~sorted_PCN.isnan()).sum(-1, keepdim=True) - 1
+    position_PCQ = last_PC1.clamp(min=0) * torch.tensor(quantiles, dtype=torch.float64)
+    lower_PCQ = position_PCQ.floor()
+    low_PCQ = sorted_PCN.gather(-1, lower_PCQ.long())
+    high_PCQ = sorted_PCN.gather(-1, position_PCQ.ceil().long())
+    value_PCQ = torch.lerp(low_PCQ, high_PCQ, (position_PCQ - lower_PCQ).to(low_PCQ.dtype))
+    return value_PCQ.nan_to_num().expand(*shape, len(quantiles))

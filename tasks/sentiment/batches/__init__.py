@@ -1,0 +1,1 @@
+"""Texts to token numbers: tokenizer, character n-grams, pieces of long texts."""

@@ -1,0 +1,1 @@
+"""Streams and exports of a trained model."""

@@ -1,0 +1,1 @@
+"""Files to labelled texts: tables, folders, published layouts, splits."""

@@ -1,0 +1,144 @@
+"""Checked, complete parts: every label known, nothing empty, nothing of one part in another."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from gru_suite.errors import UserError, nearest
+
+from .text_files import Texts
+
+PARTS = ("train", "val", "test")
+
+
+def drop_unusable(part: Texts, max_bad_fraction: float) -> Texts:
+    """Leave out texts that are empty or have no label, and say so in the notes.
+
+    Args:
+        part: the texts.
+        max_bad_fraction: share of such texts above which the data is refused.
+
+    Raises:
+        UserError: there are more of them, or nothing is left.
+    """
+    bad = {
+        row: "an empty text" if label else "no label"
+        for row, (text, label) in enumerate(zip(part.texts, part.labels, strict=True))
+        if not text.strip() or not label
+    }
+    if not bad:
+        return part
+    first = next(iter(bad))
+    count = f"{len(bad)} of {len(part)} rows" if len(bad) > 1 else f"1 of {len(part)} rows"
+    if len(bad) > max_bad_fraction * len(part):
+        raise UserError(
+            f"{part.places[first]}: found {bad[first]} ({count} have no text or no label, "
+            f"data.max_bad_fraction={max_bad_fraction:g} are allowed)"
+        )
+    kept = part.take([row for row in range(len(part)) if row not in bad])
+    kept.notes.append(f"left out, no text or no label: {count}, the first {part.places[first]}")
+    return kept
+
+
+def complete_parts(parts: dict[str, Texts], split: Sequence[float], seed: int) -> dict[str, Texts]:
+    """Hold the missing ones of val and test out of train, by class; copies stay together.
+
+    Args:
+        parts: ``train``, and ``val`` and ``test`` where they are.
+        split: shares of train, val and test in the whole. Of those, the missing parts' shares are
+            taken, in proportion.
+        seed: of the choice.
+
+    Raises:
+        UserError: three shares that add up to 1 are needed.
+    """
+    shares = [float(share) for share in split]
+    if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0 or abs(sum(shares) - 1) > 1e-6:
+        raise UserError(
+            f"data.split={list(split)}: needs the shares of train, val and test, which add up "
+            "to 1, such as [0.8,0.1,0.1]"
+        )
+    train = parts["train"]
+    missing = [part for part in PARTS[1:] if part not in parts]
+    wanted = [share for part, share in zip(PARTS, shares, strict=True) if part not in parts]
+    whole = shares[0] + sum(wanted)
+    held_out = [share / whole for share in wanted]
+    chosen = _choose(train, held_out, seed) if missing else [list(range(len(train)))]
+    complete = dict(parts)
+    for part, rows in zip(["train", *missing], chosen, strict=True):
+        complete[part] = train.take(rows)
+        if part != "train":
+            complete[part].notes = []
+    return {part: complete[part] for part in PARTS}
+
+
+def _choose(train: Texts, shares: list[float], seed: int) -> list[list[int]]:
+    """Return the rows that stay, then those of each part held out; each in the file's order."""
+    rows_by_text: dict[str, list[int]] = defaultdict(list)
+    for row, text in enumerate(train.texts):
+        rows_by_text[text].append(row)
+    by_label: dict[str, list[list[int]]] = defaultdict(list)
+    for rows in rows_by_text.values():
+        by_label[train.labels[rows[0]]].append(rows)
+    generator = np.random.default_rng(seed)
+    chosen: list[list[int]] = [[] for _ in range(len(shares) + 1)]
+    for label in sorted(by_label):
+        groups = by_label[label]
+        order = generator.permutation(len(groups))
+        start = 0
+        for part, share in enumerate(shares, 1):
+            # The last of a class is always for training.
+            end = min(start + round(share * len(groups)), len(groups) - 1)
+            for index in order[start:end]:
+                chosen[part].extend(groups[index])
+            start = max(start, end)
+        for index in order[start:]:
+            chosen[0].extend(groups[index])
+    return [sorted(rows) for rows in chosen]
+
+
+def order_labels(labels: Sequence[str], wanted: Sequence[str] | None = None) -> list[str]:
+    """Return the classes: as wanted, else sorted, numbers by their value.
+
+    Raises:
+        UserError: there are fewer than two, or a wanted one does not occur.
+    """
+    found = set(labels)
+    for label in wanted or ():
+        if label not in found:
+            raise UserError(f"data.labels: {label!r} does not occur{nearest(label, sorted(found))}")
+    if len(found) < 2:
+        raise UserError(
+            f"found one label only, {next(iter(found))!r}, in {len(labels)} training texts; "
+            "classification needs at least two"
+            if found
+            else "found no training texts"
+        )
+    if wanted:
+        return list(wanted)
+    if all(label.lstrip("-").isdecimal() for label in found):
+        return sorted(found, key=int)
+    return sorted(found)
+
+
+def class_numbers(part: Texts, labels: Sequence[str]) -> list[int]:
+    """Return each text's place of its label in ``labels``.
+
+    Raises:
+        UserError: a label is not among them.
+    """
+    numbers = {label: number for number, label in enumerate(labels)}
+    for label, place in zip(part.labels, part.places, strict=True):
+        if label not in numbers:
+            raise UserError(
+                f"{place}: found label {label!r}, which no training text has"
+                f"{nearest(label, labels)}"
+            )
+    return [numbers[label] for label in part.labels]
+
+
+def count_overlap(part: Texts, train: Texts) -> int:
+    """Return how many texts of a part are training texts too, letter by letter."""
+    known = set(train.texts)
+    return sum(text in known for text in part.texts)

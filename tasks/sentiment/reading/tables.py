@@ -1,0 +1,102 @@
+"""Labelled texts from a table: which columns, whether there is a header, cells as text."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gru_suite.errors import UserError, nearest
+
+from .text_files import Texts, read_table
+
+Column = str | int
+
+
+def read_labelled_table(
+    path: Path,
+    text_column: Column = "text",
+    label_column: Column = "label",
+    header: bool | None = None,
+    encoding: str = "utf-8",
+) -> Texts:
+    """Read the texts and labels of a table.
+
+    Args:
+        path: CSV, TSV, JSONL or Parquet.
+        text_column: name, or number from 0.
+        label_column: name, or number from 0.
+        header: whether CSV and TSV begin with the columns' names. None: they do if a column is
+            given by name; if both are numbers, they do unless the first line's label occurs again
+            below it.
+        encoding: of a text file.
+
+    Raises:
+        UserError: a column is not there, or the table is not readable.
+    """
+    by_number = isinstance(text_column, int) and isinstance(label_column, int)
+    named = header if header is not None else not by_number
+    frame, notes = read_table(path, encoding, header=named)
+    if (
+        header is None
+        and by_number
+        and len(frame)
+        and list(frame.columns) == [*range(frame.shape[1])]
+    ):
+        labels = _column(frame, label_column, path.name, "data.label_column", named)
+        if str(labels.iloc[0]) not in set(labels.iloc[1:].astype(str)):
+            frame = frame.iloc[1:]
+            notes.append(f"{path.name}: its first line was taken for a header")
+    texts = _column(frame, text_column, path.name, "data.text_column", named)
+    labels = _column(frame, label_column, path.name, "data.label_column", named)
+    if frame.empty:
+        raise UserError(f"{path}: found no rows; at least one text is needed")
+    places = [f"{path.name}: row {number}" for number in range(1, len(frame) + 1)]
+    return Texts([cell(each) for each in texts], [cell(each) for each in labels], places, notes)
+
+
+def text_cells(frame: pd.DataFrame, column: Column, label: str) -> list[str]:
+    """Return the column of texts to predict; in a table of one column, that one.
+
+    Args:
+        frame: the table.
+        column: its name or number in the training data.
+        label: what messages call the table.
+
+    Raises:
+        UserError: the column is not there.
+    """
+    if frame.shape[1] == 1 and column not in frame.columns:
+        return [cell(each) for each in frame.iloc[:, 0]]
+    series = _column(frame, column, label, "the model", isinstance(column, str))
+    return [cell(each) for each in series]
+
+
+def cell(value: Any) -> str:
+    """Return a cell as text, empty where it is missing; 1.0 and 1 are the same label."""
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is pd.NA else str(value).strip()
+
+
+def _column(
+    frame: pd.DataFrame, column: Column, label: str, option: str, named: bool
+) -> "pd.Series[Any]":
+    if isinstance(column, int):
+        if not -frame.shape[1] <= column < frame.shape[1]:
+            raise UserError(
+                f"{label}: {option} is column {column}, and there are {frame.shape[1]} columns, "
+                "numbered from 0"
+            )
+        return frame.iloc[:, column]
+    if column not in frame.columns:
+        names = [str(name) for name in frame.columns]
+        hint = nearest(column, names)
+        if not named:
+            hint = "; with data.header=false give its number, from 0"
+        raise UserError(f"{label}: {option} needs column {column!r}, which is not there{hint}")
+    found = frame[column]
+    if isinstance(found, pd.DataFrame):
+        raise UserError(f"{label}: two columns are called {column!r}; give the column's number")
+    return found

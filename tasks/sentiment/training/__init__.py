@@ -1,0 +1,1 @@
+"""Linear baselines of text classification."""

@@ -1,0 +1,1 @@
+"""Inputs, timelines, streams and exports of a trained model."""

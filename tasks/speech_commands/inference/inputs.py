@@ -1,0 +1,217 @@
+"""What a person gives to be recognised: paths, folders, arrays.
+
+Shapes: B batch, S samples.
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gru_suite.data.cache import in_threads
+from gru_suite.data.unreadable_files import name_bad
+from gru_suite.errors import UserError
+
+from ..batches.audio_dataset import AudioBatch
+from ..batches.clips import loudest
+from ..reading.loudest_segment import read_loudest
+from ..reading.sound_files import MIN_SECONDS, is_sound_file, read_sound, resample
+
+Clip = NDArray[np.float32]
+# Files in memory at once.
+_CHUNK = 256
+# Floats beyond this many times full scale were never divided by it.
+_LOUDEST = 64.0
+MAX_HOURS = 2
+"""Of a recording in which words are looked for."""
+
+
+def is_samples(raw: Any) -> bool:
+    """Tell samples, or a pair of samples and their rate, from paths."""
+    paired = isinstance(raw, tuple) and len(raw) == 2 and isinstance(raw[1], Real)
+    return isinstance(raw[0] if paired else raw, np.ndarray | Tensor)
+
+
+def to_samples(raw: Any, sample_rate_hz: int, min_seconds: float = MIN_SECONDS) -> Clip:
+    """Return an array, or a pair of an array and its rate, as samples at the given rate, (S,).
+
+    Args:
+        raw: integers, or floats of full scale 1.0; one channel, or several as the shorter axis.
+        sample_rate_hz: the rate of the result, and of an array that comes without one.
+        min_seconds: what is shorter is refused.
+
+    Raises:
+        UserError: no samples, too few, or some that are no finite numbers.
+    """
+    given, rate_hz = raw if isinstance(raw, tuple) else (raw, sample_rate_hz)
+    if not (math.isfinite(rate_hz) and rate_hz >= 1 and rate_hz == int(rate_hz)):
+        raise UserError(f"samples at {rate_hz} Hz: needs a whole number of at least 1")
+    array = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+    if array.dtype.kind not in "iuf":
+        raise UserError(f"samples of type {array.dtype}: needs integers or floats")
+    samples = _full_scale(array)
+    if samples.ndim == 2 and samples.size:
+        # Libraries differ in the order of the axes; there are always more samples than channels.
+        samples = samples.mean(int(np.argmin(samples.shape)))
+    if samples.ndim != 1 or not len(samples) or not np.isfinite(samples).all():
+        raise UserError(f"samples of shape {array.shape}: needs finite numbers, (samples,)")
+    if len(samples) < min_seconds * rate_hz:
+        raise UserError(
+            f"{len(samples)} samples at {rate_hz} Hz: less than {1000 * min_seconds:.0f} ms"
+        )
+    loudest_level = float(np.abs(samples).max())
+    if loudest_level > _LOUDEST:
+        raise UserError(
+            f"samples up to {loudest_level:,.0f}: floats have a full scale of 1.0; divide those of "
+            "16 bits by 32768, or give them as int16"
+        )
+    return resample(samples, int(rate_hz), sample_rate_hz)
+
+
+def _full_scale(array: NDArray[Any]) -> Clip:
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
+    half = np.float32(2.0 ** (8 * array.dtype.itemsize - 1))
+    # Unsigned samples, as of 8-bit files, have silence in the middle.
+    return array.astype(np.float32) / half - (array.dtype.kind == "u")
+
+
+def read_input(path: str | Path, sample_rate_hz: int) -> Clip:
+    """Read a sound file as :func:`read_sound` does.
+
+    Raises:
+        UserError: it does not exist or cannot be read; the message names it.
+    """
+    return _reported(Path(path).expanduser(), lambda file: read_sound(file, sample_rate_hz))
+
+
+def check_duration(path: str | Path) -> None:
+    """Refuse to look through a recording that would fill the memory.
+
+    Raises:
+        UserError: it is longer than ``MAX_HOURS``.
+    """
+    try:
+        facts = soundfile.info(str(Path(path).expanduser()))
+    except soundfile.LibsndfileError:
+        # Whoever reads it says what is wrong with it.
+        return
+    if facts.duration > 3600 * MAX_HOURS:
+        raise UserError(
+            f"input {path}: {facts.duration / 3600:.1f} hours of sound; words are looked for in at "
+            f"most {MAX_HOURS} hours at once: cut it into pieces"
+        )
+
+
+def _reported(path: Path, read: Callable[[Path], Clip]) -> Clip:
+    if not path.is_file():
+        raise UserError(f"input {path}: no such file")
+    try:
+        return read(path)
+    except ValueError as error:
+        raise UserError(f"input {path}: {error}") from error
+
+
+def read_inputs(
+    raw: Any, sample_rate_hz: int, max_samples: int
+) -> Iterator[tuple[list[str], list[Clip]]]:
+    """Read a recording, a list of them, or a folder, some hundred at a time.
+
+    In a folder files that cannot be read are left out, with a warning that names them.
+
+    Args:
+        raw: a path or samples (:func:`to_samples`), a list of these, or a folder.
+        sample_rate_hz: of the clips.
+        max_samples: of a longer recording its loudest stretch of this length is taken.
+
+    Yields:
+        Names and samples.
+
+    Raises:
+        UserError: a file that was named cannot be read, or none in the folder; or something else
+            than recordings was given.
+    """
+    folder = Path(raw).expanduser() if isinstance(raw, str | Path) else None
+    if folder is None or not folder.is_dir():
+        single = folder is not None or is_samples(raw)
+        items = [raw] if single else _checked_list(raw)
+        yield from _chunks(items, lambda each: _read_one(each, sample_rate_hz, max_samples))
+        return
+    paths = sorted(each for each in folder.rglob("*") if is_sound_file(each))
+    bad: dict[str, str] = {}
+
+    def read(path: Path) -> Clip | None:
+        try:
+            return read_loudest(path, sample_rate_hz, max_samples)
+        except ValueError as error:
+            bad[path.relative_to(folder).as_posix()] = str(error)
+            return None
+
+    yield from _chunks(paths, read)
+    if len(bad) == len(paths):
+        found = f": {name_bad(bad)}" if bad else " (.wav, .flac, .ogg, .mp3)"
+        raise UserError(f"input {folder}: no readable sound file in this folder{found}")
+    if bad:
+        # The threads may have come to them in any order.
+        bad = dict(sorted(bad.items()))
+        warnings.warn(f"left out {len(bad)} unreadable: {name_bad(bad)}", stacklevel=2)
+
+
+def _checked_list(raw: Any) -> list[Any]:
+    items = list(raw) if isinstance(raw, list | tuple) else [raw]
+    for each in items:
+        if not (isinstance(each, str | Path) or is_samples(each)):
+            raise UserError(
+                f"input of type {type(each).__name__}: needs the path of a sound file, samples as "
+                "a NumPy array or a torch tensor, a pair of such an array and its rate in Hz, or a "
+                "list of these"
+            )
+    if not items:
+        raise UserError("an empty list: at least one recording is needed")
+    return items
+
+
+def _read_one(each: Any, sample_rate_hz: int, max_samples: int) -> Clip:
+    if is_samples(each):
+        return loudest_stretch(to_samples(each, sample_rate_hz), max_samples)
+    path = Path(each).expanduser()
+    return _reported(path, lambda file: read_loudest(file, sample_rate_hz, max_samples))
+
+
+def _chunks(
+    items: Sequence[Any], read: Callable[[Any], Clip | None]
+) -> Iterator[tuple[list[str], list[Clip]]]:
+    for start in range(0, len(items), _CHUNK):
+        some = items[start : start + _CHUNK]
+        names = ["samples" if is_samples(each) else str(each) for each in some]
+        # A thread costs more than one clip.
+        clips = [read(some[0])] if len(some) == 1 else in_threads(read, some)
+        good = [(name, clip) for name, clip in zip(names, clips, strict=True) if clip is not None]
+        yield [name for name, _ in good], [clip for _, clip in good]
+
+
+def loudest_stretch(samples_S: Clip, length: int) -> Clip:
+    """Return the ``length`` samples with the most energy; a shorter clip whole."""
+    if len(samples_S) <= length:
+        return samples_S
+    start = loudest(samples_S, length, max(1, length // 100))
+    return samples_S[start : start + length]
+
+
+def to_batch(clips: Sequence[Clip]) -> AudioBatch:
+    """Pad clips to a batch of no known class or speaker."""
+    lengths_B = torch.tensor([len(clip) for clip in clips])
+    x_BS = torch.zeros(len(clips), int(lengths_B.max()))
+    for row, clip in enumerate(clips):
+        x_BS[row, : len(clip)] = torch.from_numpy(np.ascontiguousarray(clip))
+    none_B = torch.full_like(lengths_B, -1)
+    no_noise_B0, no_levels = x_BS.new_empty(len(clips), 0), x_BS.new_empty(0)
+    return AudioBatch(x_BS, lengths_B, none_B, none_B, no_noise_B0, no_levels)

@@ -1,0 +1,80 @@
+"""The task on sound that comes piece by piece.
+
+Shapes: B streams, S samples, T frames, F features, H output features of the front end.
+"""
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gru_suite.errors import UserError
+from gru_suite.model.streaming.classification import ClassificationStream
+from gru_suite.model.streaming.state import State
+from gru_suite.model.streaming.stream import StreamEncoder
+
+from ..network.conv_front_end import ConvFrontEnd
+from ..network.spectral_features import SpectralFeatures
+from .inputs import to_samples
+
+
+class SpeechStreamEncoder(StreamEncoder):
+    """Features and causal front end on one chunk of samples after the other."""
+
+    def __init__(self, features: SpectralFeatures, front_end: ConvFrontEnd) -> None:
+        """Take a task's features, and its front end as it is now.
+
+        Raises:
+            UserError: the front end looks ahead.
+        """
+        if not front_end.causal:
+            raise UserError(
+                "task.causal=false cannot follow a stream, since the front end looks ahead; train "
+                "with task.causal=true backbone.bidirectional=false, as "
+                "experiment=speech_streaming does"
+            )
+        super().__init__()
+        self.features, self.front_end = features, front_end.folded()
+        self.step_size = features.hop_samples * front_end.total_stride
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return silence before the first sample, and the front end's padding."""
+        samples_BS = torch.zeros(batch_size, self.features.past_samples)
+        return {"samples": samples_BS, **self.front_end.initial_state(batch_size)}
+
+    def forward(self, chunk: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return what the backbone reads, shape (B, T, H), and the next left context."""
+        samples_BS = torch.cat([state["samples"], chunk], dim=1)
+        x_BTH, after = self.front_end.advance(self.features.frames(samples_BS), state)
+        past_BS = samples_BS[:, samples_BS.size(1) - self.features.past_samples :]
+        return x_BTH, {"samples": past_BS, **after}
+
+
+class SpeechStream(ClassificationStream):
+    """Follows sound while it is heard: samples in, an answer out.
+
+    The answer is that of the whole sound so far. (``predict`` takes the loudest stretch of a
+    recording that is longer than every training clip; a stream hears all of it.)
+    """
+
+    def inputs(self, raw: Any) -> Tensor:
+        """Return samples of full scale 1.0, shape (S,).
+
+        Args:
+            raw: an array or a tensor of one channel, integers or floats of full scale 1.0, at the
+                rate of the training data; or a pair of it and its rate in Hz, which must be that.
+        """
+        samples, rate_hz = raw if isinstance(raw, tuple) and len(raw) == 2 else (raw, None)
+        needed_hz = cast(Any, self.task).sample_rate_hz
+        if rate_hz is not None and rate_hz != needed_hz:
+            raise UserError(
+                f"samples at {rate_hz} Hz: a stream needs {needed_hz} Hz, those of the training; "
+                "resample them before"
+            )
+        if not isinstance(samples, np.ndarray | Tensor) or samples.ndim != 1:
+            found = getattr(samples, "shape", type(samples).__name__)
+            raise UserError(f"samples of shape {found}: a stream needs one channel, (samples,)")
+        if not len(samples):
+            return torch.empty(0)
+        return torch.from_numpy(to_samples(samples, needed_hz, min_seconds=0.0))

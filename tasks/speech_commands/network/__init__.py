@@ -1,0 +1,1 @@
+"""Layers of the recogniser: spectral features and convolutions."""

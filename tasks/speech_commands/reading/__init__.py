@@ -1,0 +1,1 @@
+"""Folders to labelled recordings: layouts, labels, sound files, downloads."""

@@ -1,0 +1,155 @@
+"""Sound files to samples: any format of libsndfile, any rate, any number of channels.
+
+Shapes: S samples.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import gcd
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from scipy.signal import resample_poly  # type: ignore[import-untyped]
+
+from gru_suite.data.cache import build_once, content_key, in_threads
+from gru_suite.data.ragged_arrays import ArrayStore, open_arrays, write_arrays
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
+# Below this there is no sound to classify, only a click.
+MIN_SECONDS = 0.02
+# Changes when the same files would be decoded to other samples.
+_CACHE_FORMAT = 2
+# A sample of 1.0 as it is stored; 16-bit sources come back bit for bit.
+FULL_SCALE = 32768
+# Sizes that a writer to a pipe puts into a WAV header, because it cannot know better.
+_UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+
+class Decoded(NamedTuple):
+    """Decoded files.
+
+    Attributes:
+        store: the clips of the readable files, 16-bit samples, in the order of the files.
+        clip_of_file: each file's clip, None for an unreadable file.
+        bad: why a file could not be read, by its number.
+    """
+
+    store: ArrayStore
+    clip_of_file: list[int | None]
+    bad: dict[int, str]
+
+
+def is_sound_file(path: Path) -> bool:
+    """Tell whether a file's name is that of a sound file."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def read_sound(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
+    """Read a sound file as one channel at the given rate, full scale 1.0, shape (S,).
+
+    Raises:
+        ValueError: it cannot be read; the message says why, without the name.
+    """
+    check_complete(path)
+    try:
+        with soundfile.SoundFile(path) as file:
+            promised, rate_hz = file.frames, file.samplerate
+            channels = file.read(dtype="float32", always_2d=True)
+            exact = file.format in ("WAV", "FLAC", "AIFF")
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise ValueError(reason_of(error)) from error
+    if exact and len(channels) < promised:
+        raise ValueError(f"cut off after {len(channels):,} of {promised:,} samples")
+    samples_S = channels.mean(axis=1)
+    if not np.isfinite(samples_S).all():
+        raise ValueError("holds NaN or infinite samples")
+    if len(samples_S) < MIN_SECONDS * rate_hz:
+        raise ValueError(f"holds {len(samples_S)} samples, less than {1000 * MIN_SECONDS:.0f} ms")
+    return resample(samples_S, rate_hz, sample_rate_hz)
+
+
+def resample(samples_S: NDArray[np.float32], from_hz: int, to_hz: int) -> NDArray[np.float32]:
+    """Change the sample rate with a polyphase low-pass filter; the duration stays."""
+    if from_hz == to_hz:
+        return samples_S
+    common = gcd(from_hz, to_hz)
+    changed_S: NDArray[np.float32] = resample_poly(samples_S, to_hz // common, from_hz // common)
+    return changed_S.astype(np.float32, copy=False)
+
+
+def to_int16(samples_S: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return samples as they are stored."""
+    scaled_S = np.rint(samples_S * FULL_SCALE)
+    return scaled_S.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+def decode_files(files: Sequence[Path], sample_rate_hz: int, cache: Path) -> Decoded:
+    """Return the clips of sound files, decoded now or, where their content was met before, earlier.
+
+    Args:
+        files: what to read.
+        sample_rate_hz: of the clips.
+        cache: folder of the decoded clips, one subfolder for each content.
+
+    Raises:
+        UserError: the cache cannot be written, or a file cannot be opened at all.
+    """
+    folder = cache / f"clips-{content_key(files, f'{_CACHE_FORMAT} {sample_rate_hz}')}"
+
+    def build() -> ArrayStore:
+        bad: dict[str, str] = {}
+        return write_arrays(folder, _good_clips(files, sample_rate_hz, bad), "i2", {"bad": bad})
+
+    store = build_once(folder, lambda: open_arrays(folder), build)
+    reasons = {int(index): reason for index, reason in store.facts["bad"].items()}
+    clip_of_file: list[int | None] = []
+    clips = iter(range(len(store.length_N)))
+    for index in range(len(files)):
+        clip_of_file.append(None if index in reasons else next(clips))
+    return Decoded(store, clip_of_file, reasons)
+
+
+def _good_clips(
+    files: Sequence[Path], sample_rate_hz: int, bad: dict[str, str]
+) -> Iterator[NDArray[np.int16]]:
+    def decode(path: Path) -> NDArray[np.int16] | str:
+        try:
+            return to_int16(read_sound(path, sample_rate_hz))
+        except ValueError as error:
+            return str(error)
+
+    for index, clip in enumerate(in_threads(decode, files)):
+        if isinstance(clip, str):
+            bad[str(index)] = clip
+        else:
+            yield clip
+
+
+def reason_of(error: Exception) -> str:
+    """Return what libsndfile says, for a message."""
+    reason = getattr(error, "error_string", None) or str(error)
+    return f"not a readable sound file: {reason.strip().rstrip('.')}"
+
+
+def check_complete(path: Path) -> None:
+    """Refuse an empty file and a WAV that is shorter than it says; libsndfile takes the latter.
+
+    Raises:
+        ValueError: as said; the message does not name the file.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError as error:
+        raise ValueError(f"cannot be opened: {error.strerror or error}") from error
+    if not size:
+        raise ValueError("the file is empty")
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        return
+    promised = int.from_bytes(head[4:8], "little")
+    # Some writers leave out the padding byte that they count.
+    if promised not in _UNKNOWN_SIZES and size < promised + 8 - 1:
+        raise ValueError(f"cut off after {size:,} of {promised + 8:,} bytes")

@@ -1,0 +1,1 @@
+"""The embedded data: command words spoken by espeak-ng."""

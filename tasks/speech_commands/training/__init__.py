@@ -1,0 +1,1 @@
+"""Metrics over speakers, and linear baselines."""

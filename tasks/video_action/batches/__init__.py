@@ -1,0 +1,1 @@
+"""Videos to batches of clips: sampling, augmentation, frozen features."""

@@ -1,0 +1,90 @@
+"""Features of a frozen encoder: computed once for every kept frame, and found again in the cache.
+
+Shapes: T frames, H height, W width, F features.
+"""
+
+import hashlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from gru_suite.data.cache import build_once
+from gru_suite.data.ragged_arrays import ArrayStore, open_arrays, write_arrays
+from gru_suite.devices import torch_device
+
+from ..network.frame_encoder import FROM_CHECKPOINT, FrameEncoder
+from ..reading.frame_cache import VideoStore, readable_size
+from .augmentation import centre_crop
+
+_FRAMES_AT_ONCE = 64
+# Changes when the same encoder would give the same frames other features.
+_CACHE_FORMAT = 1
+
+
+def frozen_features(
+    store: VideoStore, encoder: dict[str, Any] | None, size: Sequence[int]
+) -> ArrayStore | None:
+    """Return the features of all frames, float32, shape (T, F) for each video.
+
+    Args:
+        store: decoded videos; the features are kept beside them.
+        encoder: options of :class:`FrameEncoder`.
+        size: height and width that the encoder sees, the middle of the frames.
+
+    Returns:
+        None where features cannot be kept: the encoder learns, or what it says of a frame depends
+        on the frame sampled before it.
+    """
+    if not encoder or not encoder.get("frozen") or encoder.get("weights") == FROM_CHECKPOINT:
+        return None
+    network = FrameEncoder(**encoder)
+    if network.with_difference:
+        return None
+    folder = store.folder / f"features-{_weights_key(network, size)}"
+
+    def build() -> ArrayStore:
+        num_bytes = 4 * network.output_size * int(store.frames.length_N.sum())
+        print(f"computing features into {folder}: {readable_size(num_bytes)}", flush=True)
+        features = _features(store.frames, network, size)
+        return write_arrays(folder, features, "f4", {}, (network.output_size,))
+
+    return build_once(folder, lambda: _open(folder, store), build)
+
+
+def _open(folder: Path, store: VideoStore) -> ArrayStore | None:
+    features = open_arrays(folder)
+    if features is None or not np.array_equal(features.length_N, store.frames.length_N):
+        return None
+    return features
+
+
+def _features(
+    frames: ArrayStore, network: FrameEncoder, size: Sequence[int]
+) -> Iterator[NDArray[np.float32]]:
+    device = torch_device("auto")
+    network.eval().to(device)
+    numbers = range(len(frames.length_N))
+    with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
+        for number in progress.track(numbers, description="features"):
+            parts = []
+            clip_THW3 = torch.from_numpy(np.array(frames.get(number)))
+            with torch.inference_mode():
+                for some_THW3 in centre_crop(clip_THW3, size).split(_FRAMES_AT_ONCE):
+                    found_TF = network(some_THW3.unsqueeze(0).to(device))[0]
+                    parts.append(found_TF.float().cpu().numpy())
+            yield np.concatenate(parts)
+
+
+def _weights_key(network: FrameEncoder, size: Sequence[int]) -> str:
+    described = f"{_CACHE_FORMAT} {type(network.network).__name__} {tuple(size)}"
+    key = hashlib.blake2b(described.encode(), digest_size=16)
+    for name, value in network.state_dict().items():
+        key.update(name.encode())
+        key.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return key.hexdigest()

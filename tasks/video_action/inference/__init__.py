@@ -1,0 +1,1 @@
+"""Inputs, annotation, streams and exports of a trained model."""

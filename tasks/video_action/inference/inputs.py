@@ -1,0 +1,183 @@
+"""What a person gives to be recognised: videos, folders of them, frames.
+
+Shapes: T frames, H height, W width, E times of frames and the end of the last one, K classes.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gru_suite.data.unreadable_files import name_bad
+from gru_suite.errors import UserError
+from gru_suite.model.predictions import Predictions
+
+from ..batches.clip_sampling import ClipSampling
+from ..reading.video_files import SUFFIXES, Sampling, is_video_file, read_frames
+from .annotation import annotate_video
+from .running_predictions import running_probabilities
+from .streaming import fit_frames
+
+if TYPE_CHECKING:
+    from ..task import VideoActionTask
+
+Clip = NDArray[np.uint8]
+# Of a longer video the middle is judged.
+_MAX_JUDGED_FRAMES = 20_000
+
+
+def is_frames(raw: Any) -> bool:
+    """Tell the frames of a clip from paths."""
+    return isinstance(raw, np.ndarray | Tensor)
+
+
+def clip_sampling(schema: Mapping[str, Any]) -> ClipSampling:
+    """Return how clips are cut, as the data module did."""
+    return ClipSampling(
+        int(schema["num_frames"]), schema.get("frame_rate_hz"), int(schema["test_clips"])
+    )
+
+
+def array_clips(raw: Any, schema: Mapping[str, Any]) -> list[Clip]:
+    """Return the clips of frames given as an array of shape (T, H, W, 3), uint8.
+
+    Raises:
+        UserError: another shape or type, or no frame.
+    """
+    given = raw.detach().cpu() if isinstance(raw, Tensor) else torch.from_numpy(np.array(raw))
+    if given.dim() != 4 or given.size(3) != 3 or given.dtype != torch.uint8 or not given.numel():
+        raise UserError(
+            f"frames of shape {tuple(given.shape)} and type {given.dtype}: needs "
+            "(frames, height, width, 3) of torch.uint8, at least one frame"
+        )
+    frames_THW3 = fit_frames(given, schema["size"]).numpy()
+    time_E = np.arange(len(frames_THW3) + 1) / (schema.get("frame_rate_hz") or 1.0)
+    return _cut(frames_THW3, time_E, clip_sampling(schema))
+
+
+def read_clips(path: str | Path, schema: Mapping[str, Any]) -> list[Clip]:
+    """Read a video and cut the clips from it that a test would.
+
+    Raises:
+        ValueError: it cannot be read; the message says why, without the name.
+    """
+    sampling, margin = clip_sampling(schema), int(schema["margin"])
+    height, width = (int(side) + margin for side in schema["size"])
+    kept = sampling.kept(int(schema["oversample"]))
+    found = read_frames(Path(path), kept, height, width)
+    return _cut(found.frames_THWC, np.append(found.time_T, found.end), sampling)
+
+
+def _cut(frames_THW3: Clip, time_E: NDArray[np.float64], sampling: ClipSampling) -> list[Clip]:
+    count = sampling.count(time_E)
+    return [frames_THW3[sampling.clip(time_E, number, count)] for number in range(count)]
+
+
+def read_inputs(raw: Any, schema: Mapping[str, Any]) -> Iterator[tuple[str, list[Clip]]]:
+    """Read a video, a list of them, or a folder, one after the other.
+
+    In a folder files that cannot be read are left out, with a warning that names them.
+
+    Args:
+        raw: a path or frames (:func:`array_clips`), a list of these, or a folder.
+        schema: of the data that the task was trained on.
+
+    Yields:
+        Names and clips.
+
+    Raises:
+        UserError: a file that was named cannot be read, or none in the folder; or something else
+            than videos was given.
+    """
+    folder = Path(raw).expanduser() if isinstance(raw, str | Path) else None
+    if folder is None or not folder.is_dir():
+        for each in raw if isinstance(raw, list | tuple) else [raw]:
+            yield _read_one(each, schema)
+        return
+    files = sorted(each for each in folder.rglob("*") if is_video_file(each))
+    bad: dict[str, str] = {}
+    for path in files:
+        try:
+            yield str(path), read_clips(path, schema)
+        except ValueError as error:
+            bad[path.relative_to(folder).as_posix()] = str(error)
+    if len(bad) == len(files):
+        found = f": {name_bad(bad)}" if bad else f" ({', '.join(SUFFIXES)})"
+        raise UserError(f"input {folder}: no readable video in this folder{found}")
+    if bad:
+        warnings.warn(f"left out {len(bad)} unreadable: {name_bad(bad)}", stacklevel=2)
+
+
+def _read_one(each: Any, schema: Mapping[str, Any]) -> tuple[str, list[Clip]]:
+    if is_frames(each):
+        return "frames", array_clips(each, schema)
+    if not isinstance(each, str | Path):
+        raise UserError(
+            f"input of type {type(each).__name__}: needs the path of a video, frames as an array "
+            "of shape (frames, height, width, 3), or a list of these"
+        )
+    path = Path(each).expanduser()
+    if not path.is_file():
+        raise UserError(f"input {path}: no such file")
+    try:
+        return str(path), read_clips(path, schema)
+    except ValueError as error:
+        raise UserError(f"input {path}: {error}") from error
+
+
+def predict_noting(task: "VideoActionTask", source: Path) -> Predictions:
+    """Predict, and print what was left out."""
+    with warnings.catch_warnings(record=True) as left_out:
+        warnings.simplefilter("always", UserWarning)
+        predictions = task.predict(source)
+    for warning in left_out:
+        print(warning.message, flush=True)
+    return predictions
+
+
+def annotate_all(
+    task: "VideoActionTask", names: Sequence[str], source: Path, target: Path
+) -> list[Path]:
+    """Write a copy of each video with the running prediction drawn in; return the copies.
+
+    Args:
+        task: a trained task.
+        names: paths of the videos.
+        source: the video or folder that they were found by.
+        target: the table beside which the copies go.
+    """
+    copies = []
+    for name in names:
+        path = Path(name)
+        inside = path.relative_to(source.expanduser()) if source.expanduser().is_dir() else path
+        # The whole name: a.avi and a.mp4 may lie in one folder.
+        flat = "_".join(inside.parts) if inside is not path else path.name
+        copy = target.with_name(f"{target.stem}_{flat.replace('.', '_')}.mp4")
+        time_T, probability_TK = running_answers(task, path)
+        copies.append(annotate_video(path, copy, task.labels, time_T, probability_TK))
+    return copies
+
+
+def running_answers(
+    task: "VideoActionTask", path: Path
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Return when frames of a video were judged, (T,), and the class probabilities, (T, K).
+
+    Raises:
+        UserError: the video cannot be read.
+    """
+    schema = task.schema
+    rate_hz = schema.get("frame_rate_hz")
+    most = _MAX_JUDGED_FRAMES if rate_hz else int(schema["num_frames"])
+    height, width = (int(side) for side in schema["size"])
+    try:
+        found = read_frames(path, Sampling(most, rate_hz), height, width)
+    except ValueError as error:
+        raise UserError(f"input {path}: {error}") from error
+    x_THW3 = torch.from_numpy(found.frames_THWC).to(task.device)
+    return found.time_T, running_probabilities(task.eval(), x_THW3).cpu().numpy()

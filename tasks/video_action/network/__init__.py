@@ -1,0 +1,1 @@
+"""Frame encoders, of our own and of torchvision."""

@@ -1,0 +1,1 @@
+"""Folders to labelled videos: layouts, decoding, the cache of frames."""

@@ -1,0 +1,252 @@
+"""The embedded data: stick figures doing six actions, drawn and encoded as MP4 files on first use.
+
+They are synthetic, and figures measured on them say nothing of real people. The files are read
+back as any other videos are. They are drawn in processes that load no torch.
+
+Shapes: T frames, H height, W width, C red, green and blue.
+"""
+
+import hashlib
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import av
+import numpy as np
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+
+from gru_suite.errors import UserError
+from gru_suite.files import make_folder
+
+from ..reading.decoding_processes import num_cores
+from .drawing import HEIGHT, WIDTH, View, crop_border, draw_figure_on, draw_place, look_at, on_grid
+from .figures import Array, Figure, Pose, draw_figure
+from .motions import ACTIONS, move
+
+FRAME_RATE_HZ = 24
+# Different figures teach more than takes of the same ones.
+FIGURES = {"train": 60, "val": 12, "test": 18}
+TAKES = 1
+PARTS_FILE = "parts.csv"
+# Changes when other pixels would be made of the same clips.
+_VERSION = 2
+_SEED = 2012
+_SECONDS = (2.0, 3.0)
+# Facing right, left, the camera, and between these.
+_YAWS_DEGREES = (0, 180, 35, 145, 60, 120, 90, 90)
+
+
+class Clip(NamedTuple):
+    """A video to make: who does what, and which time."""
+
+    action: str
+    figure: int
+    take: int
+
+    @property
+    def name(self) -> str:
+        """The file's name below the folder."""
+        return f"{self.action}/{self.figure:02d}_{self.take}.mp4"
+
+
+def rendered_people(cache: Path) -> Path:
+    """Return the folder of rendered videos, made now where it is not there yet.
+
+    It holds a folder for each action and ``parts.csv`` with the columns file, part and figure.
+
+    Args:
+        cache: folder in which it is kept.
+
+    Raises:
+        UserError: the videos cannot be encoded, or the folder cannot be written.
+    """
+    parts, clips = part_of_figure(), all_clips()
+    folder = cache / f"rendered_people-{_recipe_key(parts, clips)}"
+    if folder.is_dir():
+        return folder
+    make_folder(cache)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".rendered_people-") as temporary:
+        made = Path(temporary) / "videos"
+        for action in ACTIONS:
+            (made / action).mkdir(parents=True)
+        _write_videos(clips, made)
+        rows = [f"{clip.name},{parts[clip.figure]},{clip.figure:02d}\n" for clip in clips]
+        (made / PARTS_FILE).write_text("".join(["file,part,figure\n", *rows]), "utf-8")
+        try:
+            made.rename(folder)
+        except OSError:
+            # Another run was faster; what it made is the same.
+            if not folder.is_dir():
+                raise
+    return folder
+
+
+def part_of_figure() -> dict[int, str]:
+    """Return the part of each figure: a test figure is never seen in training."""
+    parts = [part for part, count in FIGURES.items() for _ in range(count)]
+    random.Random(_SEED).shuffle(parts)
+    return dict(enumerate(parts))
+
+
+def all_clips() -> list[Clip]:
+    """Return every clip: each figure does each action some times."""
+    return [
+        Clip(action, figure, take)
+        for action in ACTIONS
+        for figure in range(sum(FIGURES.values()))
+        for take in range(TAKES)
+    ]
+
+
+def _recipe_key(parts: dict[int, str], clips: Sequence[Clip]) -> str:
+    """Return what tells these videos from those of another recipe."""
+    recipe = json.dumps([_VERSION, _SEED, FRAME_RATE_HZ, HEIGHT, WIDTH, parts, clips])
+    return hashlib.blake2b(recipe.encode(), digest_size=8).hexdigest()
+
+
+# Drawing
+
+
+def render(clip: Clip) -> NDArray[np.uint8]:
+    """Return a clip's frames, shape (T, H, W, C); the same on every machine."""
+    figure = draw_figure(np.random.default_rng([_SEED, clip.figure]))
+    draw = np.random.default_rng([_SEED, clip.figure, ACTIONS.index(clip.action), clip.take])
+    num_frames = round(draw.uniform(*_SECONDS) * FRAME_RATE_HZ)
+    time_T = np.arange(num_frames) / FRAME_RATE_HZ
+    pose = move(clip.action, draw, figure, time_T)
+    view, horizon = _draw_view(draw, num_frames)
+    frames_THWC = _film_place(draw, figure, pose, view, horizon)
+    draw_figure_on(frames_THWC, figure, pose, view)
+    return _record(draw, crop_border(frames_THWC))
+
+
+def _draw_view(draw: np.random.Generator, num_frames: int) -> tuple[View, int]:
+    """Place the camera, let it follow the figure as well as a hand does, and set the horizon."""
+    way_T = np.linspace(-0.5, 0.5, num_frames)
+    size = draw.uniform(60, 76)
+    shake_2T = draw.uniform(0, 1.2) * _tremor(draw, num_frames)
+    ground = draw.uniform(86, 92)
+    view = View(
+        yaw=np.deg2rad(draw.choice(_YAWS_DEGREES) + draw.normal(0, 10)),
+        pitch=np.deg2rad(draw.uniform(0, 14)),
+        pixels_per_metre=size / 1.7,
+        distance=draw.uniform(5, 9),
+        x_T=WIDTH / 2 + draw.uniform(-12, 12) + draw.normal(0, 10) * way_T + shake_2T[0],
+        ground_T=ground + draw.normal(0, 2) * way_T + shake_2T[1],
+        approach_T=draw.normal(0, 0.3) * way_T,
+    )
+    return view, int(ground - draw.uniform(4, 24))
+
+
+def _tremor(draw: np.random.Generator, num_frames: int) -> Array:
+    """Return the unrest of a camera held by hand, about -1 to 1, across and down."""
+    rates, phases = draw.uniform(0.5, 5, (2, 4, 1)), draw.uniform(0, 2 * np.pi, (2, 4, 1))
+    time_T = np.arange(num_frames) / FRAME_RATE_HZ
+    return np.asarray(np.sin(2 * np.pi * rates * time_T + phases).mean(1), np.float64)
+
+
+def _film_place(
+    draw: np.random.Generator, figure: Figure, pose: Pose, view: View, horizon: int
+) -> NDArray[np.float32]:
+    """Return frames of the place before which the figure moves, with their border."""
+    # On a treadmill, or before a wall far away, the place does not pass by.
+    passes = 0.0 if draw.random() < 0.35 else np.cos(view.yaw) * draw.uniform(0.5, 1.0)
+    x_T = passes * pose.travel_T * view.pixels_per_metre - (view.x_T - view.x_T[0])
+    x_T = on_grid(x_T - x_T.min())
+    width = int(x_T.max()) + WIDTH + 2
+    colors = [np.asarray(figure.colors[name], np.float32) for name in ("top", "trousers", "skin")]
+    y_T = np.clip(view.ground_T[0] - view.ground_T, -2, 2)
+    return look_at(draw_place(draw, width, horizon, colors), x_T, y_T)
+
+
+def _record(draw: np.random.Generator, frames_THWC: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return what a camera makes of a scene: a changing light, and noise in every pixel."""
+    num_frames = len(frames_THWC)
+    light_T = 1 + draw.uniform(0, 0.04) * _tremor(draw, num_frames)[0]
+    light_T = on_grid(draw.uniform(0.8, 1.1) * light_T * 16) / 16
+    noise_THW = draw.standard_normal(frames_THWC.shape[:3], np.float32)
+    noise_THW *= np.float32(draw.uniform(1, 6))
+    seen = frames_THWC * light_T.astype(np.float32)[:, None, None, None]
+    seen += noise_THW[..., None]
+    np.rint(seen, out=seen)
+    np.minimum(np.maximum(seen, 0, out=seen), 255, out=seen)
+    return seen.astype(np.uint8)
+
+
+# Files
+
+
+def write_video(path: Path, frames_THWC: NDArray[np.uint8], codec: str | None = None) -> None:
+    """Encode frames as an MP4 file, by H.264 where the encoder is there, else by MPEG-4."""
+    if codec is None:
+        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+    with av.open(str(path), "w") as container:
+        stream = cast(VideoStream, container.add_stream(codec, rate=FRAME_RATE_HZ))
+        stream.height, stream.width = frames_THWC.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        if codec == "libx264":
+            stream.options = {"preset": "ultrafast", "crf": "26", "threads": "1"}
+        else:
+            stream.bit_rate = 1_000_000
+        for frame in frames_THWC:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def _write_videos(clips: Sequence[Clip], folder: Path) -> None:
+    """Write clips in a process a core and show how many are done."""
+    num_workers = max(1, min(num_cores(), len(clips) // 8))
+    shards = [clips[start::num_workers] for start in range(num_workers)]
+    console = Console(stderr=True)
+    text = f"rendering {len(clips)} videos of stick figures (about 30 MB, once)"
+    with Progress(*Progress.get_default_columns(), console=console) as progress:
+        bar = progress.add_task(text, total=len(clips))
+        with ThreadPoolExecutor(num_workers) as pool:
+            # A list, so that a worker's error is raised here.
+            list(pool.map(lambda s: _write_shard(s, folder, lambda: progress.advance(bar)), shards))
+
+
+def _write_shard(clips: Sequence[Clip], folder: Path, advance: Callable[[], None]) -> None:
+    """Write clips in a fresh process, which loads no torch and not the caller's main module."""
+    # The same places for modules as here, whatever the working folder holds.
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve()"
+    with tempfile.TemporaryFile("w+") as told:
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=told,
+            text=True,
+        )
+        with child:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            child.stdin.write(json.dumps(clips))
+            child.stdin.close()
+            for _ in child.stdout:
+                advance()
+        if child.returncode:
+            told.seek(0)
+            reason = (told.read().strip().splitlines() or [f"exit code {child.returncode}"])[-1]
+            raise UserError(
+                f"cannot make the sample videos in {folder.parent.parent}: {reason}; or use your "
+                "own: data=video_folders data.path="
+            )
+
+
+def serve() -> None:
+    """Write the clips that are asked for on standard input, and name each that is done."""
+    folder = Path(sys.argv[1])
+    for fields in json.load(sys.stdin):
+        clip = Clip(*fields)
+        write_video(folder / clip.name, render(clip))
+        print(clip.name, flush=True)
