@@ -9,8 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError, nearest
-from gru_suite.model.checkpoint import load
 from gru_suite.results.run_folder import check_same_task, finish_run, start_run
+from gru_suite.training.checkpoint import load_task
 from gru_suite.training.sequence_task import SequenceTask
 from gru_suite.training.trainer import make_trainer, plain, prepare_process
 
@@ -23,7 +23,7 @@ def evaluate(cfg: DictConfig) -> None:
     """
     if cfg.part not in ("val", "test"):
         raise UserError(f"part={cfg.part}: choose val or test")
-    task = load(cfg.checkpoint)
+    task = load_task(cfg.checkpoint)
     prepare_process(task.run_info.get("seed", 1))
     fill_data(cfg, task)
     folder = start_run(cfg)
@@ -68,6 +68,7 @@ def data_for(
     Raises:
         UserError: an option that the data set does not have, or that the checkpoint has fixed.
     """
+    schema = task.model.schema
     options: dict[str, Any] = dict(task.run_info.get("data", {}))
     if "_target_" in overrides:
         check_same_task(f"{type(task).__module__}.x", overrides["_target_"])
@@ -79,11 +80,11 @@ def data_for(
     for key in given:
         if key not in options:
             raise UserError(f"data.{key}: no such option{nearest(key, options)}")
-        if key in task.schema and task.schema[key] != overrides[key]:
+        if key in schema and schema[key] != overrides[key]:
             raise UserError(
                 f"data.{key}={overrides[key]}: the checkpoint was trained with "
-                f"{task.schema[key]}, which cannot be changed"
+                f"{schema[key]}, which cannot be changed"
             )
     options |= overrides
-    data: SequenceDataModule = instantiate(options, _convert_="all", schema=task.schema)
+    data: SequenceDataModule = instantiate(options, _convert_="all", schema=schema)
     return data

@@ -9,7 +9,6 @@ from omegaconf import DictConfig
 from gru_suite.commands.evaluate import data_for, fill_data, given_options
 from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
-from gru_suite.model.checkpoint import load
 from gru_suite.model.export.formats import (
     WEIGHTS,
     Written,
@@ -20,6 +19,7 @@ from gru_suite.model.export.formats import (
 from gru_suite.model.export.stream import StreamExport
 from gru_suite.results.int8 import export_int8
 from gru_suite.results.run_folder import start_run
+from gru_suite.training.checkpoint import load_task
 from gru_suite.training.sequence_task import SequenceTask
 from gru_suite.training.trainer import plain, prepare_process
 
@@ -33,22 +33,23 @@ def export(cfg: DictConfig) -> None:
     suffix = check_request(cfg.format, cfg.output, cfg.streaming, cfg.int8)
     if cfg.part not in ("val", "test"):
         raise UserError(f"part={cfg.part}: choose val or test")
-    task = load(cfg.checkpoint)
+    task = load_task(cfg.checkpoint)
+    model = task.model
     prepare_process(task.run_info.get("seed", 1))
     folder = start_run(cfg)
     target = Path(cfg.output) if cfg.output else folder / f"{task.name}{suffix}"
     facts = {"checkpoint": Path(cfg.checkpoint).name}
 
     if cfg.format == WEIGHTS:
-        written = export_weights(task, target, facts)
+        written = export_weights(Path(cfg.checkpoint), target, facts)
     elif cfg.int8:
         data = _data(cfg, task)
-        module = task.export_module(partial(_first_batch, data))
-        written = export_int8(module, target, facts, data, cfg.device, cfg.part)
+        module = model.export_module(partial(_first_batch, data))
+        written = export_int8(task, module, target, facts, data, cfg.device, cfg.part)
     else:
-        module = task.export_module(lambda: _first_batch(_data(cfg, task)))
+        module = model.export_module(lambda: _first_batch(_data(cfg, task)))
         if cfg.streaming:
-            module = StreamExport(task, module)
+            module = StreamExport(module)
         written = export_graph(module, target, cfg.format, facts)
     _say(written)
     print(f"run folder: {folder}", flush=True)

@@ -9,8 +9,8 @@ from omegaconf import DictConfig
 from gru_suite.devices import torch_device
 from gru_suite.errors import UserError
 from gru_suite.model.checkpoint import load
+from gru_suite.model.sequence_model import SequenceModel
 from gru_suite.results.run_folder import start_run
-from gru_suite.training.sequence_task import SequenceTask
 
 
 def predict(cfg: DictConfig) -> None:
@@ -19,25 +19,25 @@ def predict(cfg: DictConfig) -> None:
     Args:
         cfg: the composed config ``predict.yaml``.
     """
-    task = load(cfg.checkpoint, torch_device(cfg.device.accelerator))
-    options = task_options(task, cfg)
+    model = load(cfg.checkpoint, torch_device(cfg.device.accelerator))
+    options = predict_options(model, cfg)
     folder = start_run(cfg)
     target = Path(cfg.output) if cfg.output else folder / "predictions.csv"
-    for path in task.predict_file(Path(cfg.input), target, **options):
+    for path in model.predict_file(Path(cfg.input), target, **options):
         print(f"written: {path}")
     print(f"run folder: {folder}", flush=True)
 
 
-def task_options(task: SequenceTask, cfg: DictConfig) -> dict[str, Any]:
-    """Return what of the config the task's ``predict_file`` takes beyond source and target.
+def predict_options(model: SequenceModel, cfg: DictConfig) -> dict[str, Any]:
+    """Return what of the config the model's ``predict_file`` takes beyond source and target.
 
     Raises:
-        UserError: something was asked for that the task does not have.
+        UserError: something was asked for that the model does not have.
     """
     if not cfg.annotate:
         return {}
-    if "annotate" not in inspect.signature(task.predict_file).parameters:
+    if "annotate" not in inspect.signature(model.predict_file).parameters:
         raise UserError(
-            f"annotate=true: a {task.name} checkpoint draws nothing into its input; leave it out"
+            f"annotate=true: a {model.name} checkpoint draws nothing into its input; leave it out"
         )
     return {"annotate": True}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
+from torch.utils.data import DataLoader
 
 
 class SequenceDataModule(pl.LightningDataModule, ABC):
@@ -26,6 +27,27 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         The task keeps it in its checkpoint. A data module constructed with ``schema=`` of a
         checkpoint prepares other data exactly as the training data was prepared.
         """
+
+    @abstractmethod
+    def loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
+        """Return a loader of one part; valid after ``setup``.
+
+        Args:
+            part: ``train``, ``val`` or ``test``.
+            shuffle: in an order that changes with the epoch; otherwise the same in every pass.
+        """
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return the training part in an order that changes with the epoch."""
+        return self.loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Return the validation part."""
+        return self.loader("val")
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Return the test part."""
+        return self.loader("test")
 
     @abstractmethod
     def baselines(

@@ -1,61 +1,129 @@
 """Checkpoints that load anywhere: safely, with no config, no data and no Hydra."""
 
 import importlib
+import inspect
 import pickle
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from packaging.version import InvalidVersion, Version
+from torch import nn
 
 from gru_suite.errors import UserError
+from gru_suite.model.safetensors_file import SUFFIX, read_weights
+from gru_suite.model.sequence_model import TRAINING_KEYS, SequenceModel
+from gru_suite.nn.backbone import RecurrentBackbone
+from gru_suite.nn.weights import build_backbone, read_backbone
 from gru_suite.plugins import distribution_of, entry_of, unmet_requirement
 
-if TYPE_CHECKING:
-    from gru_suite.training.sequence_task import SequenceTask
-
 CHECKPOINT_FORMAT = 1
-"""The version of what ``SequenceTask.on_save_checkpoint`` adds to Lightning's checkpoint.
+"""The version of the entry ``gru_suite`` beside what Lightning writes (:func:`describe_model`).
 
 It rises only when older versions of the package could not read the result rightly; what is merely
 added leaves it, and is ignored by them.
 """
 
 
+_BACKBONE = "backbone."
 _READING = threading.Lock()
 # torch.save writes zip archives, and wrote pickles once.
 _ARCHIVE_BEGIN, _PICKLE_BEGIN = b"PK\x03\x04", b"\x80"
 
 
-def load(path: str | Path, device: str | torch.device = "cpu") -> "SequenceTask":
-    """Load a task from a checkpoint, ready to predict.
+def load(path: str | Path, device: str | torch.device = "cpu") -> SequenceModel:
+    """Load a model from a checkpoint, ready to predict.
 
     Args:
         path: a ``.ckpt`` file written by a run, or a ``.safetensors`` file of ``gru-suite export``.
         device: where the parameters go.
 
     Returns:
-        The task, in evaluation mode.
+        The model, in evaluation mode.
 
     Raises:
         UserError: where the file is missing, truncated, holds anything but plain data and tensors,
             was not made by GRU Suite, or needs a newer version or a plug-in that is not installed.
     """
     checkpoint = read_checkpoint(path)
-    task_class = _task_class(checkpoint["gru_suite"], path)
+    mark = checkpoint["gru_suite"]
+    model_class = _model_class(mark, path)
+    options = checkpoint["hyper_parameters"]
+    known = inspect.signature(model_class).parameters
+    with fitting(path, model_class):
+        # The others are about the training.
+        model = model_class(**{key: options[key] for key in options if key in known})
+        model.load_state_dict(checkpoint["state_dict"])
+    model.run_info = dict(mark.get("run", {}))
+    return model.to(device).eval()
+
+
+@contextmanager
+def fitting(path: str | Path, kind: type) -> Iterator[None]:
+    """Explain why options and weights of a checkpoint do not fit a class.
+
+    Raises:
+        UserError: they do not.
+    """
     try:
-        task = task_class(**checkpoint["hyper_parameters"])
-        task.load_state_dict(checkpoint["state_dict"])
+        yield
     except (KeyError, TypeError, RuntimeError) as error:
         raise UserError(
-            f"checkpoint {path}: does not fit this version of {task_class.__name__} "
+            f"checkpoint {path}: does not fit this version of {kind.__name__} "
             f"({_first_line(error)}); it was made by another one"
         ) from error
-    task.on_load_checkpoint(checkpoint)
-    return task.to(device).eval()
+
+
+def load_backbone(path: str | Path) -> RecurrentBackbone:
+    """Load the recurrent stack alone, as a plain module in evaluation mode.
+
+    The task's own code is not needed, so the checkpoint may be of a plug-in that is not installed.
+
+    Args:
+        path: a checkpoint of any task, or a file written by :func:`gru_suite.save_backbone`.
+
+    Raises:
+        UserError: the file is not there, damaged, or of another kind.
+    """
+    if Path(path).suffix == SUFFIX:
+        return read_backbone(Path(path))
+    options, state = backbone_of(path)
+    return build_backbone(f"checkpoint {path}", options, state)
+
+
+def backbone_of(path: str | Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Return the options of a checkpoint's backbone, ``input_size`` included, and its weights."""
+    checkpoint = read_checkpoint(path)
+    whole = checkpoint["state_dict"]
+    state = {k.removeprefix(_BACKBONE): v for k, v in whole.items() if k.startswith(_BACKBONE)}
+    options = dict(checkpoint["hyper_parameters"].get("backbone") or {})
+    first = state.get("rnn.weight_ih_l0")
+    if first is None:
+        raise UserError(f"checkpoint {path}: holds no recurrent backbone (backbone.rnn.*)")
+    for key in TRAINING_KEYS:
+        options.pop(key, None)
+    return {**options, "input_size": int(first.shape[-1])}, state
+
+
+def describe_model(model: SequenceModel) -> dict[str, Any]:
+    """Return what makes a checkpoint describe itself and load anywhere, as plain data."""
+    kind = type(model)
+    return {
+        "format": CHECKPOINT_FORMAT,
+        "model_class": f"{kind.__module__}:{kind.__qualname__}",
+        "distribution": distribution_of(kind.__module__),
+        # For readers that do not have the task's package installed.
+        "task": {
+            "name": model.name,
+            "num_parameters": model.num_parameters,
+            "limits": model.limits(),
+            "usage": model.usage(),
+        },
+        "run": model.run_info,
+    }
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -67,9 +135,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         if not path.parent.is_dir():
             hint = f"; there is no folder {path.parent}"
         raise UserError(f"checkpoint {path}: no such file{hint}")
-    if path.suffix == ".safetensors":
-        from gru_suite.model.safetensors_file import read_weights
-
+    if path.suffix == SUFFIX:
         return _checked(read_weights(path), path)
     with path.open("rb") as file:
         begin = file.read(len(_ARCHIVE_BEGIN))
@@ -101,7 +167,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 def _checked(checkpoint: Any, path: Path) -> dict[str, Any]:
     """Return a checkpoint's content if it is ours and of a format that this version reads."""
     mark = checkpoint.get("gru_suite") if isinstance(checkpoint, dict) else None
-    if not isinstance(mark, dict) or "task_class" not in mark:
+    if not isinstance(mark, dict) or not {"model_class", "task_class"} & mark.keys():
         raise UserError(f"checkpoint {path}: not made by GRU Suite (it names no task)")
     # A number such as 1.2: only the whole part says whether it can be read.
     found = mark.get("format")
@@ -119,18 +185,40 @@ def _checked(checkpoint: Any, path: Path) -> dict[str, Any]:
     return content
 
 
-def _task_class(mark: Mapping[str, Any], path: str | Path) -> "type[SequenceTask]":
-    # Here, because Lightning takes seconds to import, and a backbone alone needs none.
-    from gru_suite.training.sequence_task import SequenceTask
+def _model_class(mark: Mapping[str, Any], path: str | Path) -> type[SequenceModel]:
+    reference = mark.get("model_class")
+    if reference is None:
+        # Checkpoints of before 0.2 name the task alone; its model stands in the module beside it.
+        module_name, _, class_name = str(mark["task_class"]).partition(":")
+        if not (module_name.startswith("gru_suite.tasks.") and class_name.endswith("Task")):
+            task_class = find_class(mark, str(mark["task_class"]), path, nn.Module)
+            model_class = getattr(task_class, "model_class", None)
+            if isinstance(model_class, type) and issubclass(model_class, SequenceModel):
+                return model_class
+            raise UserError(f"checkpoint {path}: {mark['task_class']} is not a task with a model")
+        reference = f"{module_name.rpartition('.')[0]}.model:{class_name.removesuffix('Task')}Model"
+    return find_class(mark, str(reference), path, SequenceModel)
 
-    reference: str = mark["task_class"]
+
+def find_class(mark: Mapping[str, Any], reference: str, path: str | Path, base: type) -> type[Any]:
+    """Import a class that a checkpoint names, if it is one of ours or of an installed plug-in.
+
+    Args:
+        mark: the entry ``gru_suite`` of the checkpoint.
+        reference: ``module:class``.
+        path: the checkpoint, for messages.
+        base: what the class has to derive from.
+
+    Raises:
+        UserError: there is no such class, or it is not to be trusted.
+    """
     module_name, _, class_name = reference.partition(":")
     package = module_name.partition(".")[0]
     # Only task code that somebody installed as such is imported, never a module a file names.
     if package != "gru_suite":
         _check_plugin(mark, package, module_name, path)
     try:
-        task_class = getattr(importlib.import_module(module_name), class_name)
+        found = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise UserError(f"checkpoint {path}: its task {reference} is not there: {error}") from error
     except Exception as error:
@@ -138,9 +226,9 @@ def _task_class(mark: Mapping[str, Any], path: str | Path) -> "type[SequenceTask
             f"checkpoint {path}: the task package {package!r} fails on import: "
             f"{type(error).__name__}: {_first_line(error)}"
         ) from error
-    if not (isinstance(task_class, type) and issubclass(task_class, SequenceTask)):
+    if not (isinstance(found, type) and issubclass(found, base)):
         raise UserError(f"checkpoint {path}: {reference} is not a task")
-    return task_class
+    return found
 
 
 def _check_plugin(mark: Mapping[str, Any], package: str, module: str, path: str | Path) -> None:
@@ -167,6 +255,8 @@ def _check_plugin(mark: Mapping[str, Any], package: str, module: str, path: str 
 
 def is_newer(version: str, than: str) -> bool:
     """Compare two versions; what is no version in Python's sense is never newer."""
+    from packaging.version import InvalidVersion, Version
+
     try:
         return Version(version) > Version(than)
     except InvalidVersion:

@@ -1,24 +1,26 @@
-"""What a classifier says of its inputs.
+"""Class predictions: labels and probabilities.
 
 Shapes: N inputs, K classes.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier says of one input.
+    """The predicted class of one input.
 
     Attributes:
-        name: the input by the name that a person knows.
-        label: the most probable class, empty where there was nothing to judge.
+        name: the input as the user knows it: a path, the text itself.
+        label: the most probable class, empty where the input has no content.
         probability: of each class by its name.
     """
 
@@ -29,13 +31,13 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a classifier says of some inputs; a sequence of :class:`Prediction`.
+    """The predicted classes of some inputs; a sequence of :class:`Prediction`.
 
     Attributes:
         kind: what an input is, the header of its column: ``text`` or ``file``.
-        names: the inputs by the name that a person knows.
+        names: the inputs as the user knows it: a path, the text itself.
         labels: the classes' names, in the order of the columns.
-        probability_NK: of each class, rows add up to 1; NaN where an input gave nothing to judge.
+        probability_NK: of each class, rows sum to 1; NaN where an input has no content.
         truth_N: true classes where known.
     """
 
@@ -50,12 +52,12 @@ class Predictions:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Prediction:
-        """Return what is said of one input."""
+        """Return the prediction of one input."""
         probability = dict(zip(self.labels, self.probability_NK[index].tolist(), strict=True))
         return Prediction(self.names[index], self.label[index], probability)
 
     def __iter__(self) -> Iterator[Prediction]:
-        """Yield what is said of each input."""
+        """Yield the prediction of each input."""
         return (self[index] for index in range(len(self)))
 
     @property
@@ -73,8 +75,10 @@ class Predictions:
             columns[f"probability_{name}"] = self.probability_NK[:, index].tolist()
         return columns
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> "pd.DataFrame":
         """Return a table: input, label, and ``probability_<class>`` for each class."""
+        import pandas as pd
+
         columns: dict[str, Any] = {self.kind: self.names, "label": self.label}
         for index, name in enumerate(self.labels):
             columns[f"probability_{name}"] = self.probability_NK[:, index]

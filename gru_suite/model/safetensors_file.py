@@ -1,51 +1,50 @@
-"""A whole checkpoint as safetensors: weights, and what builds the task around them as metadata."""
+"""A whole checkpoint as safetensors: weights, and what builds the model around them as metadata."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import torch
+from typing import Any
 
 from gru_suite.errors import UserError
 from gru_suite.model.export.errors import ExportError
 
-if TYPE_CHECKING:
-    from gru_suite.training.sequence_task import SequenceTask
-
 SUFFIX = ".safetensors"
 _KEY = "gru_suite"
+# Entries of a checkpoint beside its weights that a model, or a new training, is built from.
+_CONTENT = ("hyper_parameters", "gru_suite")
 
 
-def write_weights(task: "SequenceTask", path: Path) -> None:
-    """Write every weight of a task, and as metadata its class, hyper-parameters and run.
+def write_weights(checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Write the weights of a checkpoint, and as metadata its options and its description.
+
+    Args:
+        checkpoint: as :func:`gru_suite.model.checkpoint.read_checkpoint` gives it.
+        path: the file.
 
     Raises:
-        ExportError: a hyper-parameter is something that JSON has no word for.
+        ExportError: an option is something that JSON cannot represent.
     """
     from safetensors.torch import save
 
-    content: dict[str, Any] = {"hyper_parameters": dict(task.hparams)}
-    task.on_save_checkpoint(content)
+    content = {key: checkpoint[key] for key in _CONTENT}
     try:
         text = json.dumps(content)
     except TypeError as error:
-        raise ExportError(
-            f"task {task.name}: a hyper-parameter is no plain data ({error})"
-        ) from None
+        raise ExportError(f"a hyper-parameter is no plain data ({error})") from None
     if json.loads(text) != content:
-        raise ExportError(f"task {task.name}: JSON would change a hyper-parameter")
+        raise ExportError("JSON would change a hyper-parameter")
     # Weights that share memory are refused by the format.
-    tensors = {name: part.detach().cpu().clone() for name, part in task.state_dict().items()}
+    tensors = {name: part.detach().cpu().clone() for name, part in checkpoint["state_dict"].items()}
     metadata = {"format": "pt", _KEY: text}
     # Not save_file: it gives the file to its owner alone.
     path.write_bytes(save({k: v.contiguous() for k, v in tensors.items()}, metadata))
 
 
 def read_weights(path: Path) -> dict[str, Any]:
-    """Return what a checkpoint of the same task would hold.
+    """Return the content of a file of :func:`write_weights`: weights, options, description.
 
     Raises:
-        UserError: it is no whole safetensors file, or none of ours.
+        UserError: it is no complete safetensors file, or none of ours.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -65,21 +64,3 @@ def read_weights(path: Path) -> dict[str, Any]:
             "gru-suite export format=safetensors writes whole checkpoints"
         )
     return {**content, "state_dict": state}
-
-
-def require_same(task: "SequenceTask", path: Path) -> None:
-    """Refuse a file that does not give the task back, bit for bit.
-
-    Raises:
-        ExportError: it does not.
-    """
-    from gru_suite.model.checkpoint import load
-
-    again = load(path)
-    ours, theirs = task.state_dict(), again.state_dict()
-    equal = ours.keys() == theirs.keys() and all(
-        torch.equal(part.cpu().nan_to_num(), theirs[name].nan_to_num())
-        for name, part in ours.items()
-    )
-    if not equal or dict(task.hparams) != dict(again.hparams):
-        raise ExportError(f"{path.name} does not give the checkpoint back; nothing was written")

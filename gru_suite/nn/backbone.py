@@ -4,6 +4,9 @@ Shapes: B batch, T time steps (right-padded), F input features, H output feature
     if bidirectional), L layers times directions.
 """
 
+import copy
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,8 +15,10 @@ from gru_suite.errors import UserError
 from gru_suite.nn.cells.layers import LayerState
 from gru_suite.nn.cells.ragged import RaggedBatch, all_valid
 from gru_suite.nn.cells.stack import kernel_serves
-from gru_suite.nn.cells.table import CELLS as CELLS
-from gru_suite.nn.cells.table import check_options
+from gru_suite.nn.cells.table import CELLS, check_options
+
+TORCH_CELLS = {nn.GRU: "gru", nn.LSTM: "lstm", nn.RNN: "rnn"}
+"""The cell of each recurrence of ``torch.nn``."""
 
 State = Tensor | tuple[Tensor, Tensor]
 """Hidden state (L, B, hidden_size) of a gru, rnn or min_gru; hidden and cell state of an lstm."""
@@ -192,18 +197,61 @@ class RecurrentBackbone(nn.Module):
             raise UserError(f"state of shapes {found}: the backbone needs {needed}")
         return states
 
-    def to_torch(self) -> nn.RNNBase:
-        """Return the equal ``torch.nn.GRU``, ``LSTM`` or ``RNN``: :func:`weights.to_torch`."""
-        from gru_suite.nn.weights import to_torch
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments that build a backbone of the same shape, as plain data."""
+        return {
+            "cell": self.cell,
+            "activation": self.activation,
+            "input_size": self.input_size,
+            "hidden_size": self.rnn.hidden_size,
+            "num_layers": self.rnn.num_layers,
+            "bidirectional": bool(self.rnn.bidirectional),
+            "dropout": float(self.rnn.dropout),
+        }
 
-        return to_torch(self)
+    def to_torch(self) -> nn.RNNBase:
+        """Return ``torch.nn.GRU``, ``LSTM`` or ``RNN`` with a copy of the weights.
+
+        Raises:
+            UserError: torch has no such recurrence.
+        """
+        if not self._variant.native or type(self.rnn) not in TORCH_CELLS:
+            raise UserError(
+                f"backbone.cell={self.cell} with backbone.activation={self.activation} has no "
+                "equal in torch.nn; use the backbone itself, which is an nn.Module too"
+            )
+        plain: nn.RNNBase = copy.deepcopy(self.rnn)
+        plain.flatten_parameters()
+        return plain
 
     @staticmethod
     def from_torch(rnn: nn.RNNBase) -> "RecurrentBackbone":
-        """Return the equal backbone of a plain torch module: :func:`weights.from_torch`."""
-        from gru_suite.nn.weights import from_torch
+        """Return a backbone with a copy of the weights of ``torch.nn.GRU``, ``LSTM`` or ``RNN``.
 
-        return from_torch(rnn)
+        The backbone is batch-first whatever ``rnn`` is. Missing biases become zeros.
+
+        Raises:
+            UserError: another module, or one with a projection.
+        """
+        if type(rnn) not in TORCH_CELLS:
+            raise UserError(f"{type(rnn).__name__}: needs a torch.nn.GRU, LSTM or RNN")
+        if rnn.proj_size:
+            raise UserError(f"torch.nn.LSTM with proj_size={rnn.proj_size}: no backbone has that")
+        backbone = RecurrentBackbone(
+            rnn.input_size,
+            TORCH_CELLS[type(rnn)],
+            rnn.hidden_size,
+            rnn.num_layers,
+            bool(rnn.bidirectional),
+            # torch takes a dropout with a single layer and ignores it.
+            rnn.dropout if rnn.num_layers > 1 else 0.0,
+            getattr(rnn, "nonlinearity", "tanh"),
+        )
+        backbone.to(next(rnn.parameters()))
+        zeros = {name: torch.zeros_like(value) for name, value in backbone.rnn.state_dict().items()}
+        backbone.rnn.load_state_dict({**zeros, **rnn.state_dict()})
+        return backbone.train(rnn.training)
 
 
 def count_parameters(

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from gru_suite.errors import UserError
 from gru_suite.nn.backbone import RecurrentBackbone
-from gru_suite.nn.weights import backbone_options
 
 ARRAYS_PER_LAYER = 3
 
@@ -73,7 +72,7 @@ def to_keras(backbone: RecurrentBackbone) -> list[Array]:
     Raises:
         UserError: the backbone is no GRU with tanh.
     """
-    found = backbone_options(backbone)
+    found = backbone.options
     if (found["cell"], found["activation"]) != ("gru", "tanh"):
         raise UserError(
             f"backbone.cell={found['cell']} with backbone.activation={found['activation']}: only "

@@ -1,60 +1,17 @@
-"""The weights of a backbone, in and out: checkpoints, safetensors, plain torch modules.
+"""The weights of a backbone alone, as a safetensors file."""
 
-Shapes: H hidden_size, F input features of a layer.
-"""
-
-import copy
 import json
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
 from gru_suite.nn.backbone import RecurrentBackbone
-from gru_suite.nn.cells.table import CELLS
 
 BACKBONE_FORMAT = 1
-"""The version of the metadata beside the weights in a safetensors file."""
-TRAINING_KEYS = ("init_from", "freeze_epochs")
-"""Options of the group ``backbone`` that are about its training, not its shape."""
-
-_PREFIX = "backbone."
-
-
-def load_backbone(path: str | Path) -> RecurrentBackbone:
-    """Load the recurrent stack alone, as a plain module in evaluation mode.
-
-    The task's own code is not needed, so the checkpoint may be of a plug-in that is not installed.
-
-    Args:
-        path: a checkpoint of any task, or a file written by :func:`save_backbone`.
-
-    Raises:
-        UserError: the file is not there, damaged, or of another kind.
-    """
-    if Path(path).suffix == ".safetensors":
-        return _read_safetensors(Path(path))
-    options, state = backbone_of(path)
-    return _build(f"checkpoint {path}", options, state)
-
-
-def backbone_of(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return the options of a checkpoint's backbone, ``input_size`` included, and its weights."""
-    from gru_suite.model.checkpoint import read_checkpoint
-
-    checkpoint = read_checkpoint(path)
-    whole = checkpoint["state_dict"]
-    state = {k.removeprefix(_PREFIX): v for k, v in whole.items() if k.startswith(_PREFIX)}
-    options = dict(checkpoint["hyper_parameters"].get("backbone") or {})
-    first = state.get("rnn.weight_ih_l0")
-    if first is None:
-        raise UserError(f"checkpoint {path}: holds no recurrent backbone (backbone.rnn.*)")
-    for key in TRAINING_KEYS:
-        options.pop(key, None)
-    return {**options, "input_size": int(first.shape[-1])}, state
+"""The version of the metadata beside the weights."""
 
 
 def save_backbone(backbone: RecurrentBackbone, path: str | Path) -> Path:
@@ -75,81 +32,21 @@ def save_backbone(backbone: RecurrentBackbone, path: str | Path) -> Path:
     target = Path(path)
     if target.suffix != ".safetensors":
         raise UserError(f"{path}: a backbone is written as safetensors; end the name so")
-    facts = {"format": BACKBONE_FORMAT, **backbone_options(backbone)}
-    state = {name: value.detach().cpu().contiguous() for name, value in _named(backbone).items()}
+    facts = {"format": BACKBONE_FORMAT, **backbone.options}
+    state = {
+        name: value.detach().cpu().contiguous() for name, value in backbone.rnn.state_dict().items()
+    }
     with atomic_path(target) as temporary:
         save_file(state, temporary, {"gru_suite": json.dumps(facts), "format": "pt"})
     return target
 
 
-def backbone_options(backbone: RecurrentBackbone) -> dict[str, Any]:
-    """Return the arguments that build a backbone of the same shape, as plain data."""
-    cell = next(name for name, each in CELLS.items() if each is backbone._cell)
-    variants = CELLS[cell].variants
-    rnn = backbone.rnn
-    return {
-        "cell": cell,
-        "activation": next(name for name, each in variants.items() if each is backbone._variant),
-        "input_size": backbone.input_size,
-        "hidden_size": rnn.hidden_size,
-        "num_layers": rnn.num_layers,
-        "bidirectional": bool(rnn.bidirectional),
-        "dropout": float(rnn.dropout),
-    }
-
-
-def to_torch(backbone: RecurrentBackbone) -> nn.RNNBase:
-    """Return ``torch.nn.GRU``, ``LSTM`` or ``RNN`` with a copy of the weights.
+def read_backbone(path: Path) -> RecurrentBackbone:
+    """Return the backbone in a file of :func:`save_backbone`, in evaluation mode.
 
     Raises:
-        UserError: torch has no such recurrence.
+        UserError: the file is not there, damaged, of another kind or of a newer version.
     """
-    found = backbone_options(backbone)
-    if not backbone._variant.native or type(backbone.rnn) not in (nn.GRU, nn.LSTM, nn.RNN):
-        raise UserError(
-            f"backbone.cell={found['cell']} with backbone.activation={found['activation']} has no "
-            "equal in torch.nn; use the backbone itself, which is an nn.Module too"
-        )
-    plain: nn.RNNBase = copy.deepcopy(backbone.rnn)
-    plain.flatten_parameters()
-    return plain
-
-
-def from_torch(rnn: nn.RNNBase) -> RecurrentBackbone:
-    """Return a backbone with a copy of the weights of ``torch.nn.GRU``, ``LSTM`` or ``RNN``.
-
-    The backbone is batch-first whatever ``rnn`` is. Missing biases become zeros.
-
-    Raises:
-        UserError: another module, or one with a projection.
-    """
-    cells = {nn.GRU: "gru", nn.LSTM: "lstm", nn.RNN: "rnn"}
-    if type(rnn) not in cells:
-        raise UserError(f"{type(rnn).__name__}: needs a torch.nn.GRU, LSTM or RNN")
-    if rnn.proj_size:
-        raise UserError(f"torch.nn.LSTM with proj_size={rnn.proj_size}: no backbone has that")
-    backbone = RecurrentBackbone(
-        rnn.input_size,
-        cells[type(rnn)],
-        rnn.hidden_size,
-        rnn.num_layers,
-        bool(rnn.bidirectional),
-        # Below a last layer torch takes a dropout and ignores it.
-        rnn.dropout if rnn.num_layers > 1 else 0.0,
-        getattr(rnn, "nonlinearity", "tanh"),
-    )
-    backbone.to(next(rnn.parameters()))
-    zeros = {name: torch.zeros_like(value) for name, value in backbone.rnn.state_dict().items()}
-    backbone.rnn.load_state_dict({**zeros, **rnn.state_dict()})
-    return backbone.train(rnn.training)
-
-
-def _named(backbone: RecurrentBackbone) -> dict[str, Tensor]:
-    state: dict[str, Tensor] = backbone.rnn.state_dict()
-    return state
-
-
-def _read_safetensors(path: Path) -> RecurrentBackbone:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -169,10 +66,22 @@ def _read_safetensors(path: Path) -> RecurrentBackbone:
             f"{path}: has format {found}, this version reads up to {BACKBONE_FORMAT}; "
             "pip install --upgrade gru-suite"
         )
-    return _build(str(path), options, state)
+    return build_backbone(str(path), options, state)
 
 
-def _build(source: str, options: dict[str, Any], state: dict[str, Tensor]) -> RecurrentBackbone:
+def build_backbone(
+    source: str, options: dict[str, Any], state: dict[str, Tensor]
+) -> RecurrentBackbone:
+    """Return a backbone of these options and weights, in evaluation mode.
+
+    Args:
+        source: where they are from, for the error message.
+        options: arguments of :class:`RecurrentBackbone`.
+        state: its ``state_dict``.
+
+    Raises:
+        UserError: they do not fit each other.
+    """
     try:
         backbone = RecurrentBackbone(**options)
         backbone.load_state_dict(state)

@@ -5,17 +5,14 @@ Shapes: N items, K classes.
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gru_suite.model.predictions import Predictions
 from gru_suite.plots.figure import figure
-from gru_suite.training.classification_metrics import ClassificationMetrics
-
-if TYPE_CHECKING:
-    from gru_suite.model.predictions import Predictions
 
 MAX_MOST_WRONG = 50
 # With more classes the numbers in the cells could not be read.
@@ -23,20 +20,27 @@ _MAX_NUMBERED_CLASSES = 20
 _MAX_LABEL_CHARACTERS = 20
 
 
-def class_table(metrics: ClassificationMetrics, labels: list[str]) -> pd.DataFrame:
-    """Return precision, recall and F1 of each class, with the number of its items."""
+def class_table(confusion_KK: NDArray[np.int64], labels: list[str]) -> pd.DataFrame:
+    """Return precision, recall and F1 of each class, with the number of its items.
+
+    Args:
+        confusion_KK: counts; the row is the true class, the column the predicted one.
+        labels: the classes' names.
+    """
+    correct_K = np.diagonal(confusion_KK)
+    true_K, predicted_K = confusion_KK.sum(1), confusion_KK.sum(0)
     return pd.DataFrame(
         {
             "label": labels,
-            "count": metrics.confusion_KK.sum(1).cpu().numpy(),
-            "precision": metrics.precision_K.cpu().numpy(),
-            "recall": metrics.recall_K.cpu().numpy(),
-            "f1": metrics.f1_K.cpu().numpy(),
+            "count": true_K,
+            "precision": correct_K / np.maximum(predicted_K, 1),
+            "recall": correct_K / np.maximum(true_K, 1),
+            "f1": 2 * correct_K / np.maximum(true_K + predicted_K, 1),
         }
     )
 
 
-def most_wrong(predictions: "Predictions", limit: int = MAX_MOST_WRONG) -> pd.DataFrame:
+def most_wrong(predictions: Predictions, limit: int = MAX_MOST_WRONG) -> pd.DataFrame:
     """Return the wrong answers that gave the truth the least probability, the worst first.
 
     Args:

@@ -1,4 +1,4 @@
-"""The 8-bit variant: what it saves, and what it costs in the task's own metric."""
+"""ONNX files with 8-bit weights, scored beside those with 32 bits."""
 
 import statistics
 import time
@@ -18,13 +18,15 @@ from gru_suite.model.export.module import ExportModule
 from gru_suite.model.export.onnx.file import open_onnx, write_onnx
 from gru_suite.model.export.onnx.quantization import quantize_weights
 from gru_suite.model.export.parity import Runner, compare, require_equal
-from gru_suite.model.export.substitution import answering
+from gru_suite.model.export.substitution import exported_outputs
+from gru_suite.training.sequence_task import SequenceTask
 from gru_suite.training.trainer import make_trainer
 
 _REPEATS = 30
 
 
 def export_int8(
+    task: SequenceTask,
     module: ExportModule,
     target: Path,
     facts: Mapping[str, Any],
@@ -35,7 +37,8 @@ def export_int8(
     """Write an ONNX file with 8-bit weights and measure it beside the one with 32 bits.
 
     Args:
-        module: of the task.
+        task: scores both files.
+        module: of its model.
         target: the file; what stood there stays if anything fails.
         facts: further entries of the description.
         data: set up for ``part``; both files are scored on it.
@@ -46,7 +49,7 @@ def export_int8(
         The difference in it is that of the 32-bit file.
 
     Raises:
-        ExportError: the 32-bit file answers otherwise than the task.
+        ExportError: the 32-bit file differs from the model.
     """
     with atomic_path(target) as temporary, _beside(target) as full:
         write_onnx(module, full)
@@ -59,7 +62,7 @@ def export_int8(
             name: {
                 "size_bytes": path.stat().st_size,
                 "latency_ms": latency_ms[name],
-                "metrics": _score(module, open_onnx(path), data, device, part),
+                "metrics": _score(task, module, open_onnx(path), data, device, part),
             }
             for name, path in files.items()
         }
@@ -73,8 +76,8 @@ def export_int8(
             "variants": variants,
             **facts,
         }
-        described = write_description(target, describe(module.task, module, check, found))
-    return Written(target, described, check, _table(module, variants, data.name, part))
+        described = write_description(target, describe(task.model, module, check, found))
+    return Written(target, described, check, _table(task, variants, data.name, part))
 
 
 @contextmanager
@@ -88,12 +91,17 @@ def _beside(target: Path) -> Iterator[Path]:
 
 
 def _score(
-    module: ExportModule, run: Runner, data: SequenceDataModule, device: DictConfig, part: str
+    task: SequenceTask,
+    module: ExportModule,
+    run: Runner,
+    data: SequenceDataModule,
+    device: DictConfig,
+    part: str,
 ) -> dict[str, float]:
     trainer = make_trainer(device)
     test = trainer.test if part == "test" else trainer.validate
-    with answering(module, run):
-        scores = test(module.task, datamodule=data, verbose=False)[0]
+    with exported_outputs(module, run):
+        scores = test(task, datamodule=data, verbose=False)[0]
     return {name.partition("/")[2]: value for name, value in scores.items()}
 
 
@@ -110,11 +118,11 @@ def _latencies(module: ExportModule, runs: Mapping[str, Runner]) -> dict[str, fl
 
 
 def _table(
-    module: ExportModule, variants: Mapping[str, Mapping[str, Any]], data: str, part: str
+    task: SequenceTask, variants: Mapping[str, Mapping[str, Any]], data: str, part: str
 ) -> list[str]:
     full, small = variants["float32"], variants["int8"]
     rows = [("", "float32", "int8", "change")]
-    for name in module.task.better:
+    for name in task.better:
         if name in full["metrics"]:
             a, b = full["metrics"][name], small["metrics"][name]
             rows.append((name, f"{a:.4f}", f"{b:.4f}", f"{b - a:+.4f}"))

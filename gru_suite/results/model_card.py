@@ -193,7 +193,9 @@ def _found_limits(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _snippet(facts: Mapping[str, Any]) -> list[str]:
     usage = facts.get("task", {}).get("usage", ())
-    load = f"task = gru_suite.load({json.dumps(facts['checkpoint'])})"
+    # Checkpoints of before 0.2 call it a task.
+    variable = "model" if "model_class" in facts else "task"
+    load = f"{variable} = gru_suite.load({json.dumps(facts['checkpoint'])})"
     imports = [line for line in usage if line.startswith("import ")]
     rest = "\n".join(line for line in usage if line not in imports).strip("\n")
     return ["```python", *sorted(["import gru_suite", *imports]), "", load, rest, "```"]

@@ -12,18 +12,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from gru_suite.data.data_module import SequenceDataModule
-from gru_suite.errors import UserError
-from gru_suite.files import atomic_path
-from gru_suite.model.batches import SequenceBatch, SequenceDataset, bucket_loader
-from gru_suite.model.predictions import Predictions
-from gru_suite.model.streaming.stream import StepwiseEncoder, StreamEncoder
-from gru_suite.training.classification_task import ClassificationTask
+from gru_suite import (
+    ClassificationModel,
+    ClassificationTask,
+    Predictions,
+    SequenceBatch,
+    SequenceDataModule,
+    SequenceDataset,
+    StepwiseEncoder,
+    StreamEncoder,
+    UserError,
+    bucket_loader,
+)
 from gru_suite.training.linear_baselines import logistic_scores, majority_scores
 
 # Yours: the kinds that are told apart, and how many numbers a step has.
@@ -50,11 +54,11 @@ class StepEncoder(nn.Module):
         return (x_BTF - self.mean_F) / self.std_F
 
 
-class GestureTask(ClassificationTask):
-    """Features -> backbone -> pooling -> a class for each sequence.
+class GestureModel(ClassificationModel):
+    """Features -> backbone -> pooling -> a class for each sequence: what a checkpoint gives back.
 
-    ``ClassificationTask`` brings head, loss and metrics. A task that gives no classes derives from
-    ``gru_suite.training.sequence_task.SequenceTask`` and says its own.
+    ``ClassificationModel`` has backbone, pooling and head. A model that gives no classes derives
+    from ``SequenceModel`` and brings its own.
     """
 
     # As in task=gesture and in the name of the YAML file.
@@ -65,8 +69,6 @@ class GestureTask(ClassificationTask):
         self,
         backbone: dict[str, Any],
         schema: dict[str, Any],
-        optimizer: dict[str, Any] | None = None,
-        scheduler: dict[str, Any] | None = None,
         pooling: str = "mean+max",
         head_dropout: float = 0.1,
     ) -> None:
@@ -74,17 +76,12 @@ class GestureTask(ClassificationTask):
 
         Args:
             backbone: options of the recurrent stack.
-            schema: what the data module says of the data; it travels in the checkpoint.
-            optimizer: name and options of the optimizer.
-            scheduler: name and options of the learning-rate schedule.
+            schema: what ``GestureData.schema`` says of the data; it travels in the checkpoint.
             pooling: ``last``, ``mean``, ``max`` or ``attention``, or several joined by a plus sign.
             head_dropout: share of pooled features dropped in training.
         """
         # The second argument is the number of features that `encode` gives the backbone.
-        super().__init__(
-            backbone, len(schema["mean"]), schema, optimizer, scheduler, pooling, head_dropout
-        )
-        self.save_hyperparameters()
+        super().__init__(backbone, len(schema["mean"]), schema, pooling, head_dropout)
         self.encoder = StepEncoder(schema["mean"], schema["std"])
 
     def encode(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
@@ -92,7 +89,7 @@ class GestureTask(ClassificationTask):
         return self.encoder(batch.x), batch.lengths_B
 
     def stream_encoder(self) -> StreamEncoder:
-        """Encode steps as they come: `task.stream()`, for a backbone that is not bidirectional.
+        """Encode steps as they come: `model.stream()`, for a backbone that is not bidirectional.
 
         Yours, where a step's features depend on the steps before: a StreamEncoder that keeps them.
         """
@@ -111,22 +108,7 @@ class GestureTask(ClassificationTask):
         given = list(raw) if isinstance(raw, list | tuple) else [raw]
         names = [str(one) if isinstance(one, str | Path) else "array" for one in given]
         sequences = [self._sequence(one, name) for one, name in zip(given, names, strict=True)]
-        dataset = SequenceDataset(sequences, [0] * len(given), names)
-        found = self.predict_loader(bucket_loader(dataset, 64, shuffle=False))
-        return Predictions(self.input_kind, names, self.labels, found.probability_NK)
-
-    def predict_file(self, source: Path, target: Path) -> list[Path]:
-        """Predict a CSV file with a row a step; write a table, and draw the sequence beside it."""
-        predictions = self.predict(source)
-        picture = target.with_suffix(".png")
-        figure = Figure()
-        axes = figure.subplots()
-        axes.plot(self._sequence(source, str(source)).numpy())
-        axes.set(title=f"{source.name}: {predictions.label[0]}", xlabel="step")
-        with atomic_path(target) as table, atomic_path(picture) as drawing:
-            predictions.to_frame().to_csv(table, index=False)
-            figure.savefig(drawing)
-        return [target, picture]
+        return self.predict_sequences(sequences, names)
 
     def limits(self) -> list[str]:
         """Say what the model cannot be relied on for; the model card shows it. Yours."""
@@ -138,7 +120,7 @@ class GestureTask(ClassificationTask):
             "import numpy",
             "",
             "# Yours: an array of a row a step, or the path of a CSV file.",
-            f"print(task.predict(numpy.zeros((40, {len(self.schema['mean'])}))).to_frame())",
+            f"print(model.predict(numpy.zeros((40, {len(self.schema['mean'])}))).to_frame())",
         ]
 
     def _sequence(self, raw: Any, name: str) -> Tensor:
@@ -155,6 +137,12 @@ class GestureTask(ClassificationTask):
                 f"shape (steps, {num_features}) are needed, at least one step"
             )
         return sequence
+
+
+class GestureTask(ClassificationTask):
+    """The model in training: ``ClassificationTask`` has the loss, the metrics and their plots."""
+
+    model_class = GestureModel
 
 
 class GestureData(SequenceDataModule):
@@ -240,19 +228,8 @@ class GestureData(SequenceDataModule):
             "logistic": logistic_scores(features, labels, stage, len(counts)),
         }
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Return the training sequences in an order that changes with the epoch."""
-        return self._loader("train", shuffle=True)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Return the validation sequences."""
-        return self._loader("val")
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Return the test sequences."""
-        return self._loader("test")
-
-    def _loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
+    def loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
+        """Return batches of a part, with little padding."""
         return bucket_loader(self.datasets[part], self._batch_size, shuffle, self._seed)
 
 

@@ -79,16 +79,6 @@ class ClassificationMetrics(Metric):
         }
 
     @property
-    def precision_K(self) -> Tensor:
-        """Share of right ones among a class's answers, 0 where there are none."""
-        return _share(self.confusion_KK.diagonal(), self.confusion_KK.sum(0))
-
-    @property
-    def recall_K(self) -> Tensor:
-        """Share of a class's items that were found, 0 where there are none."""
-        return _share(self.confusion_KK.diagonal(), self.confusion_KK.sum(1))
-
-    @property
     def f1_K(self) -> Tensor:
         """Harmonic mean of precision and recall, 0 where a class was never right."""
         sizes_K = self.confusion_KK.sum(0) + self.confusion_KK.sum(1)

@@ -1,82 +1,120 @@
-"""The base of every task: encoder -> backbone -> head, one loss, one set of metrics."""
+"""The base of every task: a Lightning module around a model, with loss, metrics and optimizer."""
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
-from gru_suite.errors import UserError
-from gru_suite.model.checkpoint import CHECKPOINT_FORMAT
-from gru_suite.nn.backbone import RecurrentBackbone
-from gru_suite.nn.weights import TRAINING_KEYS
-from gru_suite.plugins import distribution_of
+from gru_suite.errors import UserError, nearest
+from gru_suite.model.checkpoint import describe_model
+from gru_suite.model.sequence_model import SequenceModel
+from gru_suite.nn.weight_transfer import copy_fitting
 from gru_suite.training.optimizers import build_optimizer, build_scheduler
-
-if TYPE_CHECKING:
-    from gru_suite.model.export.module import ExportModule
-    from gru_suite.model.streaming.stream import Stream, StreamModule
 
 
 class SequenceTask(pl.LightningModule, ABC):
-    """A recurrent backbone between a task's encoder and its head.
+    """A :class:`SequenceModel` in training.
 
-    A subclass takes only plain data in ``__init__`` (dict, list, str, int, float, bool, None) and
-    calls ``self.save_hyperparameters()``: that alone makes its checkpoints loadable from anywhere
-    with torch's safe loading. It calls ``super().__init__`` with the sizes, builds encoder and
-    head, and implements :meth:`forward`, :meth:`loss`, :meth:`new_metrics`,
-    :meth:`update_metrics` and :meth:`predict`.
+    A subclass names its ``model_class`` and implements :meth:`loss`, :meth:`new_metrics` and
+    :meth:`update_metrics`. It takes the model's options beside its own, all of them plain data
+    (dict, list, str, int, float, bool, None), so its checkpoints load from anywhere with torch's
+    safe loading.
+
+    The ``state_dict`` is the model's: names of weights have no prefix.
 
     Attributes:
-        name: the task's name, as in ``task=``.
+        model_class: the class of the model.
         better: metric name to ``min`` or ``max``, the direction that is better; the results table
             shows these metrics, the headline metric first.
-        schema: what the data module said of the data (``SequenceDataModule.schema``).
+        model: what is trained.
         scoring: what the task shares with its baselines: options of its metrics, or a function of
-            the trained network that a baseline builds on.
-        backbone: the recurrent stack.
-        run_info: facts of the training run, kept in the checkpoint: plain data.
+            the trained model that a baseline builds on.
     """
 
-    name: ClassVar[str]
+    model_class: ClassVar[type[SequenceModel]]
     better: ClassVar[dict[str, str]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Show the model's options in the signature, beside the task's own."""
+        super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "model_class"):
+            return
+        own = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        shown = {each.name: each for each in own if each.kind is not each.VAR_KEYWORD}
+        shown = {**inspect.signature(cls.model_class).parameters, **shown}
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        cls.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [each.replace(kind=keyword) for each in shown.values()]
+        )
 
     def __init__(
         self,
         backbone: dict[str, Any],
-        input_size: int,
         schema: dict[str, Any],
         optimizer: dict[str, Any] | None = None,
         scheduler: dict[str, Any] | None = None,
+        **options: Any,
     ) -> None:
-        """Build the backbone and the metrics.
+        """Build the model.
 
         Args:
-            backbone: options of :class:`RecurrentBackbone` other than ``input_size``; what a
-                training does with them besides (``init_from``, ``freeze_epochs``) changes nothing
-                here, so a checkpoint needs no other.
-            input_size: features that the encoder gives the backbone at each step.
-            schema: plain description of the data.
-            optimizer: options of :func:`gru_suite.training.optimizers.build_optimizer`.
-            scheduler: options of :func:`gru_suite.training.optimizers.build_scheduler`.
+            backbone: options of the recurrent stack.
+            schema: plain description of the training data.
+            optimizer: options of :func:`build_optimizer`.
+            scheduler: options of :func:`build_scheduler`.
+            **options: further options of ``model_class``.
+
+        Raises:
+            UserError: an option that the model does not have, or a value that cannot work.
         """
         super().__init__()
-        self.schema = schema
-        self.run_info: dict[str, Any] = {}
-        self.scoring: dict[str, Any] = {}
+        known = inspect.signature(self.model_class).parameters
+        for key in options:
+            if key not in known:
+                hint = nearest(key, inspect.signature(type(self)).parameters)
+                raise UserError(
+                    f"no key 'task.{key}': {type(self).__name__} takes no {key!r}{hint}"
+                )
         self._optimizer = optimizer or {"name": "adamw", "lr": 1e-3}
         self._scheduler = scheduler or {"name": "constant"}
-        shape = {key: value for key, value in backbone.items() if key not in TRAINING_KEYS}
-        self.backbone = RecurrentBackbone(input_size, **shape)
+        self.scoring: dict[str, Any] = {}
+        self.model = self.model_class(**{"backbone": backbone, "schema": schema, **options})
+        # Those of a subclass, then the model's with their defaults.
+        self.save_hyperparameters()
+        self.save_hyperparameters(self.model.options)
+        self.register_load_state_dict_pre_hook(_to_model)  # type: ignore[no-untyped-call]
 
-    # What a task says of itself
+    @property
+    def name(self) -> str:
+        """The task's name, as in ``task=``."""
+        return self.model.name
+
+    @property
+    def run_info(self) -> dict[str, Any]:
+        """Facts of the training run, kept in the checkpoint: plain data."""
+        return self.model.run_info
+
+    @run_info.setter
+    def run_info(self, facts: dict[str, Any]) -> None:
+        self.model.run_info = facts
+
+    def forward(self, batch: Any) -> Any:
+        """Return the model's output for a batch."""
+        return self.model(batch)
+
+    def predict(self, raw: Any) -> Any:
+        """Predict from raw input with the model; see its ``predict``."""
+        return self.model.predict(raw)
+
+    # What a task defines
 
     @abstractmethod
     def loss(self, output: Any, batch: Any) -> Tensor:
@@ -90,51 +128,6 @@ class SequenceTask(pl.LightningModule, ABC):
     def update_metrics(self, metrics: Metric, output: Any, batch: Any) -> None:
         """Add one batch to ``metrics``."""
 
-    @abstractmethod
-    def predict(self, raw: Any) -> Any:
-        """Predict from what a person has: a table, a text, a recording, a video."""
-
-    @abstractmethod
-    def predict_file(self, source: Path, target: Path) -> list[Path]:
-        """Predict from a file, write the result and a picture of it; return what was written."""
-
-    def stream(self, batch_size: int = 1) -> "Stream[Any]":
-        """Return what follows sequences while they come, and predicts after each piece.
-
-        Args:
-            batch_size: sequences at once.
-
-        Raises:
-            UserError: the task, or this configuration of it, looks ahead.
-        """
-        raise UserError(
-            f"task {self.name} cannot stream; its class would implement stream() with a Stream, or "
-            "stream_encoder() where it classifies"
-        )
-
-    def stream_module(self) -> "StreamModule":
-        """Return the network on one chunk after the other, in tensors alone, for an export.
-
-        Raises:
-            UserError: as :meth:`stream`.
-        """
-        raise UserError(f"task {self.name} has no streaming network; see stream()")
-
-    def export_module(self, example: Callable[[], Any] | None = None) -> "ExportModule":
-        """Return the task as a function of tensors, for ``gru-suite export``.
-
-        Args:
-            example: gives a batch of the data set, for a task that does not know by itself what its
-                inputs look like.
-
-        Raises:
-            UserError: the task does not say how.
-        """
-        raise UserError(
-            f"task {self.name} does not say how its inputs and outputs are exported: implement "
-            "export_module(), or use format=safetensors, which holds any task"
-        )
-
     def warm_start(self, train: Iterable[Any], val: Iterable[Any]) -> None:
         """Set what the data determines without gradients; called once before a fit, on CPU."""
 
@@ -147,40 +140,26 @@ class SequenceTask(pl.LightningModule, ABC):
         Returns:
             Name of each tensor that could have been taken to what became of it.
         """
-        from gru_suite.training.transfer import copy_fitting
-
-        return copy_fitting(self.backbone, checkpoint["state_dict"], "backbone.")
+        return copy_fitting(self.model.backbone, checkpoint["state_dict"], "backbone.")
 
     def write_plots(self, loader: DataLoader[Any], folder: Path) -> list[Path]:
-        """Draw what a person would look at after a run; return the files written."""
+        """Plot predictions of a part of the data for the run folder; return the files written."""
         return []
-
-    def limits(self) -> list[str]:
-        """Say what the model cannot be relied on for, from what it was trained with; a line each.
-
-        The model card shows them; they travel in the checkpoint.
-        """
-        return []
-
-    def usage(self) -> list[str]:
-        """Return Python lines that run as they stand and predict with ``task``, for the card."""
-        return ["# prediction = task.predict(...)"]
-
-    @property
-    def num_parameters(self) -> int:
-        """Parameters, frozen ones included."""
-        return sum(p.numel() for p in self.parameters())
 
     # Lightning
 
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the model's weights under the model's names."""
+        return self.model.state_dict(*args, **kwargs)
+
     def setup(self, stage: str) -> None:
-        """Make the metrics of a pass: late, so that a checkpoint and :func:`load` need none."""
+        """Make the metrics of a pass: late, since a checkpoint needs none."""
         if "val_metrics" not in self._modules:
             self.val_metrics = self.new_metrics()
             self.test_metrics = self.new_metrics()
 
     def on_fit_start(self) -> None:
-        """Train all of it: a loaded task is in evaluation mode, which Lightning would keep."""
+        """Train all of it: a loaded model is in evaluation mode, which Lightning would keep."""
         self.train()
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
@@ -210,11 +189,11 @@ class SequenceTask(pl.LightningModule, ABC):
         self.update_metrics(metrics, output, batch)
 
     def on_validation_epoch_start(self) -> None:
-        """Start counting anew."""
+        """Reset the metrics."""
         self.val_metrics.reset()
 
     def on_test_epoch_start(self) -> None:
-        """Start counting anew."""
+        """Reset the metrics."""
         self.test_metrics.reset()
 
     def on_validation_epoch_end(self) -> None:
@@ -242,21 +221,10 @@ class SequenceTask(pl.LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what makes the checkpoint describe itself: plain data only."""
-        kind = type(self)
-        checkpoint["gru_suite"] = {
-            "format": CHECKPOINT_FORMAT,
-            "task_class": f"{kind.__module__}:{kind.__qualname__}",
-            "distribution": distribution_of(kind.__module__),
-            # What is asked of a task whose package may not be installed where the file is read.
-            "task": {
-                "name": self.name,
-                "better": dict(self.better),
-                "num_parameters": self.num_parameters,
-                "limits": self.limits(),
-                "usage": self.usage(),
-            },
-            "run": self.run_info,
-        }
+        kind, mark = type(self), describe_model(self.model)
+        mark["task_class"] = f"{kind.__module__}:{kind.__qualname__}"
+        mark["task"]["better"] = dict(self.better)
+        checkpoint["gru_suite"] = mark
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over the facts of the run that made the checkpoint; a resumed run has its own."""
@@ -264,17 +232,10 @@ class SequenceTask(pl.LightningModule, ABC):
             self.run_info = dict(checkpoint.get("gru_suite", {}).get("run", {}))
 
 
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Hold a module in evaluation mode, and put it back whatever happens."""
-    training = module.training
-    if training:
-        module.eval()
-    try:
-        yield
-    finally:
-        if training:
-            module.train()
+def _to_model(task: SequenceTask, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Put the names of a state dict under the attribute ``model``."""
+    for name in [name for name in state if name.startswith(prefix)]:
+        state[f"{prefix}model.{name[len(prefix) :]}"] = state.pop(name)
 
 
 def batch_rows(batch: Any) -> int:

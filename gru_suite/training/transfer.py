@@ -1,21 +1,16 @@
 """Starting a training from the weights of another one, and keeping the backbone still at first."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import Callback
-from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gru_suite.errors import UserError
-from gru_suite.model.checkpoint import read_checkpoint
-from gru_suite.nn.weights import backbone_of, backbone_options
+from gru_suite.model.checkpoint import backbone_of, read_checkpoint
+from gru_suite.nn.weight_transfer import TAKEN
 from gru_suite.training.sequence_task import SequenceTask
-
-TAKEN = "taken over"
 
 
 def start_from(task: SequenceTask, path: str | Path) -> list[str]:
@@ -32,7 +27,7 @@ def start_from(task: SequenceTask, path: str | Path) -> list[str]:
         UserError: the checkpoint's backbone has another cell, or none of its weights fits.
     """
     there, _ = backbone_of(path)
-    here = backbone_options(task.backbone)
+    here = task.model.backbone.options
     for key, default in (("cell", "gru"), ("activation", "tanh")):
         if there.get(key, default) != here[key]:
             raise UserError(
@@ -50,32 +45,6 @@ def start_from(task: SequenceTask, path: str | Path) -> list[str]:
     width = max(map(len, notes))
     lines = [f"  {name:<{width}}  {note}" for name, note in notes.items()]
     return [f"started from {path}: {taken} of {len(notes)} tensors {TAKEN}", *lines]
-
-
-@torch.no_grad()
-def copy_fitting(module: nn.Module, state: Mapping[str, Tensor], prefix: str) -> dict[str, str]:
-    """Copy those parameters whose name and shape are found in a state.
-
-    Args:
-        module: what receives them.
-        state: of a whole task.
-        prefix: of the module's names in the state, such as ``backbone.``.
-
-    Returns:
-        What became of each parameter, by its name in the task.
-    """
-    notes = {}
-    for name, parameter in module.named_parameters():
-        found = state.get(prefix + name)
-        if found is None:
-            notes[prefix + name] = "left as drawn: not there"
-        elif found.shape != parameter.shape:
-            shapes = f"{tuple(found.shape)} there, {tuple(parameter.shape)} here"
-            notes[prefix + name] = f"left as drawn: {shapes}"
-        else:
-            parameter.copy_(found)
-            notes[prefix + name] = TAKEN
-    return notes
 
 
 class FreezeBackbone(Callback):
@@ -105,7 +74,7 @@ class FreezeBackbone(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
         """Drop the gradients, before they are clipped with the others."""
-        backbone: Any = pl_module.backbone
+        model: Any = pl_module.model
         if trainer.current_epoch < self.epochs:
-            for parameter in backbone.parameters():
+            for parameter in model.backbone.parameters():
                 parameter.grad = None

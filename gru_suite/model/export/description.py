@@ -9,29 +9,29 @@ from typing import Any
 from gru_suite.files import atomic_path
 from gru_suite.model.export.module import ExportModule
 from gru_suite.model.export.parity import TOLERANCE, Check
-from gru_suite.training.sequence_task import SequenceTask
+from gru_suite.model.sequence_model import SequenceModel
 
 _PACKAGES = ("gru-suite", "torch", "onnx", "onnxscript", "onnxruntime", "safetensors")
 
 
 def describe(
-    task: SequenceTask, module: ExportModule | None, check: Check | None, facts: Mapping[str, Any]
+    model: SequenceModel, module: ExportModule | None, check: Check | None, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the description as plain data.
 
     Args:
-        task: what was exported.
+        model: what was exported.
         module: as a function of tensors; None for weights alone.
         check: how it was compared.
         facts: further entries, first of all.
     """
-    kind = type(task)
+    kind = type(model)
     found: dict[str, Any] = {
         **facts,
-        "task": task.name,
-        "task_class": f"{kind.__module__}:{kind.__qualname__}",
-        "num_parameters": task.num_parameters,
-        "backbone": dict(task.hparams.get("backbone", {})),
+        "task": model.name,
+        "model_class": f"{kind.__module__}:{kind.__qualname__}",
+        "num_parameters": model.num_parameters,
+        "backbone": dict(model.options.get("backbone", {})),
     }
     if module is not None:
         found["inputs"] = [port.describe() for port in module.inputs]

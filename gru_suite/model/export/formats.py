@@ -4,16 +4,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from gru_suite.errors import UserError, nearest
 from gru_suite.files import atomic_path
+from gru_suite.model.checkpoint import load, read_checkpoint
 from gru_suite.model.export.description import describe, write_description
+from gru_suite.model.export.errors import ExportError
 from gru_suite.model.export.module import ExportModule
 from gru_suite.model.export.onnx.file import open_onnx, require_onnx, write_onnx
 from gru_suite.model.export.parity import Check, Runner, require_equal
 from gru_suite.model.export.stream import StreamExport, require_equal_stream
 from gru_suite.model.export.torch_export import open_program, write_program
-from gru_suite.model.safetensors_file import SUFFIX, require_same, write_weights
-from gru_suite.training.sequence_task import SequenceTask
+from gru_suite.model.safetensors_file import SUFFIX, write_weights
+from gru_suite.model.sequence_model import SequenceModel
 
 
 class Format(NamedTuple):
@@ -77,16 +81,16 @@ def check_request(name: str, output: str | None, streaming: bool, int8: bool) ->
 
 
 def export_graph(module: ExportModule, target: Path, name: str, facts: dict[str, Any]) -> Written:
-    """Write a module, compare it with the task, and describe it.
+    """Write a module, compare it with the model, and describe it.
 
     Args:
-        module: of the task.
+        module: of the model.
         target: the file; what stood there stays if anything fails.
         name: in ``GRAPHS``.
         facts: further entries of the description.
 
     Raises:
-        ExportError: it cannot be written, or answers otherwise than the task.
+        ExportError: it cannot be written, or differs from the model.
     """
     chosen = GRAPHS[name]
     with atomic_path(target) as temporary:
@@ -97,20 +101,32 @@ def export_graph(module: ExportModule, target: Path, name: str, facts: dict[str,
         else:
             check = require_equal(module, run)
         facts = {"format": name, "streaming": isinstance(module, StreamExport), **facts}
-        described = write_description(target, describe(module.task, module, check, facts))
+        described = write_description(target, describe(module.model, module, check, facts))
     return Written(target, described, check)
 
 
-def export_weights(task: SequenceTask, target: Path, facts: dict[str, Any]) -> Written:
-    """Write a task's weights, load them again, and describe the file.
+def export_weights(checkpoint: Path, target: Path, facts: dict[str, Any]) -> Written:
+    """Write a checkpoint's weights as safetensors, load them again, and describe the file.
 
     Raises:
-        ExportError: loading does not give the task back.
+        ExportError: loading does not give the same model.
     """
+    model = load(checkpoint)
     with atomic_path(target) as temporary:
-        write_weights(task, temporary)
-        require_same(task, temporary)
+        write_weights(read_checkpoint(checkpoint), temporary)
+        _require_same(model, temporary)
         check = Check(0.0, [])
         facts = {"format": WEIGHTS, "load": f'gru_suite.load("{target.name}")', **facts}
-        described = write_description(target, describe(task, None, check, facts))
+        described = write_description(target, describe(model, None, check, facts))
     return Written(target, described, check)
+
+
+def _require_same(model: SequenceModel, path: Path) -> None:
+    """Refuse a file that does not give the model back, bit for bit."""
+    again = load(path)
+    ours, theirs = model.state_dict(), again.state_dict()
+    equal = ours.keys() == theirs.keys() and all(
+        torch.equal(part.nan_to_num(), theirs[name].nan_to_num()) for name, part in ours.items()
+    )
+    if not equal or model.options != again.options:
+        raise ExportError(f"{path.name} does not give the checkpoint back; nothing was written")

@@ -1,4 +1,4 @@
-"""What a task hands out to be exported: tensors in, tensors out, and what they mean.
+"""Models as functions of tensors, with a description of each input and output.
 
 Shapes: B batch, T time steps (right-padded), K classes.
 """
@@ -6,17 +6,13 @@ Shapes: B batch, T time steps (right-padded), K classes.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch
-
-if TYPE_CHECKING:
-    from gru_suite.training.classification_task import ClassificationTask
-    from gru_suite.training.sequence_task import SequenceTask
 
 BATCH = "batch"
 
@@ -48,13 +44,13 @@ def lengths_port(steps: str) -> Port:
 
 
 class ExportModule(nn.Module, ABC):
-    """A task as a function of tensors.
+    """A model as a function of tensors.
 
-    A subclass sets the attributes and implements the methods; whatever its ``forward`` does must be
-    traceable, and what the task itself answers to the same tensors is :meth:`reference`.
+    A subclass sets the attributes and implements the methods. Its ``forward`` must be traceable;
+    :meth:`reference` is what the export is compared with.
 
     Attributes:
-        task: what is exported.
+        model: what is exported.
         inputs: of ``forward``, in order.
         outputs: of ``forward``, in order; a single one is returned bare.
         steps: sizes of the time dimension that the export is checked with, rising; one where it is
@@ -64,16 +60,17 @@ class ExportModule(nn.Module, ABC):
             before it (``outside``), and the numbers and names that this needs.
     """
 
+    model: Any
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     steps: tuple[int, ...]
     labels: list[str] | None = None
     preprocessing: Mapping[str, Any]
 
-    def __init__(self, task: "SequenceTask") -> None:
-        """Hold the task, in evaluation mode."""
+    def __init__(self, model: nn.Module) -> None:
+        """Hold the model, in evaluation mode."""
         super().__init__()
-        self.task = task.eval()
+        self.model = model.eval()
 
     @abstractmethod
     def examples(
@@ -87,45 +84,45 @@ class ExportModule(nn.Module, ABC):
 
     @abstractmethod
     def to_output(self, outputs: Sequence[Tensor], batch: Any) -> Any:
-        """Return what the task's ``forward`` would have given for the batch."""
+        """Return the output of the model's ``forward`` for the batch."""
 
     def reference(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Return what the task itself answers, by its own code; by default ``forward``."""
+        """Return the model's own outputs; by default those of ``forward``."""
         found: Tensor | tuple[Tensor, ...] = self(*inputs)
         return found
 
 
 class ClassificationExport(ExportModule):
-    """Sequences and their lengths in, class probabilities out: any task with ``encode``."""
-
-    task: "ClassificationTask"
+    """Sequences and their lengths in, class probabilities out."""
 
     def __init__(
         self,
-        task: "ClassificationTask",
+        model: nn.Module,
+        labels: list[str],
         sequences: Port,
         steps: Sequence[int],
         preprocessing: Mapping[str, Any],
     ) -> None:
-        """Describe the task.
+        """Describe the model.
 
         Args:
-            task: what is exported.
+            model: from a :class:`SequenceBatch` to logits.
+            labels: the classes' names.
             sequences: the input; its second dimension is time.
             steps: sizes of the time dimension to check with, rising.
             preprocessing: see :class:`ExportModule`.
         """
-        super().__init__(task)
+        super().__init__(model)
         self.inputs = (sequences, lengths_port(str(sequences.shape[1])))
-        self.labels = task.labels
+        self.labels = labels
         meaning = "probability of each class, in the order of `labels`; rows add up to 1"
-        self.outputs = (Port("probability", "float32", (BATCH, len(task.labels)), meaning),)
+        self.outputs = (Port("probability", "float32", (BATCH, len(labels)), meaning),)
         self.steps = tuple(steps)
         self.preprocessing = preprocessing
 
     def forward(self, x: Tensor, lengths_B: Tensor) -> Tensor:
         """Return class probabilities, shape (B, K)."""
-        logits_BK: Tensor = self.task(SequenceBatch(x, lengths_B, torch.zeros_like(lengths_B)))
+        logits_BK: Tensor = self.model(SequenceBatch(x, lengths_B, torch.zeros_like(lengths_B)))
         return logits_BK.float().softmax(-1)
 
     def examples(
@@ -150,13 +147,21 @@ class ClassificationExport(ExportModule):
         return batch.x, batch.lengths_B
 
     def to_output(self, outputs: Sequence[Tensor], batch: Any) -> Tensor:
-        """Return logits; those of a probability are its logarithm, but for a constant."""
+        """Return logits: the logarithms of the probabilities, which differ by a constant."""
         # The smallest normal number: a probability of 0 must not make the loss infinite.
         return outputs[0].clamp(min=torch.finfo(torch.float32).tiny).log()
 
 
-def classification_export(task: "ClassificationTask", batch: Any) -> ClassificationExport:
-    """Describe a task that says nothing of its inputs by a batch of its data.
+def classification_export(
+    model: nn.Module, name: str, labels: list[str], batch: Any
+) -> ClassificationExport:
+    """Describe a classifier's inputs by a batch of its data.
+
+    Args:
+        model: from a :class:`SequenceBatch` to logits.
+        name: of the task.
+        labels: the classes' names.
+        batch: of the task's data module.
 
     Raises:
         UserError: the batch is more than sequences, lengths and labels.
@@ -164,15 +169,16 @@ def classification_export(task: "ClassificationTask", batch: Any) -> Classificat
     fields = getattr(batch, "_fields", ())
     if fields != SequenceBatch._fields or not all(isinstance(part, Tensor) for part in batch):
         raise UserError(
-            f"task {task.name}: its batches are more than x, lengths_B and labels_B, so it has to "
-            "say how it is exported: implement export_module(), or use format=safetensors"
+            f"task {name}: its batches are more than x, lengths_B and labels_B, so its model has "
+            "to say how it is exported: implement export_module(), or use format=safetensors"
         )
     dtype = str(batch.x.dtype).removeprefix("torch.")
     shape = (BATCH, "steps", *batch.x.shape[2:])
     longest = max(2, batch.x.size(1))
     return ClassificationExport(
-        task,
-        Port("x", dtype, shape, f"sequences as the data module of task {task.name} makes them"),
+        model,
+        labels,
+        Port("x", dtype, shape, f"sequences as the data module of task {name} makes them"),
         (1, max(2, longest // 2), longest),
-        {"inside": "nothing", "outside": f"whatever the data module of task {task.name} does"},
+        {"inside": "nothing", "outside": f"whatever the data module of task {name} does"},
     )

@@ -1,43 +1,40 @@
-"""A task on one chunk after the other as a function of tensors: its state goes in and comes out.
+"""Streaming networks as functions of tensors: the state is an input and an output.
 
 Shapes: B streams, S inputs of a chunk.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gru_suite.model.export.module import BATCH, ExportModule, Port
 from gru_suite.model.export.parity import Check, Runner, as_tuple, difference, within_tolerance
-
-if TYPE_CHECKING:
-    from gru_suite.training.sequence_task import SequenceTask
+from gru_suite.model.streaming.stream import StreamModule
 
 # Chunks that a check follows a stream for.
 _CHUNKS = 12
 
 
 class StreamExport(ExportModule):
-    """Chunk and state in, answer so far and new state out.
+    """Chunk and state in, output so far and new state out.
 
-    A chunk is what makes one time step. The answer is the probability of each class where the task
-    has classes, else what the task's ``stream_module`` gives.
+    A chunk is what makes one time step. The output is the probability of each class where the
+    model has classes, else that of its ``stream_module``.
     """
 
-    def __init__(self, task: "SequenceTask", whole: ExportModule) -> None:
-        """Describe the task's stream.
+    def __init__(self, whole: ExportModule) -> None:
+        """Describe a model's streaming network.
 
         Args:
-            task: of one direction, causal.
-            whole: the export of whole sequences, for labels and preprocessing.
+            whole: the export of whole sequences, of a causal model.
 
         Raises:
-            UserError: the task, or this configuration of it, cannot stream.
+            UserError: the model, or this configuration of it, cannot stream.
         """
-        super().__init__(task)
-        self.stream = task.stream_module().eval()
+        super().__init__(whole.model)
+        self.stream: StreamModule = self.model.stream_module().eval()
         self.labels = whole.labels
         state = self.stream.initial_state(1)
         self.names = list(state)
@@ -59,13 +56,13 @@ class StreamExport(ExportModule):
             ),
         )
         with torch.no_grad():
-            answer, _ = self.stream(self.stream.example_chunk(), state)
+            output, _ = self.stream(self.stream.example_chunk(), state)
         self.steps = (1,)
         self.outputs = (
             Port(
                 "probability" if self.labels else "answer",
-                _name(answer.dtype),
-                (BATCH, *answer.shape[1:]),
+                _name(output.dtype),
+                (BATCH, *output.shape[1:]),
                 "the answer so far, in the order of `labels`" if self.labels else "so far",
             ),
             *(Port(f"next_{name}", kind, size, "for the next") for name, kind, size in parts),
@@ -77,12 +74,12 @@ class StreamExport(ExportModule):
         }
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Return the answer after a chunk, and the state after it; both as in ``outputs``."""
+        """Return the output after a chunk, and the state after it; both as in ``outputs``."""
         chunk, *state = inputs
-        answer, after = self.stream(chunk, dict(zip(self.names, state, strict=True)))
+        output, after = self.stream(chunk, dict(zip(self.names, state, strict=True)))
         if self.labels:
-            answer = answer.float().softmax(-1)
-        return answer, *(after[name] for name in self.names)
+            output = output.float().softmax(-1)
+        return output, *(after[name] for name in self.names)
 
     def initial(self, batch_size: int) -> tuple[Tensor, ...]:
         """Return the state before the first chunk, in the order of the inputs."""
@@ -115,7 +112,7 @@ class StreamExport(ExportModule):
 
 @torch.inference_mode()
 def follow(module: StreamExport, run: Runner, seed: int = 0) -> Check:
-    """Compare an export with the task's stream, chunk by chunk, each with its own state."""
+    """Compare an export with the model's stream, chunk by chunk, each with its own state."""
     generator = torch.Generator().manual_seed(seed)
     worst, cases = 0.0, [(rows, _CHUNKS) for rows in (1, 3)]
     for rows, chunks in cases:

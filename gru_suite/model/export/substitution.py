@@ -1,4 +1,4 @@
-"""A task that answers by its export."""
+"""A model whose outputs come from its export."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,18 +9,17 @@ from gru_suite.model.export.parity import Runner
 
 
 @contextmanager
-def answering(module: ExportModule, run: Runner) -> Iterator[None]:
-    """Let the task answer by an export for a while, wherever its ``forward`` is called.
+def exported_outputs(module: ExportModule, run: Runner) -> Iterator[None]:
+    """Let an export compute the model's ``forward`` for a while.
 
-    Its ``predict`` and its metrics are then those of the export.
+    Predictions and metrics are then those of the export.
     """
 
     def forward(batch: Any) -> Any:
         return module.to_output(list(run(module.from_batch(batch))), batch)
 
-    task: Any = module.task
-    task.forward = forward
+    module.model.forward = forward
     try:
         yield
     finally:
-        del task.forward
+        del module.model.forward

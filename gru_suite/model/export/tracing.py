@@ -53,7 +53,7 @@ def tracing(module: ExportModule, kind: str) -> Iterator[tuple[Tensor, ...]]:
             yield inputs
     except Exception as error:
         raise ExportError(
-            f"torch cannot write this {module.task.name} checkpoint as {kind}: {_reason(error)}"
+            f"torch cannot write this {module.model.name} checkpoint as {kind}: {_reason(error)}"
         ) from error
     finally:
         for each, level in zip(chatty, levels, strict=True):

@@ -4,12 +4,13 @@ Shapes: B streams, T time steps, S inputs (T times those of a step), F input fea
     features of the backbone, K classes.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gru_suite.model.batches import SequenceBatch
+from gru_suite.model.predictions import Predictions
 from gru_suite.model.streaming.chunks import as_inputs
 from gru_suite.model.streaming.state import (
     State,
@@ -20,11 +21,9 @@ from gru_suite.model.streaming.state import (
     under,
 )
 from gru_suite.model.streaming.stream import Row, Stream, StreamEncoder, StreamModule
+from gru_suite.nn.backbone import RecurrentBackbone
+from gru_suite.nn.evaluation import evaluating
 from gru_suite.nn.pooling import Pooling
-
-if TYPE_CHECKING:
-    from gru_suite.model.predictions import Predictions
-    from gru_suite.training.classification_task import ClassificationTask
 
 # Steps in one go: what a long chunk needs of memory stays small.
 _MAX_STEPS = 64
@@ -33,19 +32,27 @@ _MAX_STEPS = 64
 class ClassificationModule(StreamModule):
     """Encoder -> backbone -> running pooling -> head; the output is the logits, (B, K)."""
 
-    def __init__(self, task: "ClassificationTask", encoder: StreamEncoder) -> None:
-        """Take over a task's parts; weights are shared.
+    def __init__(
+        self,
+        encoder: StreamEncoder,
+        backbone: RecurrentBackbone,
+        poolings: nn.ModuleList,
+        head: nn.Linear,
+    ) -> None:
+        """Take over a model's layers; weights are shared.
 
         Args:
-            task: of one direction.
-            encoder: its encoder for chunks.
+            encoder: the model's encoder for chunks.
+            backbone: of one direction.
+            poolings: over time.
+            head: from pooled features to logits.
 
         Raises:
             UserError: the backbone is bidirectional.
         """
         super().__init__()
-        self.encoder, self.backbone = encoder, task.backbone
-        self.poolings, self.head = task.poolings, task.head
+        self.encoder, self.backbone = encoder, backbone
+        self.poolings, self.head = poolings, head
         self.step_size, self.dtype = encoder.step_size, encoder.dtype
         self.input_shape = encoder.input_shape
         initial_backbone_state(self.backbone, 1)
@@ -77,7 +84,25 @@ class ClassificationModule(StreamModule):
         return [cast(Pooling, pooling) for pooling in self.poolings]
 
 
-class Reading(NamedTuple):
+class StreamedClassifier(Protocol):
+    """What a stream needs of a classifier: :class:`ClassificationModel` has it."""
+
+    name: ClassVar[str]
+    input_kind: ClassVar[str]
+    labels: list[str]
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the parameters."""
+
+    def stream_module(self) -> StreamModule:
+        """Return the network on chunks."""
+
+    def forward(self, batch: Any) -> Tensor:
+        """Return the logits of whole sequences."""
+
+
+class ChunkInputs(NamedTuple):
     """What a chunk adds to a stream.
 
     Attributes:
@@ -93,25 +118,25 @@ class Reading(NamedTuple):
     short: Tensor | None = None
 
 
-class ClassificationStream(Stream["Predictions"]):
+class ClassificationStream(Stream[Predictions]):
     """Follows sequences of a classification task.
 
     Before a stream has seen anything, its probabilities are NaN and its label is empty.
     """
 
-    def __init__(self, task: "ClassificationTask", batch_size: int = 1) -> None:
+    def __init__(self, model: StreamedClassifier, batch_size: int = 1) -> None:
         """Begin streams.
 
         Args:
-            task: a trained task.
+            model: a trained classifier.
             batch_size: streams to begin with.
 
         Raises:
-            UserError: the task looks ahead; says which option to change.
+            UserError: the model looks ahead; the message names the option to change.
         """
-        self.task, self.module = task, task.stream_module()
-        self._num_classes = len(task.labels)
-        super().__init__(task.name, batch_size)
+        self.model, self.module = model, model.stream_module()
+        self._num_classes = len(model.labels)
+        super().__init__(model.name, batch_size)
 
     def _new_row(self) -> Row:
         """Return the inputs that do not make a step yet, and how many steps were seen."""
@@ -122,7 +147,7 @@ class ClassificationStream(Stream["Predictions"]):
         """Return the network's state, with the answer so far."""
         state = self.module.initial_state(count)
         unknown_BK = torch.full((count, self._num_classes), torch.nan)
-        return {**state, "logits": unknown_BK.to(self.task.device)}
+        return {**state, "logits": unknown_BK.to(self.model.device)}
 
     def inputs(self, raw: Any) -> Tensor:
         """Return a chunk of one stream as the network's inputs, shape (S, ...).
@@ -132,7 +157,7 @@ class ClassificationStream(Stream["Predictions"]):
         """
         return as_inputs(raw, self.module.input_shape, self.module.dtype)
 
-    def _read(self, row: Row, chunk: Any) -> Reading:
+    def _read(self, row: Row, chunk: Any) -> ChunkInputs:
         """Add a chunk to what is carried, and take whole steps off."""
         carried, step_size = row["carried"], self.module.step_size
         if chunk is not None:
@@ -142,32 +167,25 @@ class ClassificationStream(Stream["Predictions"]):
         taken, left = carried.tensor_split([num_steps * step_size])
         after = {**row, "carried": left.clone(), "num_steps": row["num_steps"] + num_steps}
         short = left if len(left) and not after["num_steps"] else None
-        return Reading(after, taken, short=short)
+        return ChunkInputs(after, taken, short=short)
 
     @torch.inference_mode()
-    def _push(self, chunks: list[Any]) -> "Predictions":
+    def _push(self, chunks: list[Any]) -> Predictions:
         readings = [self._read(row, chunk) for row, chunk in zip(self._rows, chunks, strict=True)]
         changed = any(chunk is not None for chunk in chunks)
-        if self._answer is not None and not changed:
-            return self._answer
-        training = self.task.training
-        if training:
-            # Setting the mode walks over all modules: as dear as a step.
-            self.task.eval()
-        state = self._advance(self._state, [reading.inputs for reading in readings])
-        logits_BK = self._so_far(state, readings)
-        if training:
-            self.task.train()
+        if self._prediction is not None and not changed:
+            return self._prediction
+        with evaluating(cast(nn.Module, self.model)):
+            state = self._advance(self._state, [reading.inputs for reading in readings])
+            logits_BK = self._so_far(state, readings)
         self._rows, self._state = [reading.row for reading in readings], state
-        self._answer = self._predictions(logits_BK)
-        return self._answer
+        self._prediction = self._predictions(logits_BK)
+        return self._prediction
 
-    def _predictions(self, logits_BK: Tensor) -> "Predictions":
-        from gru_suite.model.predictions import Predictions
-
+    def _predictions(self, logits_BK: Tensor) -> Predictions:
         names = [f"stream {row}" for row in range(len(logits_BK))]
         probability_BK = logits_BK.float().softmax(-1).cpu().numpy()
-        return Predictions(self.task.input_kind, names, self.task.labels, probability_BK)
+        return Predictions(self.model.input_kind, names, self.model.labels, probability_BK)
 
     def _advance(self, state: State, inputs: list[Tensor]) -> State:
         """Run the network over the inputs of each row, as many rows at once as have some."""
@@ -175,12 +193,12 @@ class ClassificationStream(Stream["Predictions"]):
         limit = _MAX_STEPS * self.module.step_size
         while rows := [row for row, end in enumerate(ends) if end > done]:
             until = min(done + limit, *(ends[row] for row in rows))
-            chunk = torch.stack([inputs[row][done:until] for row in rows]).to(self.task.device)
+            chunk = torch.stack([inputs[row][done:until] for row in rows]).to(self.model.device)
             if len(rows) == len(inputs):
                 logits_BK, state = self.module(chunk, state)
                 state["logits"] = logits_BK
             else:
-                index = torch.tensor(rows, device=self.task.device)
+                index = torch.tensor(rows, device=self.model.device)
                 part = {name: each[index] for name, each in state.items()}
                 logits_BK, part = self.module(chunk, part)
                 part["logits"] = logits_BK
@@ -188,7 +206,7 @@ class ClassificationStream(Stream["Predictions"]):
             done = until
         return state
 
-    def _so_far(self, state: State, readings: list[Reading]) -> Tensor:
+    def _so_far(self, state: State, readings: list[ChunkInputs]) -> Tensor:
         """Return the logits of all that was pushed, what makes no whole step included."""
         logits_BK = state["logits"]
         if any(reading.ends is not None for reading in readings):
@@ -205,5 +223,7 @@ class ClassificationStream(Stream["Predictions"]):
     def _short(self, inputs: Tensor) -> Tensor:
         one_1 = torch.ones(1, dtype=torch.int64)
         batch = SequenceBatch(inputs[None], one_1 * len(inputs), one_1 * 0)
-        logits_BK: Tensor = self.task(SequenceBatch(*(x.to(self.task.device) for x in batch)))
+        logits_BK = self.model.forward(
+            SequenceBatch(*(part.to(self.model.device) for part in batch))
+        )
         return logits_BK[0]

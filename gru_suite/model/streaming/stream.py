@@ -18,7 +18,7 @@ from gru_suite.model.streaming.state import State
 Row = dict[str, Any]
 """What one stream keeps beside the network's state: plain data and tensors."""
 
-Answer = TypeVar("Answer")
+PredictionT = TypeVar("PredictionT")
 
 
 class StreamEncoder(nn.Module, ABC):
@@ -110,7 +110,7 @@ class StreamModule(nn.Module, ABC):
         return torch.zeros(shape, dtype=self.dtype)
 
 
-class Stream(ABC, Generic[Answer]):
+class Stream(ABC, Generic[PredictionT]):
     """Follows sequences while they come: a piece in, the prediction so far out.
 
     After every ``push`` the prediction is that of everything pushed so far, and neither memory nor
@@ -130,7 +130,7 @@ class Stream(ABC, Generic[Answer]):
         self._name = name
         self._rows: list[Row] = []
         self._state: State = self._new_state(0)
-        self._answer: Answer | None = None
+        self._prediction: PredictionT | None = None
         self.join(batch_size)
 
     @abstractmethod
@@ -142,14 +142,14 @@ class Stream(ABC, Generic[Answer]):
         return {}
 
     @abstractmethod
-    def _push(self, chunks: list[Any]) -> Answer:
+    def _push(self, chunks: list[Any]) -> PredictionT:
         """Take a chunk for each row, None where nothing came."""
 
     def __len__(self) -> int:
         """Return the number of streams."""
         return len(self._rows)
 
-    def push(self, chunk: Any) -> Answer:
+    def push(self, chunk: Any) -> PredictionT:
         """Take what came next and return the prediction so far.
 
         Args:
@@ -179,7 +179,7 @@ class Stream(ABC, Generic[Answer]):
         first, begun = len(self), self._new_state(count)
         self._state = {k: torch.cat([v, begun[k]]) for k, v in self._state.items()}
         self._rows = self._rows + [self._new_row() for _ in range(count)]
-        self._answer = None
+        self._prediction = None
         return list(range(first, len(self)))
 
     @torch.inference_mode()
@@ -189,7 +189,7 @@ class Stream(ABC, Generic[Answer]):
         kept = [row for row in range(len(self)) if row not in gone]
         self._state = {k: v[kept] for k, v in self._state.items()}
         self._rows = [self._rows[row] for row in kept]
-        self._answer = None
+        self._prediction = None
 
     @torch.inference_mode()
     def reset(self, rows: int | Iterable[int] | None = None) -> None:
@@ -203,7 +203,7 @@ class Stream(ABC, Generic[Answer]):
         self._rows = [
             self._new_row() if number in numbers else row for number, row in enumerate(self._rows)
         ]
-        self._answer = None
+        self._prediction = None
 
     def _numbers(self, rows: int | Iterable[int]) -> set[int]:
         numbers = {rows} if isinstance(rows, int) else set(rows)
@@ -249,7 +249,7 @@ class Stream(ABC, Generic[Answer]):
             )
         self._rows = copy.deepcopy(rows)
         self._state = {k: state[k].to(device, copy=True) for k in fresh}
-        self._answer = None
+        self._prediction = None
 
     def _device(self) -> torch.device:
         return next((part.device for part in self._state.values()), torch.device("cpu"))

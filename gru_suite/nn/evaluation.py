@@ -1,0 +1,20 @@
+"""Evaluation mode for a while."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Hold a module in evaluation mode, and restore its mode afterwards."""
+    training = module.training
+    # Setting the mode walks over all modules: as expensive as a step of a stream.
+    if training:
+        module.eval()
+    try:
+        yield
+    finally:
+        if training:
+            module.train()

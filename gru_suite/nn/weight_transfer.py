@@ -1,0 +1,34 @@
+"""Weights taken over from another training."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+TAKEN = "taken over"
+
+
+@torch.no_grad()
+def copy_fitting(module: nn.Module, state: Mapping[str, Tensor], prefix: str) -> dict[str, str]:
+    """Copy those parameters whose name and shape are found in a state.
+
+    Args:
+        module: what receives them.
+        state: of a whole task.
+        prefix: of the module's names in the state, such as ``backbone.``.
+
+    Returns:
+        What became of each parameter, by its name in the task.
+    """
+    notes = {}
+    for name, parameter in module.named_parameters():
+        found = state.get(prefix + name)
+        if found is None:
+            notes[prefix + name] = "left as drawn: not there"
+        elif found.shape != parameter.shape:
+            shapes = f"{tuple(found.shape)} there, {tuple(parameter.shape)} here"
+            notes[prefix + name] = f"left as drawn: {shapes}"
+        else:
+            parameter.copy_(found)
+            notes[prefix + name] = TAKEN
+    return notes
