@@ -46,7 +46,7 @@ def train(cfg: DictConfig) -> float | None:
 
     task = build_task(cfg, data)
     task.run_info = run_facts(cfg, data, summary)
-    print(f"{type(task).__name__}: {cfg.backbone.cell}, {task.num_parameters:,} parameters")
+    print(f"{type(task).__name__}: {cfg.backbone.cell}, {task.model.num_parameters:,} parameters")
 
     callbacks: list[Callback] = []
     if cfg.backbone.init_from and cfg.checkpoint is None:

@@ -21,6 +21,12 @@ TRAINING_KEYS = ("init_from", "freeze_epochs")
 class RecordsOptions(ABCMeta):
     """The metaclass of models: keeps the arguments that a model was built from in ``options``."""
 
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        # inspect would take the one of __call__ below.
+        first, *others = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+        return inspect.Signature(others)
+
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         """Build a model and record its arguments, defaults included."""
         model = super().__call__(*args, **kwargs)

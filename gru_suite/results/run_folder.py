@@ -87,7 +87,7 @@ def finish_run(
         "task": task.name,
         "data": data.name,
         "backbone": cell,
-        "num_parameters": task.num_parameters,
+        "num_parameters": task.model.num_parameters,
         **facts,
         "baselines": baselines,
     }

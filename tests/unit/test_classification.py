@@ -11,8 +11,9 @@ from torch import Tensor
 
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch, SequenceDataset, bucket_loader, collate
+from gru_suite.model.classification import ClassificationModel
 from gru_suite.model.predictions import Predictions
-from gru_suite.plots.classification import most_wrong, plot_confusion
+from gru_suite.plots.classification import class_table, most_wrong, plot_confusion
 from gru_suite.training.classification_metrics import ClassificationMetrics
 from gru_suite.training.classification_task import ClassificationTask
 from gru_suite.training.linear_baselines import logistic_scores, majority_scores
@@ -20,15 +21,20 @@ from gru_suite.training.linear_baselines import logistic_scores, majority_scores
 SCHEMA: dict[str, Any] = {"labels": ["a", "b", "c"], "class_counts": [6, 3, 1]}
 
 
-class PlainTask(ClassificationTask):
+class PlainModel(ClassificationModel):
     """Features go to the backbone as they are."""
 
     name = "plain"
     input_kind = "file"
 
-    def __init__(self, **options: Any) -> None:
-        backbone = options.pop("backbone", {"hidden_size": 4})
-        super().__init__(backbone, 2, options.pop("schema", SCHEMA), **options)
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        schema: dict[str, Any],
+        pooling: str = "attention",
+        head_dropout: float = 0.3,
+    ) -> None:
+        super().__init__(backbone, 2, schema, pooling, head_dropout)
 
     def encode(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         return batch.x, batch.lengths_B
@@ -36,8 +42,13 @@ class PlainTask(ClassificationTask):
     def predict(self, raw: Any) -> Any:
         raise NotImplementedError
 
-    def predict_file(self, source: Path, target: Path) -> list[Path]:
-        raise NotImplementedError
+
+class PlainTask(ClassificationTask):
+    model_class = PlainModel
+
+
+def plain_task(**options: Any) -> PlainTask:
+    return PlainTask(**{"backbone": {"hidden_size": 4}, "schema": SCHEMA, **options})
 
 
 def batch_of(*lengths: int) -> SequenceBatch:
@@ -59,9 +70,12 @@ def test_metrics_equal_scikit_learn() -> None:
     assert values["accuracy"] == pytest.approx(float((answer_N == labels_N).double().mean()))
     assert values["macro_f1"] == pytest.approx(f1_score(labels_N, answer_N, average="macro"))
     assert values["nll"] == pytest.approx(log_loss(labels_N, logits_NK.double().softmax(-1)))
-    precision, recall, f1, _ = precision_recall_fscore_support(labels_N, answer_N)
-    np.testing.assert_allclose(metrics.precision_K, precision)
-    np.testing.assert_allclose(metrics.recall_K, recall)
+    precision, recall, f1, count = precision_recall_fscore_support(labels_N, answer_N)
+    table = class_table(metrics.confusion_KK.numpy(), ["a", "b", "c", "d"])
+    np.testing.assert_allclose(table["precision"], precision)
+    np.testing.assert_allclose(table["recall"], recall)
+    np.testing.assert_allclose(table["f1"], f1)
+    np.testing.assert_array_equal(table["count"], count)
     np.testing.assert_allclose(metrics.f1_K, f1)
 
 
@@ -86,7 +100,7 @@ def test_metrics_take_log_probabilities_of_zero() -> None:
 @pytest.mark.parametrize("pooling", ["last", "mean+max", "attention+max"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_padding_does_not_change_logits(pooling: str, bidirectional: bool) -> None:
-    task = PlainTask(pooling=pooling, backbone={"hidden_size": 4, "bidirectional": bidirectional})
+    task = plain_task(pooling=pooling, backbone={"hidden_size": 4, "bidirectional": bidirectional})
     task.eval()
     batch = batch_of(5, 3, 1)
     alone = task(SequenceBatch(batch.x[1:2, :3], batch.lengths_B[1:2], batch.labels_B[1:2]))
@@ -96,17 +110,17 @@ def test_padding_does_not_change_logits(pooling: str, bidirectional: bool) -> No
 @pytest.mark.parametrize("pooling", ["nearest", "mean+mean", "mean+", ""])
 def test_unknown_pooling_is_refused(pooling: str) -> None:
     with pytest.raises(UserError, match=r"task\.pooling.*mean\+max"):
-        PlainTask(pooling=pooling)
+        plain_task(pooling=pooling)
 
 
 @pytest.mark.parametrize("option", ["head_dropout", "label_smoothing"])
 def test_shares_are_checked(option: str) -> None:
     with pytest.raises(UserError, match=f"task.{option}=1.0"):
-        PlainTask(**{option: 1.0})
+        plain_task(**{option: 1.0})
 
 
 def test_class_weights_make_classes_weigh_alike() -> None:
-    task = PlainTask(class_weights=True)
+    task = plain_task(class_weights=True)
     assert task.weight_K is not None
     weighted = torch.tensor(SCHEMA["class_counts"]) * task.weight_K
     torch.testing.assert_close(weighted, torch.full((3,), 10 / 3))
@@ -119,7 +133,7 @@ def test_class_weights_make_classes_weigh_alike() -> None:
 
 
 def test_label_smoothing_holds_in_training_only() -> None:
-    task = PlainTask(label_smoothing=0.2)
+    task = plain_task(label_smoothing=0.2)
     batch = batch_of(2, 2, 2)
     logits_BK = torch.eye(3) * 20
     assert task.loss(logits_BK, batch) > 1
@@ -130,12 +144,12 @@ def test_predictions_come_in_the_order_of_the_data_set() -> None:
     lengths = [2, 6, 4, 1, 5]
     sequences = [torch.randn(length, 2) for length in lengths]
     data = SequenceDataset(sequences, [0, 1, 2, 0, 1], [f"{n}.wav" for n in lengths])
-    task = PlainTask()
-    found = task.predict_loader(bucket_loader(data, 2, shuffle=False))
-    assert task.training
+    model = plain_task().model
+    found = model.predict_loader(bucket_loader(data, 2, shuffle=False))
+    assert model.training
     assert found.names == data.names
     for row, sequence in enumerate(sequences):
-        one = task.probabilities([collate([(sequence, 0)])])
+        one = model.probabilities([collate([(sequence, 0)])])
         np.testing.assert_allclose(found.probability_NK[row], one[0], rtol=1e-5)
 
 
@@ -164,7 +178,7 @@ def test_most_wrong_first() -> None:
 
 def test_run_folder_gets_picture_and_tables(tmp_path: Path) -> None:
     data = SequenceDataset([torch.randn(3, 2) for _ in range(9)], [0, 1, 2] * 3, list("abcdefghi"))
-    task = PlainTask()
+    task = plain_task()
     written = task.write_plots(bucket_loader(data, 4, shuffle=False), tmp_path / "plots")
     assert [path.name for path in written] == [
         *("confusion_matrix.png", "per_class.csv", "most_wrong.csv")
@@ -183,7 +197,7 @@ def test_confusion_matrix_of_any_size_and_name(num_classes: int, tmp_path: Path)
 
 
 def test_metrics_of_a_pass_survive_a_deep_copy() -> None:
-    task = PlainTask()
+    task = plain_task()
     task.setup("fit")
     assert copy.deepcopy(task).val_metrics.compute is not None
 

@@ -223,9 +223,12 @@ def test_a_module_belongs_to_the_package_it_lies_in(install: Install) -> None:
 
 
 TASK_CODE = """
+from gru_suite.tasks.forecasting.model import ForecastingModel
 from gru_suite.tasks.forecasting.task import ForecastingTask
-class Mine(ForecastingTask):
+class MineModel(ForecastingModel):
     name = "mine"
+class Mine(ForecastingTask):
+    model_class = MineModel
 """
 
 

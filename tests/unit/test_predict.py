@@ -4,11 +4,11 @@ import pytest
 from forecasting_parts import make_task
 from omegaconf import OmegaConf
 
-from gru_suite.commands.predict import task_options
+from gru_suite.commands.predict import predict_options
 from gru_suite.errors import UserError
 
 
-class DrawingTask:
+class DrawingModel:
     name = "drawing"
 
     def predict_file(self, source: Path, target: Path, annotate: bool = False) -> list[Path]:
@@ -17,9 +17,9 @@ class DrawingTask:
 
 def test_only_a_task_that_draws_is_asked_to() -> None:
     annotated, plain = (OmegaConf.create({"annotate": each}) for each in (True, False))
-    drawing = DrawingTask()
-    assert task_options(drawing, annotated) == {"annotate": True}  # type: ignore[arg-type]
-    assert task_options(drawing, plain) == {}  # type: ignore[arg-type]
-    assert task_options(make_task(), plain) == {}
+    drawing = DrawingModel()
+    assert predict_options(drawing, annotated) == {"annotate": True}  # type: ignore[arg-type]
+    assert predict_options(drawing, plain) == {}  # type: ignore[arg-type]
+    assert predict_options(make_task().model, plain) == {}
     with pytest.raises(UserError, match=r"annotate=true: a forecasting checkpoint draws nothing"):
-        task_options(make_task(), annotated)
+        predict_options(make_task().model, annotated)

@@ -12,24 +12,23 @@ from torch import Tensor, nn
 
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch
+from gru_suite.model.classification import ClassificationModel
+from gru_suite.model.sequence_model import SequenceModel
 from gru_suite.model.streaming.stream import StepwiseEncoder, StreamModule
 from gru_suite.nn.cells.table import CELLS
 from gru_suite.nn.pooling import POOLINGS, Pooling
-from gru_suite.training.classification_task import ClassificationTask
-from gru_suite.training.sequence_task import SequenceTask
 
 # Shapes: B streams, T time steps, F features, H hidden units.
 BOTH_WAYS = {"bidirectional": True}
 
 
-class StepsTask(ClassificationTask):
+class StepsModel(ClassificationModel):
     """What an author of another task writes to have streams: one line."""
 
     name = "steps"
 
     def __init__(self, backbone: dict[str, Any]) -> None:
         super().__init__(backbone, 3, {"labels": ["a", "b"], "class_counts": [1, 1]})
-        self.save_hyperparameters()
         self.encoder = nn.Linear(2, 3)
 
     def encode(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
@@ -40,26 +39,23 @@ class StepsTask(ClassificationTask):
         batch = SequenceBatch(x_1TF, torch.tensor([x_1TF.size(1)]), torch.zeros(1))
         return self(batch).softmax(-1).detach().numpy()
 
-    def predict_file(self, source: Path, target: Path) -> list[Path]:
-        raise NotImplementedError
-
     def stream_encoder(self) -> StepwiseEncoder:
         return StepwiseEncoder(self.encoder, input_shape=(2,))
 
 
-def steps_task(cell: str = "rnn") -> StepsTask:
+def steps_model(cell: str = "rnn") -> StepsModel:
     torch.manual_seed(0)
-    return StepsTask({"cell": cell, "hidden_size": 4}).eval()
+    return StepsModel({"cell": cell, "hidden_size": 4}).eval()
 
 
-class DeafTask(StepsTask):
+class DeafModel(StepsModel):
     name = "deaf"
-    stream_encoder = ClassificationTask.stream_encoder
+    stream_encoder = ClassificationModel.stream_encoder
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_task_streams_by_one_line(cell: str) -> None:
-    task = steps_task(cell)
+    task = steps_model(cell)
     x_TF = np.random.default_rng(0).normal(size=(7, 2)).astype("f4")
     stream = task.stream()
     assert np.isnan(stream.push(x_TF[:0]).probability_NK).all()
@@ -73,13 +69,13 @@ def test_a_task_streams_by_one_line(cell: str) -> None:
     [
         (lambda: video_task(backbone=BOTH_WAYS), r"train with backbone\.bidirectional=false"),
         (lambda: sentiment_task(backbone=BOTH_WAYS), r"train with backbone\.bidirectional=false"),
-        (lambda: StepsTask(BOTH_WAYS), r"train with backbone\.bidirectional=false"),
+        (lambda: StepsModel(BOTH_WAYS), r"train with backbone\.bidirectional=false"),
         (
             lambda: speech_task(backbone=BOTH_WAYS, causal=False),
             r"train with task\.causal=true backbone\.bidirectional=false",
         ),
         (lambda: speech_task(causal=False), r"train with task\.causal=true"),
-        (lambda: DeafTask({}), r"task deaf cannot stream.*stream_encoder\(\)"),
+        (lambda: DeafModel({}), r"task deaf cannot stream.*stream_encoder\(\)"),
     ],
 )
 def test_what_looks_ahead_is_refused(make: Any, message: str) -> None:
@@ -91,11 +87,11 @@ def test_what_looks_ahead_is_refused(make: Any, message: str) -> None:
 
 
 def test_a_plain_task_says_what_to_implement() -> None:
-    task = StepsTask({})
-    with pytest.raises(UserError, match=r"cannot stream; its class would implement stream\(\)"):
-        SequenceTask.stream(task)
+    task = StepsModel({})
+    with pytest.raises(UserError, match=r"cannot stream; its model would implement stream\(\)"):
+        SequenceModel.stream(task)
     with pytest.raises(UserError, match="no streaming network"):
-        SequenceTask.stream_module(task)
+        SequenceModel.stream_module(task)
     with pytest.raises(UserError, match=r"reads the last 12 steps anew"):
         forecasting_task().stream_module()
 
@@ -131,7 +127,7 @@ BAD = {
         ],
     ),
     "steps": (
-        steps_task,
+        steps_model,
         np.ones((2, 2)),
         [
             (np.full((1, 2), np.inf), "NaN or infinity"),
