@@ -24,7 +24,7 @@ class RecordsOptions(ABCMeta):
     @property
     def __signature__(cls) -> inspect.Signature:
         # inspect would take the one of __call__ below.
-        first, *others = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+        _, *others = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
         return inspect.Signature(others)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:

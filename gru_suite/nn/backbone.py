@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gru_suite.errors import UserError
 from gru_suite.nn.cells.layers import LayerState
 from gru_suite.nn.cells.ragged import RaggedBatch, all_valid
-from gru_suite.nn.cells.stack import kernel_serves
+from gru_suite.nn.cells.stack import find_kernel, kernel_serves
 from gru_suite.nn.cells.table import CELLS, check_options
 
 TORCH_CELLS = {nn.GRU: "gru", nn.LSTM: "lstm", nn.RNN: "rnn"}
@@ -87,6 +87,8 @@ class RecurrentBackbone(nn.Module):
         self.output_size = hidden_size * (2 if bidirectional else 1)
         self._cell = CELLS[cell]
         self._variant = self._cell.variants[activation]
+        if self._variant.kernel is not None:
+            find_kernel()
         self.rnn = self._variant.module(
             input_size,
             hidden_size,

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from gru_suite.nn.cells.fast_gru import run_layer
 from gru_suite.nn.cells.native.library import kernel
 
+_kernel_is_loaded = False
+
 
 def kernel_serves(rnn: nn.RNNBase, x_BTF: Tensor) -> bool:
     """Return whether the kernel can run this call: float32 on the CPU, in plain eager or compiled.
@@ -37,9 +39,16 @@ def kernel_serves(rnn: nn.RNNBase, x_BTF: Tensor) -> bool:
     )
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def find_kernel() -> None:
+    """Load the kernel where it is there, so that compiled code knows of it."""
+    global _kernel_is_loaded
+    _kernel_is_loaded = kernel() is not None
+
+
 def _has_kernel() -> bool:
-    return kernel() is not None
+    # A compiler cannot trace the loading of a library. torch.compiler.assume_constant_result would
+    # tell it not to, but brings all of torch._dynamo with it: 0.9 s in every process.
+    return _kernel_is_loaded if torch.compiler.is_compiling() else kernel() is not None
 
 
 def run_stack(
