@@ -27,32 +27,27 @@ state must come out as it was there.
 _SATURATED = 1e4
 
 
-def gru_layer(
-    x_BTF: Tensor, state: LayerState, weights: Weights, padding_BT1: Tensor | None
-) -> tuple[Tensor, LayerState]:
-    """Run ``torch.nn.GRU``'s recurrence over one layer in one direction."""
-    h_BTH, last_1BH = torch.gru(x_BTF, state[0], tuple(weights), True, 1, 0.0, False, False, True)
-    return h_BTH, (last_1BH,)
+def one_state_layer(recurrence: Callable[..., tuple[Tensor, Tensor]]) -> Layer:
+    """Return a layer in one direction of a recurrence of torch that hands on its hidden state alone.
+
+    Args:
+        recurrence: ``torch.gru``, ``torch.rnn_tanh`` or ``torch.rnn_relu``.
+    """
+
+    def layer(
+        x_BTF: Tensor, state: LayerState, weights: Weights, padding_BT1: Tensor | None
+    ) -> tuple[Tensor, LayerState]:
+        h_BTH, last_1BH = recurrence(
+            x_BTF, state[0], tuple(weights), True, 1, 0.0, False, False, True
+        )
+        return h_BTH, (last_1BH,)
+
+    return layer
 
 
-def rnn_tanh_layer(
-    x_BTF: Tensor, state: LayerState, weights: Weights, padding_BT1: Tensor | None
-) -> tuple[Tensor, LayerState]:
-    """Run ``torch.nn.RNN``'s tanh recurrence over one layer in one direction."""
-    h_BTH, last_1BH = torch.rnn_tanh(
-        x_BTF, state[0], tuple(weights), True, 1, 0.0, False, False, True
-    )
-    return h_BTH, (last_1BH,)
-
-
-def rnn_relu_layer(
-    x_BTF: Tensor, state: LayerState, weights: Weights, padding_BT1: Tensor | None
-) -> tuple[Tensor, LayerState]:
-    """Run ``torch.nn.RNN``'s relu recurrence over one layer in one direction."""
-    h_BTH, last_1BH = torch.rnn_relu(
-        x_BTF, state[0], tuple(weights), True, 1, 0.0, False, False, True
-    )
-    return h_BTH, (last_1BH,)
+gru_layer = one_state_layer(torch.gru)
+rnn_tanh_layer = one_state_layer(torch.rnn_tanh)
+rnn_relu_layer = one_state_layer(torch.rnn_relu)
 
 
 def lstm_layer(
