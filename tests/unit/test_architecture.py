@@ -1,4 +1,4 @@
-"""The order of docs/architecture.md: imports without circles, tasks of the same rooms, small modules."""
+"""docs/architecture.md holds: no circles of imports, the same rooms in every task, small modules."""
 
 import ast
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ SOURCES = sources()
 
 
 def imported(name: str, path: Path) -> Iterator[str]:
-    """Yield the modules of the package that one imports anywhere: in functions and in typing too."""
+    """Yield what a module imports from the package: in functions and under TYPE_CHECKING too."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names: list[str] = []

@@ -4,6 +4,7 @@ Shapes: B batch, T time steps (right-padded), F input features, H hidden units, 
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -27,27 +28,21 @@ state must come out as it was there.
 _SATURATED = 1e4
 
 
-def one_state_layer(recurrence: Callable[..., tuple[Tensor, Tensor]]) -> Layer:
-    """Return a layer in one direction of a recurrence of torch that hands on its hidden state alone.
-
-    Args:
-        recurrence: ``torch.gru``, ``torch.rnn_tanh`` or ``torch.rnn_relu``.
-    """
-
-    def layer(
-        x_BTF: Tensor, state: LayerState, weights: Weights, padding_BT1: Tensor | None
-    ) -> tuple[Tensor, LayerState]:
-        h_BTH, last_1BH = recurrence(
-            x_BTF, state[0], tuple(weights), True, 1, 0.0, False, False, True
-        )
-        return h_BTH, (last_1BH,)
-
-    return layer
+def _one_state_layer(
+    recurrence: Callable[..., tuple[Tensor, Tensor]],
+    x_BTF: Tensor,
+    state: LayerState,
+    weights: Weights,
+    padding_BT1: Tensor | None,
+) -> tuple[Tensor, LayerState]:
+    """Run a recurrence of torch whose only state is the hidden state."""
+    h_BTH, last_1BH = recurrence(x_BTF, state[0], tuple(weights), True, 1, 0.0, False, False, True)
+    return h_BTH, (last_1BH,)
 
 
-gru_layer = one_state_layer(torch.gru)
-rnn_tanh_layer = one_state_layer(torch.rnn_tanh)
-rnn_relu_layer = one_state_layer(torch.rnn_relu)
+gru_layer: Layer = partial(_one_state_layer, torch.gru)
+rnn_tanh_layer: Layer = partial(_one_state_layer, torch.rnn_tanh)
+rnn_relu_layer: Layer = partial(_one_state_layer, torch.rnn_relu)
 
 
 def lstm_layer(
