@@ -1,4 +1,4 @@
-"""docs/architecture.md holds: no circles of imports, the same rooms in every task, small modules."""
+"""docs/architecture.md: no circles of imports, the same rooms in every task, small modules."""
 
 import ast
 from collections.abc import Iterator
