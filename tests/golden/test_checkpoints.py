@@ -1,11 +1,10 @@
 """Checkpoints of version 0.1 load, predict the same, and training goes on from them.
 
-They were written by that version and are never written anew. ``python test_checkpoints.py`` made
-them: two epochs of each task on the small data of tests/golden_parts.py.
+They were written by that version, after two epochs of each task on the small data of
+tests/golden_parts.py, and are never written anew.
 """
 
 import json
-import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from golden_parts import SEED, TASKS, make, raw_inputs
+from golden_parts import TASKS, make, raw_inputs
 
 import gru_suite
 
@@ -96,30 +91,3 @@ def test_the_backbone_alone_loads() -> None:
 
 def test_they_are_small() -> None:
     assert all(path.stat().st_size < 200_000 for path in FOLDER.iterdir())
-
-
-def write_all() -> None:
-    import tempfile
-
-    from gru_suite.export.weights import write_weights
-
-    torch.set_num_threads(1)
-    FOLDER.mkdir(exist_ok=True)
-    for task in TASKS:
-        with tempfile.TemporaryDirectory() as name:
-            made, data = make(task, "gru", Path(name), *SMALL.get(task, ()))
-            made.run_info = {"name": f"golden {task}", "seed": SEED}
-            made.warm_start(data.train_dataloader(), data.val_dataloader())
-            trainer = pl.Trainer(max_epochs=2, limit_val_batches=1, **QUIET)
-            trainer.fit(made, data)
-            trainer.save_checkpoint(FOLDER / f"{task}.ckpt")
-        loaded = gru_suite.load(FOLDER / f"{task}.ckpt")
-        text = json.dumps(loaded.predict(raw_inputs(task)).to_dict(), default=str)
-        (FOLDER / f"{task}.json").write_text(text + "\n")
-        if task == "sentiment":
-            write_weights(loaded, FOLDER / "sentiment.safetensors")
-            gru_suite.save_backbone(loaded.backbone, FOLDER / "backbone.safetensors")
-
-
-if __name__ == "__main__":
-    write_all()

@@ -31,7 +31,7 @@ def golden() -> dict[str, Any]:
 
 
 def verbs() -> list[str]:
-    from gru_suite.cli_verbs import VERBS
+    from gru_suite.cli.verbs import VERBS
 
     return list(VERBS)
 
