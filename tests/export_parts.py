@@ -10,6 +10,7 @@ from stream_parts import speech_task
 from torch import Tensor, nn
 
 from gru_suite.model.batches import SequenceBatch
+from gru_suite.tasks.forecasting.model import ForecastingModel
 from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
 from gru_suite.tasks.sentiment.task import SentimentTask
 from gru_suite.tasks.video_action.task import VideoActionTask
@@ -91,7 +92,7 @@ def video(backbone: dict[str, Any]) -> VideoActionTask:
     return task.eval()
 
 
-def forecasting(backbone: dict[str, Any], **changes: Any) -> SequenceTask:
+def forecasting(backbone: dict[str, Any], **changes: Any) -> ForecastingModel:
     scale = {"mean": [20.0, -3.0], "std": [5.0, 0.5], "naive": [1.0, 1.0]}
     facts = {
         "targets": ["load", "wind"],
@@ -106,10 +107,10 @@ def forecasting(backbone: dict[str, Any], **changes: Any) -> SequenceTask:
         "frequency": "h",
     }
     options = {"decoder": "direct"} if backbone.get("bidirectional") else {}
-    task = make_task(make_schema(**facts, **changes), backbone=backbone, **options)
-    for parameter in task.parameters():
+    model = make_task(make_schema(**facts, **changes), backbone=backbone, **options).model
+    for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.3)
-    return task.eval()
+    return model.eval()
 
 
 TASKS: dict[str, Callable[[dict[str, Any]], SequenceTask]] = {

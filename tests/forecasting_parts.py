@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from gru_suite.tasks.forecasting.batches.windows import ForecastBatch
+from gru_suite.tasks.forecasting.batches.forecast_batch import ForecastBatch
 from gru_suite.tasks.forecasting.task import ForecastingTask
 
 

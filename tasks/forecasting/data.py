@@ -17,6 +17,7 @@ from gru_suite.errors import UserError
 from gru_suite.options import check_count
 
 from .batches.example_tables import raw_tables
+from .batches.forecast_batch import ForecastBatch
 from .batches.loaders import EpochShuffle, make_loader
 from .batches.schema import choose_columns, fit_schema
 from .batches.series import (
@@ -27,11 +28,13 @@ from .batches.series import (
     target_table,
 )
 from .batches.splits import Borders, cut_parts
-from .batches.windows import ForecastBatch, WindowSet, make_windows, observed_ends
+from .batches.windows import WindowSet, make_windows, observed_ends
 from .reading.frequency import infer_season_length, parse_frequency
-from .reading.layouts import M4_ID, M4_VALUE, load_source
+from .reading.layouts import M4_ID, M4_VALUE
 from .reading.tables import source_of
 from .reading.time_grid import Grid, align
+from .samples.sources import load_source
+from .training.baselines import baseline_scores
 
 PARTS = ("train", "val", "test")
 
@@ -225,20 +228,14 @@ class ForecastingDataModule(SequenceDataModule):
             raise RuntimeError("schema() is known after setup()")
         return self._schema
 
-    def train_dataloader(self) -> DataLoader[ForecastBatch]:
-        """Shuffled training windows; the order depends on seed and epoch only."""
-        windows = self.windows["train"]
-        shuffle = EpochShuffle(windows, self.stride, self.seed)
-        return make_loader(windows, self.batch_size, self.num_workers, shuffle)
-
-    def val_dataloader(self) -> DataLoader[ForecastBatch] | list[Any]:
-        """Every validation window, in time order."""
-        windows = self.windows["val"]
-        return make_loader(windows, self.batch_size, self.num_workers) if len(windows) else []
-
-    def test_dataloader(self) -> DataLoader[ForecastBatch]:
-        """Every test window, in time order."""
-        return make_loader(self.windows["test"], self.batch_size, self.num_workers)
+    def loader(self, part: str, shuffle: bool = False) -> DataLoader[ForecastBatch]:
+        """Return every window of a part in time order, or shuffled by seed and epoch alone."""
+        windows = self.windows[part]
+        if part == "val" and not len(windows):
+            # Lightning skips validation without a loader, and warns of an empty one.
+            return []  # type: ignore[return-value]
+        sampler = EpochShuffle(windows, self.stride, self.seed) if shuffle else None
+        return make_loader(windows, self.batch_size, self.num_workers, sampler)
 
     def raw_examples(self, count: int) -> list[Any]:
         """Return tables of one series each, up to somewhere in its test part."""
@@ -253,8 +250,6 @@ class ForecastingDataModule(SequenceDataModule):
         ``scoring`` may name the ``quantiles`` to score, empty for points only. Without a training
         window there are no baselines.
         """
-        from .training.baselines import baseline_scores
-
         if not len(self.windows["train"]):
             return {}
         quantiles = list((scoring or {}).get("quantiles", (0.1, 0.5, 0.9)))

@@ -14,7 +14,7 @@ from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch
 from gru_suite.model.predictions import Predictions
 from gru_suite.nn.cells.table import CELLS
-from gru_suite.tasks.forecasting.task import ForecastingTask
+from gru_suite.tasks.forecasting.model import ForecastingModel
 from gru_suite.testing.contract import build, compose_config
 from gru_suite.training.classification_task import ClassificationTask
 
@@ -158,7 +158,7 @@ def hourly_table(num_rows: int) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def forecasters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ForecastingTask]:
+def forecasters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ForecastingModel]:
     path = tmp_path_factory.mktemp("tables") / "load.csv"
     hourly_table(200).to_csv(path, index=False)
     common = [
@@ -168,15 +168,16 @@ def forecasters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Forecasti
     ]  # fmt: skip
     ahead = [*common, "data.future_covariates=[plan]", "task.normalization=revin"]
     options = {"past": common, "ahead": ahead, "lstm": [*common, "backbone=lstm"]}
-    tasks = {}
+    models = {}
     for name, each in options.items():
         torch.manual_seed(0)
-        tasks[name], _ = build(compose_config(each))
+        task, _ = build(compose_config(each))
+        models[name] = task.model
         with torch.no_grad():
-            for weight in tasks[name].parameters():
+            for weight in models[name].parameters():
                 weight.add_(0.1 * torch.randn_like(weight))
-        tasks[name].eval()
-    return tasks
+        models[name].eval()
+    return models
 
 
 @settings(max_examples=25, deadline=None)
@@ -186,10 +187,10 @@ def forecasters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Forecasti
     st.lists(st.integers(0, 90), max_size=12),
 )
 def test_forecasting(forecasters, name, series, places) -> None:
-    task = forecasters[name]
+    model = forecasters[name]
     table = hourly_table(90).query("site == 'north'").assign(site=series).reset_index(drop=True)
     ahead = 6 if name == "ahead" else 0
-    stream, end = task.stream(), 0
+    stream, end = model.stream(), 0
     for piece in pieces(table, places):
         end += len(piece)
         # What is known ahead comes with empty targets, and is replaced when it was measured.
@@ -197,7 +198,7 @@ def test_forecasting(forecasters, name, series, places) -> None:
         found = stream.push(pd.concat([piece, later]) if len(piece) else piece)
         so_far = pd.concat([table.iloc[:end], later])
         try:
-            expected = task.predict(so_far)
+            expected = model.predict(so_far)
         except UserError:
             assert np.isnan(found.values_BPCQ).all()
             continue

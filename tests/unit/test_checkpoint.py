@@ -13,6 +13,7 @@ from forecasting_parts import make_batch, make_schema, make_task
 import gru_suite
 from gru_suite.errors import UserError
 from gru_suite.model.checkpoint import read_checkpoint
+from gru_suite.tasks.forecasting.model import ForecastingModel
 from gru_suite.tasks.forecasting.task import ForecastingTask
 
 
@@ -35,16 +36,16 @@ def changed(checkpoint: Path, target: Path, **marks: Any) -> Path:
 
 
 def test_load_gives_the_same_outputs_and_facts(checkpoint: Path) -> None:
-    task, batch = gru_suite.load(checkpoint), make_batch(make_schema())
-    assert isinstance(task, ForecastingTask)
-    assert not task.training
-    assert task.run_info == {"data": {"source": "weather"}, "seed": 3}
-    torch.testing.assert_close(task(batch).point_BPC, make_task()(batch).point_BPC, rtol=0, atol=0)
+    model, batch = gru_suite.load(checkpoint), make_batch(make_schema())
+    assert isinstance(model, ForecastingModel)
+    assert not model.training
+    assert model.run_info == {"data": {"source": "weather"}, "seed": 3}
+    torch.testing.assert_close(model(batch).point_BPC, make_task()(batch).point_BPC, rtol=0, atol=0)
 
 
 def test_lightnings_own_loading_works_with_its_safe_default(checkpoint: Path) -> None:
     task = ForecastingTask.load_from_checkpoint(checkpoint, map_location="cpu")
-    assert task.schema == make_schema()
+    assert task.model.schema == make_schema()
     assert task.run_info["seed"] == 3
 
 
@@ -95,25 +96,27 @@ def test_a_newer_format_says_so(checkpoint: Path, tmp_path: Path) -> None:
     ("reference", "named"),
     [
         ("os:system", "'os', which is not installed as a GRU Suite plug-in"),
-        ("acme_gesture.task:GestureTask", "acme_gesture"),
-        ("gru_suite.tasks.nothing.task:NoTask", "is not there"),
-        ("gru_suite.tasks.forecasting.task:NoTask", "is not there"),
+        ("acme_gesture.model:GestureModel", "acme_gesture"),
+        ("gru_suite.tasks.nothing.model:NoModel", "is not there"),
+        ("gru_suite.tasks.forecasting.model:NoModel", "is not there"),
         ("gru_suite.nn.backbone:RecurrentBackbone", "is not a task"),
     ],
 )
-def test_only_installed_task_classes_are_built(
+def test_only_installed_classes_are_built(
     checkpoint: Path, tmp_path: Path, reference: str, named: str
 ) -> None:
     with pytest.raises(UserError, match=named):
-        gru_suite.load(changed(checkpoint, tmp_path / "task.ckpt", task_class=reference))
+        gru_suite.load(changed(checkpoint, tmp_path / "other.ckpt", model_class=reference))
 
 
-@pytest.mark.parametrize("part", ["hyper_parameters", "state_dict"])
-def test_a_checkpoint_of_another_version_says_so(
-    checkpoint: Path, tmp_path: Path, part: str
-) -> None:
+def test_a_checkpoint_of_another_version_says_so(checkpoint: Path, tmp_path: Path) -> None:
     content = torch.load(checkpoint, weights_only=True)
-    content[part]["of_old"] = torch.zeros(1) if part == "state_dict" else 1
-    torch.save(content, tmp_path / "old.ckpt")
-    with pytest.raises(UserError, match="does not fit this version of ForecastingTask"):
-        gru_suite.load(tmp_path / "old.ckpt")
+    content["state_dict"]["of_old"] = torch.zeros(1)
+    torch.save(content, tmp_path / "weights.ckpt")
+    with pytest.raises(UserError, match="does not fit this version of ForecastingModel"):
+        gru_suite.load(tmp_path / "weights.ckpt")
+    content = torch.load(checkpoint, weights_only=True)
+    content["hyper_parameters"]["of_old"] = 1
+    torch.save(content, tmp_path / "options.ckpt")
+    with pytest.raises(UserError, match="ForecastingTask takes no 'of_old'"):
+        gru_suite.load_task(tmp_path / "options.ckpt")

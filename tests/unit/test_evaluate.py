@@ -45,7 +45,7 @@ def task(options: dict[str, Any]) -> ForecastingTask:
 def test_without_options_it_is_the_runs_own_data(task: ForecastingTask) -> None:
     data = data_for(task, {})
     data.setup("test")
-    assert data.schema() == task.schema
+    assert data.schema() == task.model.schema
     assert len(data.test_dataloader().dataset) == 35
 
 
@@ -57,7 +57,7 @@ def test_options_of_the_runs_data_can_be_changed(task: ForecastingTask, tmp_path
     del given["split"]
     data = data_for(task, given)
     data.setup("test")
-    assert data.schema() == task.schema
+    assert data.schema() == task.model.schema
     assert data.name == "newer"
     assert len(data.test_dataloader().dataset) == 3
 
@@ -75,7 +75,7 @@ def test_what_the_checkpoint_was_trained_with_cannot_be_changed(
     # A default of another data config says nothing; the checkpoint's own value is taken.
     data = data_for(task, whole, given=["path"])
     data.setup("test")
-    assert data.schema() == task.schema
+    assert data.schema() == task.model.schema
     if key in options:
         with pytest.raises(UserError, match=message):
             data_for(task, {key: value})
@@ -87,7 +87,7 @@ def test_options_that_are_not_there_name_the_nearest(task: ForecastingTask) -> N
 
 
 def test_a_checkpoint_without_data_needs_some(task: ForecastingTask) -> None:
-    bare = ForecastingTask({"cell": "gru", "hidden_size": 4}, task.schema)
+    bare = ForecastingTask({"cell": "gru", "hidden_size": 4}, task.model.schema)
     with pytest.raises(UserError, match="names no data set; choose one with data="):
         data_for(bare, {"horizon": 6})
 

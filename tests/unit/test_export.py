@@ -193,11 +193,11 @@ def test_inputs_and_outputs_stand_for_the_tasks_own(make: Callable[..., Any]) ->
 def test_a_forecast_is_in_the_targets_units() -> None:
     from forecasting_parts import make_batch
 
-    task = forecasting(SMALL)
-    module = task.export_module()
-    batch = make_batch(task.schema)
+    model = forecasting(SMALL)
+    module = model.export_module()
+    batch = make_batch(model.schema)
     with torch.inference_mode():
-        expected, found = task(batch), module(*module.from_batch(batch))
+        expected, found = model(batch), module(*module.from_batch(batch))
     scaled = expected.quantiles_BPCQ
     unit = scaled * batch.std_BC[:, None, :, None] + batch.mean_BC[:, None, :, None]
     torch.testing.assert_close(found, unit, rtol=1e-4, atol=1e-4)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gru_suite.tasks.forecasting.batches.windows import ForecastBatch
+from gru_suite.tasks.forecasting.batches.forecast_batch import ForecastBatch
 from gru_suite.tasks.forecasting.data import ForecastingDataModule
 from gru_suite.tasks.forecasting.training import linear_baselines as least_squares
 from gru_suite.tasks.forecasting.training.baselines import (

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gru_suite.errors import UserError
+from gru_suite.tasks.forecasting.batches.forecast_batch import ForecastBatch
 from gru_suite.tasks.forecasting.batches.splits import cut_parts
-from gru_suite.tasks.forecasting.batches.windows import ForecastBatch
 from gru_suite.tasks.forecasting.data import ForecastingDataModule
 from gru_suite.tasks.forecasting.reading.time_grid import Grid
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gru_suite.tasks.forecasting.batches.windows import ForecastBatch
+from gru_suite.tasks.forecasting.batches.forecast_batch import ForecastBatch
 from gru_suite.tasks.forecasting.training.metrics import ForecastMetrics
 
 NAN = float("nan")

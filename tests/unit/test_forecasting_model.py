@@ -9,13 +9,13 @@ import torch
 from forecasting_parts import make_batch, make_schema, make_task
 
 from gru_suite.errors import UserError
+from gru_suite.tasks.forecasting.inference.forecast_plots import plot_panels
 from gru_suite.tasks.forecasting.network.layers import (
     QuantileHead,
     SegmentEncoder,
     WindowNormalizer,
     last_observed,
 )
-from gru_suite.tasks.forecasting.results.window_plots import plot_panels
 
 NAN = float("nan")
 
@@ -168,10 +168,10 @@ def test_slow_cycles_reach_the_linear_skip_only(decoder: str, relative: bool) ->
     assert not torch.equal(task(batch).point_BPC, task(other).point_BPC)
 
     task = make_task(schema, skip="trained", **options)
-    assert task.skip is not None
-    torch.nn.init.ones_(task.skip.weight_FO)
+    assert task.model.skip is not None
+    torch.nn.init.ones_(task.model.skip.weight_FO)
     # Two features a step, of the horizon and of the past that the skip sees.
-    moved = 2 * (schema["horizon"] + task.skip.lookbacks[-1])
+    moved = 2 * (schema["horizon"] + task.model.skip.lookbacks[-1])
     expected = task(batch).point_BPC + moved
     torch.testing.assert_close(task(changed).point_BPC, expected, rtol=1e-4, atol=1e-4)
 
@@ -226,8 +226,8 @@ def test_numpy_free_hyper_parameters() -> None:
 
 def test_plots_are_labelled_by_the_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
     labels: list[dict[str, str]] = []
-    module = "gru_suite.tasks.forecasting.results.window_plots.plot_forecasts"
+    module = "gru_suite.tasks.forecasting.inference.forecast_plots.plot_forecasts"
     monkeypatch.setattr(module, lambda path, panels, **given: labels.append(given) or path)
     for options in ({"quantiles": [0.05, 0.5, 0.95]}, {"loss": "mae"}):
-        plot_panels(Path("x.png"), [], make_task(**options).levels)
+        plot_panels(Path("x.png"), [], make_task(**options).model.levels)
     assert labels == [{"interval_label": "90 % interval"}, {"forecast_label": "forecast"}]

@@ -11,16 +11,20 @@ import torch
 from forecasting_parts import make_batch, make_schema, make_task
 from torch import Tensor
 
-from gru_suite.tasks.forecasting.batches.windows import ForecastBatch
-from gru_suite.tasks.forecasting.network.decoders import Rows, Sizes
-from gru_suite.tasks.forecasting.network.linear_skip import MAX_FEATURES, LinearSkip
-from gru_suite.tasks.forecasting.network.ridge_regression import (
-    ALPHAS,
-    Moments,
-    choose_fit,
+from gru_suite.tasks.forecasting.batches.forecast_batch import ForecastBatch
+from gru_suite.tasks.forecasting.network.inputs import NetworkInput, Sizes
+from gru_suite.tasks.forecasting.network.linear_skip import (
+    MAX_FEATURES,
+    LinearSkip,
     lookbacks_within,
 )
 from gru_suite.tasks.forecasting.task import ForecastingTask
+from gru_suite.tasks.forecasting.training.ridge_regression import (
+    ALPHAS,
+    Moments,
+    choose_fit,
+)
+from gru_suite.tasks.forecasting.training.skip_fit import fit_skip
 
 NAN = float("nan")
 
@@ -113,8 +117,6 @@ def test_lookbacks_within() -> None:
 
 def make_sizes(**changes: Any) -> Sizes:
     sizes = {
-        "input_size": 8,
-        "output_size": 8,
         "segment_size": 4,
         "horizon": 3,
         "num_channels": 1,
@@ -124,18 +126,17 @@ def make_sizes(**changes: Any) -> Sizes:
         "future_size": 0,
         "static_size": 0,
         "masked": False,
-        "bidirectional": False,
     }
     return Sizes(**sizes | changes)  # type: ignore[arg-type]
 
 
-def make_rows(sizes: Sizes, rows: int, seed: int, lookback: int = 24) -> Rows:
+def make_rows(sizes: Sizes, rows: int, seed: int, lookback: int = 24) -> NetworkInput:
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(rows, *shape, generator=generator)
 
-    return Rows(
+    return NetworkInput(
         x_RLF=normal(lookback, sizes.num_values + sizes.past_size),
         level_RV=normal(sizes.num_values),
         future_RPF=normal(sizes.horizon, sizes.future_size),
@@ -144,10 +145,10 @@ def make_rows(sizes: Sizes, rows: int, seed: int, lookback: int = 24) -> Rows:
 
 
 def make_skip(sizes: Sizes, lookback: int = 24, trained: bool = False) -> LinearSkip:
-    return LinearSkip(sizes, sizes.num_values + sizes.past_size, lookback, trained)
+    return LinearSkip(sizes, lookback, trained)
 
 
-def example(rows: Rows, noise: float, seed: int) -> tuple[Rows, Tensor]:
+def example(rows: NetworkInput, noise: float, seed: int) -> tuple[NetworkInput, Tensor]:
     """Add targets that rest on the values three and six steps back: (R, P=3, V=1)."""
     generator = torch.Generator().manual_seed(seed)
     clean_R = rows.x_RLF[:, -6, 0] - 0.5 * rows.x_RLF[:, -3, 0]
@@ -179,10 +180,10 @@ def test_fit_is_the_ridge_regression_and_finds_the_lookback() -> None:
     train = example(make_rows(sizes, 400, seed=0), 1.0, seed=1)
     selection = example(make_rows(sizes, 400, seed=2), 1.0, seed=3)
     batches = [
-        (Rows(*(part[:150] for part in train[0])), train[1][:150]),
-        (Rows(*(part[150:] for part in train[0])), train[1][150:]),
+        (NetworkInput(*(part[:150] for part in train[0])), train[1][:150]),
+        (NetworkInput(*(part[150:] for part in train[0])), train[1][150:]),
     ]
-    skip.fit(batches, [selection])
+    fit_skip(skip, batches, [selection])
     used = skip.weight_FO.abs().sum(1).nonzero().flatten()
     # Levels are noise here; the past six steps, two features each, and no more are used.
     assert int(used[-1]) == skip.width(6) - 1
@@ -200,10 +201,10 @@ def test_rows_with_a_missing_target_are_left_out() -> None:
     rows, target_RPV = example(make_rows(sizes, 100, seed=0), 0.5, seed=1)
     other = [example(make_rows(sizes, 100, seed=2), 0.5, seed=3)]
     clean, gaps = make_skip(sizes), make_skip(sizes)
-    clean.fit([(Rows(*(part[20:] for part in rows)), target_RPV[20:])], other)
+    fit_skip(clean, [(NetworkInput(*(part[20:] for part in rows)), target_RPV[20:])], other)
     target_RPV[:20, 1] = NAN
     rows.x_RLF[:20] = 100.0
-    gaps.fit([(rows, target_RPV)], [*other, (rows, target_RPV * NAN)])
+    fit_skip(gaps, [(rows, target_RPV)], [*other, (rows, target_RPV * NAN)])
     assert clean.weight_FO.any()
     torch.testing.assert_close(gaps.weight_FO, clean.weight_FO)
 
@@ -212,9 +213,9 @@ def test_without_a_selection_the_training_rows_choose() -> None:
     sizes = make_sizes()
     train = example(make_rows(sizes, 100, seed=0), 0.1, seed=1)
     by_itself, alone, missing = (make_skip(sizes) for _ in range(3))
-    by_itself.fit([train], [train])
-    alone.fit([train], [])
-    missing.fit([train], [(train[0], train[1] * NAN)])
+    fit_skip(by_itself, [train], [train])
+    fit_skip(alone, [train], [])
+    fit_skip(missing, [train], [(train[0], train[1] * NAN)])
     assert by_itself.weight_FO.any()
     assert torch.equal(alone.weight_FO, by_itself.weight_FO)
     assert torch.equal(missing.weight_FO, by_itself.weight_FO)
@@ -224,7 +225,7 @@ def test_without_any_whole_row_the_skip_stays_zero() -> None:
     sizes = make_sizes()
     rows, target_RPV = example(make_rows(sizes, 10, seed=0), 0.1, seed=1)
     skip = make_skip(sizes)
-    skip.fit([(rows, target_RPV * NAN)], [(rows, target_RPV)])
+    fit_skip(skip, [(rows, target_RPV * NAN)], [(rows, target_RPV)])
     assert not skip.weight_FO.any()
 
 
@@ -235,7 +236,9 @@ def test_levels_that_mislead_are_left_out() -> None:
     target_RPV += 0.3 * rows.level_RV[:, None]
     other, other_RPV = example(make_rows(sizes, 200, seed=2), 0.1, seed=3)
     skip = make_skip(sizes)
-    skip.fit([(rows, target_RPV)], [(other._replace(level_RV=other.level_RV + 50), other_RPV)])
+    fit_skip(
+        skip, [(rows, target_RPV)], [(other._replace(level_RV=other.level_RV + 50), other_RPV)]
+    )
     assert not skip.weight_FO[0].any()
     assert skip.weight_FO[1:].any()
 
@@ -248,7 +251,7 @@ def test_gradients_reach_the_skip_only_where_it_is_trained(trained: bool) -> Non
     out_RPV = skip(rows._replace(level_RV=rows.level_RV.requires_grad_()))
     out_RPV.sum().backward()
     assert (skip.weight_FO.grad is not None) == trained
-    skip.fit([example(make_rows(sizes, 50, seed=1), 0.1, seed=2)], [])
+    fit_skip(skip, [example(make_rows(sizes, 50, seed=1), 0.1, seed=2)], [])
     assert skip.weight_FO.requires_grad == trained
 
 
@@ -323,21 +326,21 @@ def test_known_covariates_and_gaps_of_the_targets_are_used() -> None:
 def test_ridge_begins_at_the_level_and_trains_from_the_regression() -> None:
     schema = make_schema(**PLAIN)
     task, batch = make_task(schema, skip="ridge"), waves(50, schema, seed=8)
-    assert not task.decoder.head.projection.weight.any()
-    assert not task.decoder.head.projection.bias.any()
+    assert not task.model.decoder.head.projection.weight.any()
+    assert not task.model.decoder.head.projection.bias.any()
     last_B1C = batch.target_BTC[:, -1:]
     torch.testing.assert_close(task(batch).point_BPC, last_B1C.expand_as(batch.truth_BPC))
 
     task = warm(schema).train()
-    assert task.skip is not None
-    before_FO = task.skip.weight_FO.clone()
+    assert task.model.skip is not None
+    before_FO = task.model.skip.weight_FO.clone()
     optimizer = torch.optim.Adam([p for p in task.parameters() if p.requires_grad], lr=1e-3)
     for _ in range(3):
         optimizer.zero_grad()
         task.loss(task(batch), batch).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    assert task.decoder.head.projection.weight.any()
-    assert torch.equal(task.skip.weight_FO, before_FO)
+    assert task.model.decoder.head.projection.weight.any()
+    assert torch.equal(task.model.skip.weight_FO, before_FO)
 
 
 @pytest.mark.parametrize("skip", ["none", "trained"])

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from gru_suite.errors import UserError
+from gru_suite.tasks.forecasting.model import ForecastingModel
 from gru_suite.tasks.forecasting.task import ForecastingTask
 from gru_suite.testing.contract import build, compose_config
 
@@ -22,18 +23,18 @@ def table(num_rows: int, start: str = "2024-01-01", **columns: Any) -> pd.DataFr
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> ForecastingTask:
+def model(tmp_path_factory: pytest.TempPathFactory) -> ForecastingModel:
     path = tmp_path_factory.mktemp("tables") / "load.csv"
     table(150).to_csv(path, index=False)
     return make([f"data.path={path}", "data=csv", "data.target=load", "data.time_column=time"])
 
 
 @pytest.fixture(scope="module")
-def timeless() -> ForecastingTask:
+def timeless() -> ForecastingModel:
     return make(["data=sine"])
 
 
-def make(overrides: list[str]) -> ForecastingTask:
+def make(overrides: list[str]) -> ForecastingModel:
     torch.manual_seed(0)
     sizes = [f"data.lookback={LOOKBACK}", f"data.horizon={HORIZON}", "debug=tiny"]
     made, _ = build(compose_config(["task=forecasting", *overrides, *sizes]))
@@ -41,34 +42,34 @@ def make(overrides: list[str]) -> ForecastingTask:
     with torch.no_grad():
         for weight in made.parameters():
             weight.add_(0.1 * torch.randn_like(weight))
-    return made.eval()
+    return made.model.eval()
 
 
-def test_what_is_missing_is_said(task: ForecastingTask) -> None:
-    stream = task.stream(2)
+def test_what_is_missing_is_said(model: ForecastingModel) -> None:
+    stream = model.stream(2)
     assert stream.missing_steps == [12, 12]
     found = stream.push([table(5), table(12)])
     assert stream.missing_steps == [7, 0]
     assert stream.waiting == ["has 5 steps, needs 12 (the lookback): 7 more", ""]
     assert np.isnan(found.values_BPCQ[0]).all()
-    np.testing.assert_array_equal(found.values_BPCQ[1], task.predict(table(12)).values_BPCQ[0])
+    np.testing.assert_array_equal(found.values_BPCQ[1], model.predict(table(12)).values_BPCQ[0])
     assert len(found.to_frame()) == 2 * HORIZON
     stream.leave(0)
     assert stream.missing_steps == [0]
 
 
-def test_arrays_go_on_at_the_frequency(task: ForecastingTask) -> None:
+def test_arrays_go_on_at_the_frequency(model: ForecastingModel) -> None:
     whole = table(30)
-    stream = task.stream()
+    stream = model.stream()
     stream.push(whole.iloc[:20])
     stream.push(whole["load"].to_numpy()[20:24])
     found = stream.push(torch.from_numpy(whole[["load"]].to_numpy(copy=True)[24:]))
-    expected = task.predict(whole)
+    expected = model.predict(whole)
     np.testing.assert_array_equal(found.values_BPCQ, expected.values_BPCQ)
     pd.testing.assert_frame_equal(found.to_frame(), expected.to_frame())
 
 
-def test_rows_without_times_are_counted(timeless: ForecastingTask) -> None:
+def test_rows_without_times_are_counted(timeless: ForecastingModel) -> None:
     values = np.sin(np.arange(40) / 5)
     stream = timeless.stream()
     for start in range(0, 40, 3):
@@ -79,11 +80,11 @@ def test_rows_without_times_are_counted(timeless: ForecastingTask) -> None:
     assert len(stream.state_dict()["rows"][0]["rows"]["target"]) == LOOKBACK
 
 
-def test_a_saved_stream_goes_on(task: ForecastingTask, tmp_path: Path) -> None:
-    stream, later = task.stream(), table(3, "2024-01-01 20:00")
+def test_a_saved_stream_goes_on(model: ForecastingModel, tmp_path: Path) -> None:
+    stream, later = model.stream(), table(3, "2024-01-01 20:00")
     stream.push(table(20))
     torch.save(stream.state_dict(), tmp_path / "stream.pt")
-    again = task.stream()
+    again = model.stream()
     again.load_state_dict(torch.load(tmp_path / "stream.pt", weights_only=True))
     ours, theirs = stream.push(later), again.push(later)
     np.testing.assert_array_equal(ours.values_BPCQ, theirs.values_BPCQ)
@@ -105,9 +106,9 @@ def test_a_saved_stream_goes_on(task: ForecastingTask, tmp_path: Path) -> None:
     ],
 )
 def test_bad_rows_leave_the_stream_as_it_was(
-    task: ForecastingTask, chunk: Any, message: str
+    model: ForecastingModel, chunk: Any, message: str
 ) -> None:
-    stream, untouched = task.stream(), task.stream()
+    stream, untouched = model.stream(), model.stream()
     for each in (stream, untouched):
         each.push(table(20))
     with pytest.raises(UserError, match=message):
@@ -117,18 +118,18 @@ def test_bad_rows_leave_the_stream_as_it_was(
     np.testing.assert_array_equal(ours.values_BPCQ, theirs.values_BPCQ)
 
 
-def test_the_first_rows_must_say_when_they_are(task: ForecastingTask) -> None:
+def test_the_first_rows_must_say_when_they_are(model: ForecastingModel) -> None:
     with pytest.raises(UserError, match="the first rows of a stream must be a DataFrame"):
-        task.stream().push(np.zeros((3, 1)))
+        model.stream().push(np.zeros((3, 1)))
 
 
-def test_long_gaps_and_missing_ends_do_not_fill_the_memory(task: ForecastingTask) -> None:
-    stream, whole = task.stream(), table(100)
+def test_long_gaps_and_missing_ends_do_not_fill_the_memory(model: ForecastingModel) -> None:
+    stream, whole = model.stream(), table(100)
     whole.loc[20:80, "load"] = np.nan
     for start in range(0, 100, 10):
         found = stream.push(whole.iloc[start : start + 10])
         assert len(stream.state_dict()["rows"][0]["rows"]["target"]) <= 2 * LOOKBACK + HORIZON
-    np.testing.assert_array_equal(found.values_BPCQ, task.predict(whole).values_BPCQ)
+    np.testing.assert_array_equal(found.values_BPCQ, model.predict(whole).values_BPCQ)
 
 
 def test_rows_known_ahead_need_times() -> None:

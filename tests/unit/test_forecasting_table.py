@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.forecasting.reading.layouts import from_m4, load_source, make_sine
+from gru_suite.tasks.forecasting.reading.layouts import from_m4
 from gru_suite.tasks.forecasting.reading.tables import (
     category_column,
     is_categorical,
@@ -17,6 +17,7 @@ from gru_suite.tasks.forecasting.reading.tables import (
     require_columns,
 )
 from gru_suite.tasks.forecasting.reading.timestamps import time_column_values
+from gru_suite.tasks.forecasting.samples.sources import load_source, make_sine
 
 
 def write(folder: Path, text: str, name: str = "data.csv") -> Path:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gru_suite.errors import UserError
+from gru_suite.tasks.forecasting.batches.inference_windows import inference_windows
 from gru_suite.tasks.forecasting.batches.series import Panel
-from gru_suite.tasks.forecasting.batches.windows import WindowSet, inference_windows, make_windows
+from gru_suite.tasks.forecasting.batches.windows import WindowSet, make_windows
 from gru_suite.tasks.forecasting.data import ForecastingDataModule
 from gru_suite.tasks.forecasting.reading.time_grid import Grid
 

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from .windows import ForecastBatch, WindowSet
+from .forecast_batch import ForecastBatch
+from .windows import WindowSet
 
 
 class EpochShuffle(Sampler[int]):

@@ -9,57 +9,17 @@ take milliseconds.
 # features, S static features; N flat steps of all series; W all windows of a set.
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gru_suite.errors import UserError
-
 from ..reading.frequency import Int64
-from ..reading.layouts import read_layout
-from ..reading.tables import source_of
 from ..reading.time_grid import Grid
-from .covariates import first_rows, require_known
-from .scaling import scale_arrays
-from .series import Panel, align_by_schema, encode_panel, require_schema_columns, target_table
-
-Table = pd.DataFrame | str | Path
-"""What forecasts are made from: a table, or the path of a CSV or Parquet file."""
-
-
-class ForecastBatch(NamedTuple):
-    """Windows as float32 tensors; z-scored targets, NaN where a target is missing.
-
-    Attributes:
-        target_BTC: past target values, z-scored by series.
-        past_BTF: past covariates, and the past of the future ones.
-        future_BPF: future covariates and calendar over the horizon.
-        static_BS: static covariates.
-        truth_BPC: target values over the horizon, z-scored.
-        mean_BC: mean that was subtracted, in the target's own unit.
-        std_BC: standard deviation that was divided by, in the target's own unit; positive.
-        naive_BC: mean absolute seasonal difference of the training part, in the target's own unit;
-            positive.
-        series_B: int64 index of the series in the panel.
-        origin_B: int64 step of the series at which the horizon begins.
-    """
-
-    target_BTC: Tensor
-    past_BTF: Tensor
-    future_BPF: Tensor
-    static_BS: Tensor
-    truth_BPC: Tensor
-    mean_BC: Tensor
-    std_BC: Tensor
-    naive_BC: Tensor
-    series_B: Tensor
-    origin_B: Tensor
+from .forecast_batch import ForecastBatch
+from .series import Panel
 
 
 class WindowSet(Dataset[ForecastBatch]):
@@ -167,103 +127,8 @@ def make_windows(
     return windows, int((~keep_W).sum())
 
 
-class InferenceWindow(NamedTuple):
-    """What the window of one series is called and when it is.
-
-    Attributes:
-        series: name of the series.
-        past_time: times of the lookback: datetime64[ns], or int64 step numbers (0 the first row)
-            without a time column.
-        future_time: times of the horizon, the same way.
-    """
-
-    series: str
-    past_time: NDArray[Any]
-    future_time: NDArray[Any]
-
-
-def inference_batch(
-    raw: Table | Sequence[Table], schema: dict[str, Any]
-) -> tuple[ForecastBatch, list[InferenceWindow]]:
-    """Cut the windows of one table or several, as :func:`inference_windows` does.
-
-    Raises:
-        UserError: something other than tables and paths was given, or a table cannot be used.
-    """
-    tables: Sequence[Any] = raw if isinstance(raw, list | tuple) else [raw]
-    for table in tables:
-        if not isinstance(table, Table):
-            raise UserError(
-                f"input of type {type(table).__name__}: needs a pandas DataFrame with the columns "
-                f"of the training data ({', '.join(schema['targets'][:3])}, ...), the path of a "
-                "CSV or Parquet file, or a list of these"
-            )
-    if not tables:
-        raise UserError("an empty list: at least one table is needed")
-    batches, names = zip(*(inference_windows(table, schema) for table in tables), strict=True)
-    together = (torch.cat(parts) for parts in zip(*batches, strict=True))
-    return ForecastBatch(*together), [window for some in names for window in some]
-
-
-def inference_windows(
-    source: Table, schema: dict[str, Any]
-) -> tuple[ForecastBatch, list[InferenceWindow]]:
-    """Cut the window of each series that begins after its last row with an observed target.
-
-    Rows after that one give future covariates. A series that the schema does not know is scaled by
-    its own values.
-
-    Args:
-        source: table or path, laid out as the training data were.
-        schema: from training.
-
-    Returns:
-        One window a series, in the order of the table (its truth is all NaN), and their names and
-        times.
-
-    Raises:
-        UserError: a column is missing, a series is shorter than the lookback, or future covariates
-            are needed and not there.
-    """
-    frame = read_layout(source, schema["layout"])
-    require_schema_columns(frame, schema)
-    frame, grid = align_by_schema(frame, schema)
-    lookback, horizon = schema["lookback"], schema["horizon"]
-    table = target_table(frame, schema)
-    target = table[grid.rows]
-    ends_S = observed_ends(grid, target)
-    _check_lookback(frame, grid, ends_S, schema)
-    cut = grid.cut(ends_S - lookback, lookback + horizon)
-    require_known(frame, cut, schema["future_covariates"], schema, horizon)
-    statistics = scale_arrays(schema, grid, target, ends_S)
-    panel = encode_panel(frame, cut, schema, table[cut.rows], statistics, first_rows(grid))
-    every = np.arange(len(panel))
-    windows = WindowSet(panel, every, np.full(len(panel), lookback), lookback, horizon)
-    if cut.time is not None:
-        times = cut.time.reshape(len(panel), -1)
-    else:
-        times = (ends_S - lookback)[:, None] + np.arange(lookback + horizon)
-    names = [
-        InferenceWindow(name, time[:lookback], time[lookback:])
-        for name, time in zip(panel.names, times, strict=True)
-    ]
-    return windows.batch(every)._replace(origin_B=torch.from_numpy(ends_S)), names
-
-
 def observed_ends(grid: Grid, target: NDArray[np.float64]) -> Int64:
     """Return the step after the last observed target, one a series; 0 if there is none."""
     observed = ~np.isnan(target).all(axis=1)
     ends: Int64 = np.maximum.reduceat(np.where(observed, grid.position + 1, 0), grid.offsets[:-1])
     return ends
-
-
-def _check_lookback(frame: pd.DataFrame, grid: Grid, ends_S: Int64, schema: dict[str, Any]) -> None:
-    short = ends_S < schema["lookback"]
-    if short.any():
-        worst = int(short.argmax())
-        more = f" ({int(short.sum())} such series)" if short.sum() > 1 else ""
-        raise UserError(
-            f"{source_of(frame)}: series {grid.names[worst]!r} has {int(ends_S[worst])} steps up to"
-            f" its last observed {' or '.join(schema['targets'][:3])}, needs {schema['lookback']}"
-            f" (the lookback){more}"
-        )

@@ -5,18 +5,15 @@ Shapes: B windows, L lookback steps, P horizon steps, C targets, F past features
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gru_suite.model.export.module import BATCH, ExportModule, Port
+from gru_suite.model.sequence_model import SequenceModel
 
-from ..batches.windows import ForecastBatch
-from ..training.losses import ForecastOutput
-
-if TYPE_CHECKING:
-    from ..task import ForecastingTask
+from ..batches.forecast_batch import ForecastBatch, ForecastOutput
 
 # What stands for a step in each cycle of the calendar, from 0 to below 1.
 _PLACES = {
@@ -37,14 +34,20 @@ class ForecastExport(ExportModule):
     The lookback is that of the training: the linear path has a weight for each of its steps.
     """
 
-    task: "ForecastingTask"
+    model: SequenceModel
     mean_1C: Tensor
     std_1C: Tensor
 
-    def __init__(self, task: "ForecastingTask") -> None:
-        """Describe the task."""
-        super().__init__(task)
-        schema = task.schema
+    def __init__(self, model: SequenceModel, levels: Sequence[float]) -> None:
+        """Describe the inputs and outputs.
+
+        Args:
+            model: from a :class:`ForecastBatch` to a :class:`ForecastOutput`.
+            levels: its quantile levels, one for a single forecast.
+        """
+        super().__init__(model)
+        self.levels, schema = levels, model.schema
+        self.masked = bool(schema["missing_targets"])
         scales = list(schema["target_scale"].values())
         self.single = len(scales) == 1
         for name in ("mean", "std"):
@@ -52,16 +55,16 @@ class ForecastExport(ExportModule):
             self.register_buffer(f"{name}_1C", values[None], persistent=False)
         self.steps = (int(schema["lookback"]),)
         self.inputs = tuple(_inputs(schema, self.single))
-        names, levels = schema["targets"], [f"{level:g}" for level in task.levels]
+        names, shares = schema["targets"], [f"{level:g}" for level in levels]
         shape = (BATCH, schema["horizon"], len(names), len(levels))
-        meaning = f"forecasts, each target in its own unit; targets {names}, quantiles {levels}"
+        meaning = f"forecasts, each target in its own unit; targets {names}, quantiles {shares}"
         self.outputs = (Port("forecast", "float32", shape, meaning),)
-        self.preprocessing = _preprocessing(schema, task.levels)
+        self.preprocessing = _preprocessing(schema, levels)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return quantiles in the targets' units, shape (B, P, C, Q)."""
         batch = self._batch(inputs)
-        output = self.task(batch)
+        output = self.model(batch)
         scaled_BPCQ = output.quantiles_BPCQ
         if scaled_BPCQ is None:
             scaled_BPCQ = output.point_BPC.unsqueeze(3)
@@ -72,7 +75,7 @@ class ForecastExport(ExportModule):
 
     def _batch(self, inputs: Sequence[Tensor]) -> ForecastBatch:
         given = dict(zip((port.name for port in self.inputs), inputs, strict=True))
-        target_BLC, schema = given["target"], self.task.schema
+        target_BLC, schema = given["target"], self.model.schema
         B, L, C = target_BLC.shape
         mean_BC = given["mean"] if "mean" in given else self.mean_1C.expand(B, -1)
         std_BC = given["std"] if "std" in given else self.std_1C.expand(B, -1)
@@ -101,7 +104,7 @@ class ForecastExport(ExportModule):
             if port.name == "target":
                 drawn = drawn * self.std_1C + self.mean_1C
                 missing = torch.rand(shape, generator=generator) < 0.1
-                drawn = drawn.masked_fill(missing, torch.nan) if self.task.masked else drawn
+                drawn = drawn.masked_fill(missing & self.masked, torch.nan)
             elif port.name == "mean":
                 drawn = self.mean_1C + 0.1 * drawn * self.std_1C
             elif port.name == "std":
@@ -122,12 +125,14 @@ class ForecastExport(ExportModule):
         }
         return tuple(given[port.name].contiguous() for port in self.inputs)
 
-    def to_output(self, outputs: Sequence[Tensor], batch: ForecastBatch) -> "ForecastOutput":
+    def to_output(self, outputs: Sequence[Tensor], batch: ForecastBatch) -> ForecastOutput:
         """Return the forecasts in z-scored units."""
         mean_BC, std_BC = batch.mean_BC, batch.std_BC
         scaled_BPCQ = (outputs[0] - mean_BC[:, None, :, None]) / std_BC[:, None, :, None]
-        levels = len(self.task.levels)
-        return ForecastOutput(scaled_BPCQ[..., levels // 2], scaled_BPCQ if levels > 1 else None)
+        num_levels = len(self.levels)
+        return ForecastOutput(
+            scaled_BPCQ[..., num_levels // 2], scaled_BPCQ if num_levels > 1 else None
+        )
 
 
 def _inputs(schema: dict[str, Any], single: bool) -> Iterator[Port]:

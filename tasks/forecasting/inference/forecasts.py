@@ -3,17 +3,46 @@
 Shapes: B series, T lookback steps, P horizon steps, C targets, Q quantiles.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from ..batches.windows import InferenceWindow, WindowSet
-from ..results.plots import MAX_PANELS, ForecastPanel
+from ..batches.forecast_batch import InferenceWindow
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+MAX_PANELS = 6
+"""Panels of a figure."""
+
+
+class ForecastPanel(NamedTuple):
+    """One forecast to draw, in the target's own unit; NaN leaves a gap.
+
+    Attributes:
+        title: which series and target.
+        history_time_T: times (datetime64) or step numbers.
+        history_T: observed values.
+        forecast_time_P: times or step numbers, after those of the history.
+        forecast_P: median or mean forecast.
+        lower_P: lower end of the interval, or None without one.
+        upper_P: upper end.
+        truth_P: what really came, or None where nobody knows yet.
+    """
+
+    title: str
+    history_time_T: NDArray[Any]
+    history_T: NDArray[Any]
+    forecast_time_P: NDArray[Any]
+    forecast_P: NDArray[Any]
+    lower_P: NDArray[Any] | None = None
+    upper_P: NDArray[Any] | None = None
+    truth_P: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +68,27 @@ class Forecasts:
     values_BPCQ: NDArray[np.float32]
     history_BTC: NDArray[np.float32]
 
+    @classmethod
+    def of(
+        cls,
+        schema: Mapping[str, Any],
+        levels: Sequence[float],
+        windows: list[InferenceWindow],
+        values_BPCQ: NDArray[np.float32],
+        history_BTC: NDArray[np.float32],
+    ) -> "Forecasts":
+        """Return forecasts with the names that a schema gives their columns."""
+        times = schema["time_column"]
+        return cls(
+            targets=list(schema["targets"]),
+            quantiles=list(levels),
+            windows=windows,
+            id_column=schema["id_column"],
+            time_column=times[0] if isinstance(times, list) else times,
+            values_BPCQ=values_BPCQ,
+            history_BTC=history_BTC,
+        )
+
     def __len__(self) -> int:
         """Return the number of series."""
         return len(self.windows)
@@ -63,8 +113,10 @@ class Forecasts:
         median: NDArray[np.float32] = self.values_BPCQ[..., len(self.quantiles) // 2]
         return median
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> "pd.DataFrame":
         """Return a row a series and step: id, time, then ``<target>`` and ``<target>_q<level>``."""
+        import pandas as pd
+
         blocks = []
         for index, window in enumerate(self.windows):
             columns: dict[str, Any] = {}
@@ -112,12 +164,3 @@ class Forecasts:
             upper_P=values_PQ[:, -1] if has_interval else None,
             truth_P=truth_P,
         )
-
-
-def window_times(windows: WindowSet, index: int) -> InferenceWindow:
-    """Return the name and times of one window of a data set."""
-    number, origin = int(windows.series_W[index]), int(windows.origins_W[index])
-    series = windows.panel.series(number)
-    first, last = origin - windows.lookback, origin + windows.horizon
-    times = np.arange(first, last) if series.time is None else series.time[first:last]
-    return InferenceWindow(series.name, times[: windows.lookback], times[windows.lookback :])

@@ -14,7 +14,7 @@ from torch import Tensor
 from gru_suite.errors import UserError
 
 from ..batches.covariates import features_size
-from ..batches.windows import ForecastBatch, InferenceWindow
+from ..batches.forecast_batch import ForecastBatch, InferenceWindow
 from ..reading.frequency import Frequency, Int64, calendar_features
 from ..reading.row_order import time_text
 

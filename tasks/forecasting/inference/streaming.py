@@ -7,7 +7,7 @@ stream carries is those steps: its memory does not grow, and every forecast is t
 Shapes: N rows of a table, C targets; T lookback steps, P horizon steps, Q quantiles of forecasts.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,9 @@ from gru_suite.errors import UserError
 from gru_suite.model.streaming.stream import Row, Stream
 
 from ..batches.covariates import encode
+from ..batches.forecast_batch import ForecastBatch, InferenceWindow
 from ..batches.schema import schema_frequency
 from ..batches.series import require_schema_columns, target_table
-from ..batches.windows import ForecastBatch, InferenceWindow
 from ..reading.frequency import Frequency
 from ..reading.row_order import SINGLE_SERIES, order_rows
 from ..reading.tables import numeric_column, read_table
@@ -29,8 +29,19 @@ from .forecasts import Forecasts
 from .running_statistics import RunningScale
 from .series_buffer import Rows, SeriesBuffer
 
-if TYPE_CHECKING:
-    from ..task import ForecastingTask
+
+class WindowForecaster(Protocol):
+    """A model that forecasts the horizon of windows."""
+
+    schema: dict[str, Any]
+    levels: list[float]
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+
+    def forecast_windows(self, batch: ForecastBatch, windows: list[InferenceWindow]) -> Forecasts:
+        """Forecast the horizon of windows."""
 
 
 class ForecastingStream(Stream[Forecasts]):
@@ -40,18 +51,18 @@ class ForecastingStream(Stream[Forecasts]):
     :attr:`missing_steps` and :attr:`waiting` say what is still needed.
     """
 
-    def __init__(self, task: "ForecastingTask", batch_size: int = 1) -> None:
+    def __init__(self, model: WindowForecaster, batch_size: int = 1) -> None:
         """Begin streams.
 
         Args:
-            task: a trained task.
+            model: what forecasts.
             batch_size: series at once.
 
         Raises:
             UserError: the data have future covariates but no times, by which a row that was known
                 in advance could be recognised when it is measured.
         """
-        self.task, self.schema = task, task.schema
+        self.model, self.schema = model, model.schema
         self.frequency: Frequency | None = schema_frequency(self.schema)
         self.buffer = SeriesBuffer(self.schema, self.frequency)
         if self.schema["future_covariates"] and self.frequency is None:
@@ -59,7 +70,7 @@ class ForecastingStream(Stream[Forecasts]):
                 "data.future_covariates without data.time_column cannot follow a stream: rows "
                 "known in advance are recognised by their times"
             )
-        super().__init__(task.name, batch_size)
+        super().__init__(model.name, batch_size)
 
     def _new_row(self) -> Row:
         return {
@@ -98,15 +109,15 @@ class ForecastingStream(Stream[Forecasts]):
 
     def _push(self, chunks: list[Any]) -> Forecasts:
         changed = any(chunk is not None for chunk in chunks)
-        if self._answer is not None and not changed:
-            return self._answer
+        if self._prediction is not None and not changed:
+            return self._prediction
         rows = [
             row if chunk is None else self._taken(row, chunk)
             for row, chunk in zip(self._rows, chunks, strict=True)
         ]
         # Before anything is kept: what a forecast refuses was never pushed.
         answer = self._forecasts(rows)
-        self._rows, self._answer = rows, answer
+        self._rows, self._prediction = rows, answer
         return answer
 
     def _taken(self, row: Row, chunk: Any) -> Row:
@@ -149,7 +160,7 @@ class ForecastingStream(Stream[Forecasts]):
         if len(ordered.names) > 1:
             raise UserError(
                 f"rows of {len(ordered.names)} series ({', '.join(ordered.names[:3])}, ...) pushed "
-                "to one stream: needs a stream for each, as of task.stream(batch_size=...)"
+                "to one stream: needs a stream for each, as of model.stream(batch_size=...)"
             )
         frame, index = ordered.frame, ordered.rows
         times_ns = np.zeros(len(index), np.int64) if ordered.times_ns is None else ordered.times_ns
@@ -207,25 +218,16 @@ class ForecastingStream(Stream[Forecasts]):
         ready = [number for number, row in enumerate(rows) if not self._needs(row["rows"])]
         found = [self._window(rows[number]) for number in ready]
         windows = [self._no_window(number, row) for number, row in enumerate(rows)]
-        num_targets, num_levels = len(schema["targets"]), len(self.task.levels)
+        num_targets, num_levels = len(schema["targets"]), len(self.model.levels)
         values_BPCQ = np.full((len(rows), horizon, num_targets, num_levels), np.nan, np.float32)
         history_BTC = np.full((len(rows), lookback, num_targets), np.nan, np.float32)
         if found:
             together = (torch.cat(parts) for parts in zip(*(b for b, _ in found), strict=True))
-            forecasts = self.task.forecast_windows(ForecastBatch(*together), [w for _, w in found])
+            forecasts = self.model.forecast_windows(ForecastBatch(*together), [w for _, w in found])
             values_BPCQ[ready], history_BTC[ready] = forecasts.values_BPCQ, forecasts.history_BTC
             for number, window in zip(ready, forecasts.windows, strict=True):
                 windows[number] = window
-        times = schema["time_column"]
-        return Forecasts(
-            targets=list(schema["targets"]),
-            quantiles=list(self.task.levels),
-            windows=windows,
-            id_column=schema["id_column"],
-            time_column=times[0] if isinstance(times, list) else times,
-            values_BPCQ=values_BPCQ,
-            history_BTC=history_BTC,
-        )
+        return Forecasts.of(schema, self.model.levels, windows, values_BPCQ, history_BTC)
 
     def _window(self, row: Row) -> tuple[ForecastBatch, InferenceWindow]:
         scale = self.schema["target_scale"].get(row["series"])

@@ -5,7 +5,6 @@ Shapes as in :mod:`gru_suite.tasks.forecasting.network.layers`; W is the horizon
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,76 +13,30 @@ from torch.nn import functional as F
 from gru_suite.nn.backbone import RecurrentBackbone, State
 from gru_suite.nn.pooling import Pooling
 
+from .inputs import NetworkInput, Sizes
 from .layers import QuantileHead
-
-
-class Sizes(NamedTuple):
-    """What a decoder must know to size itself."""
-
-    input_size: int
-    output_size: int
-    segment_size: int
-    horizon: int
-    num_channels: int
-    num_values: int
-    num_quantiles: int
-    past_size: int
-    future_size: int
-    static_size: int
-    masked: bool
-    bidirectional: bool
-
-    @property
-    def num_segments(self) -> int:
-        """Segments that cover the horizon; the last may reach beyond it."""
-        return -(-self.horizon // self.segment_size)
-
-    @property
-    def context_size(self) -> int:
-        """Future covariates of a segment, and the static ones."""
-        return self.segment_size * self.future_size + self.static_size
-
-
-class Rows(NamedTuple):
-    """Windows as the network sees them: one row a window, or one a window and target."""
-
-    x_RLF: Tensor  # normalized values, their mask where there are gaps, past covariates
-    level_RV: Tensor  # what the normalization subtracted
-    future_RPF: Tensor
-    static_RS: Tensor
-
-
-def seen_by_backbone(rows: Rows, schema: dict[str, Any], relative_covariates: bool) -> Rows:
-    """Leave slow cycles out, and subtract the last value from the past covariates if asked to."""
-    x_RLF, future_RPF = rows.x_RLF, rows.future_RPF
-    if slow_size := schema["slow_size"]:
-        x_RLF, future_RPF = x_RLF[..., :-slow_size], future_RPF[..., :-slow_size]
-    last = x_RLF.size(-1) - future_RPF.size(-1)
-    first = last - schema["past_size"] + schema["future_size"]
-    if relative_covariates and first < last:
-        values, covariates, known = x_RLF.tensor_split([first, last], dim=-1)
-        x_RLF = torch.cat([values, covariates - covariates[:, -1:], known], dim=-1)
-    return rows._replace(x_RLF=x_RLF, future_RPF=future_RPF)
 
 
 class Decoder(nn.Module):
     """Base: the segments of the horizon with their covariates, and a head."""
 
-    def __init__(self, sizes: Sizes, dropout: float, head_steps: int) -> None:
+    def __init__(
+        self, sizes: Sizes, backbone: RecurrentBackbone, dropout: float, head_steps: int
+    ) -> None:
         super().__init__()
         self.sizes = sizes
         self.dropout = nn.Dropout(dropout)
         self.head = QuantileHead(
-            sizes.output_size, head_steps, sizes.num_values, sizes.num_quantiles
+            backbone.output_size, head_steps, sizes.num_values, sizes.num_quantiles
         )
 
-    def context_by_segment(self, rows: Rows) -> Tensor:
+    def context_by_segment(self, inputs: NetworkInput) -> Tensor:
         """Return each segment's future and static covariates, shape (R, K, S * F + static)."""
-        future_RPF, num_segments = rows.future_RPF, self.sizes.num_segments
+        future_RPF, num_segments = inputs.future_RPF, self.sizes.num_segments
         pad_steps = num_segments * self.sizes.segment_size - self.sizes.horizon
         future_RWF = F.pad(future_RPF, (0, 0, 0, pad_steps))
         future_RKF = future_RWF.reshape(future_RWF.size(0), num_segments, -1)
-        static_RKS = rows.static_RS[:, None].expand(-1, num_segments, -1)
+        static_RKS = inputs.static_RS[:, None].expand(-1, num_segments, -1)
         return torch.cat([future_RKF, static_RKS], dim=-1)
 
     def values(self, h_RKH: Tensor) -> Tensor:
@@ -100,12 +53,13 @@ class ParallelDecoder(Decoder):
     build up over the horizon, and the steps run as one batch.
     """
 
-    def __init__(self, sizes: Sizes, dropout: float) -> None:
-        super().__init__(sizes, dropout, sizes.segment_size)
-        half = sizes.input_size // 2
+    def __init__(self, sizes: Sizes, backbone: RecurrentBackbone, dropout: float) -> None:
+        super().__init__(sizes, backbone, dropout, sizes.segment_size)
+        input_size = backbone.input_size
+        half = input_size // 2
         self.position_KD = nn.Parameter(torch.randn(sizes.num_segments, half))
-        self.channel_CD = nn.Parameter(torch.randn(sizes.num_channels, sizes.input_size - half))
-        self.context = _linear(sizes.context_size, sizes.input_size)
+        self.channel_CD = nn.Parameter(torch.randn(sizes.num_channels, input_size - half))
+        self.context = _linear(sizes.context_size, input_size)
 
     def forward(
         self,
@@ -113,7 +67,7 @@ class ParallelDecoder(Decoder):
         encoder: nn.Module,
         h_RTH: Tensor,
         state: State,
-        rows: Rows,
+        inputs: NetworkInput,
     ) -> Tensor:
         """Return (R, P, V, Q)."""
         num_rows, num_segments = h_RTH.size(0), self.sizes.num_segments
@@ -126,7 +80,7 @@ class ParallelDecoder(Decoder):
         )
         query_RKD = query_CKD.repeat(num_rows // self.sizes.num_channels, 1, 1)
         if self.context is not None:
-            query_RKD = query_RKD + self.context(self.context_by_segment(rows))
+            query_RKD = query_RKD + self.context(self.context_by_segment(inputs))
         state = _repeat_rows(state, num_segments)
         h_NH, _ = backbone.step(query_RKD.flatten(0, 1), state)
         return self.values(h_NH.unflatten(0, (num_rows, num_segments)))
@@ -139,9 +93,9 @@ class RecursiveDecoder(Decoder):
     segments are unknown and stand at 0: their last value if they are relative, else their mean.
     """
 
-    def __init__(self, sizes: Sizes, dropout: float) -> None:
-        super().__init__(sizes, dropout, sizes.segment_size)
-        self.context = _linear(sizes.context_size, sizes.output_size)
+    def __init__(self, sizes: Sizes, backbone: RecurrentBackbone, dropout: float) -> None:
+        super().__init__(sizes, backbone, dropout, sizes.segment_size)
+        self.context = _linear(sizes.context_size, backbone.output_size)
 
     def forward(
         self,
@@ -149,17 +103,17 @@ class RecursiveDecoder(Decoder):
         encoder: nn.Module,
         h_RTH: Tensor,
         state: State,
-        rows: Rows,
+        inputs: NetworkInput,
     ) -> Tensor:
         """Return (R, P, V, Q)."""
         sizes = self.sizes
-        context_RKF = self.context_by_segment(rows)
+        context_RKF = self.context_by_segment(inputs)
         h_RH = h_RTH[:, -1]
         outputs: list[Tensor] = []
         for k in range(sizes.num_segments):
             if k:
                 previous_RSV = outputs[-1][..., sizes.num_quantiles // 2]
-                step_RF = encoder(self._as_past(previous_RSV, rows, k - 1)).squeeze(1)
+                step_RF = encoder(self._as_past(previous_RSV, inputs, k - 1)).squeeze(1)
                 h_RH, state = backbone.step(step_RF, state)
             features_RH = h_RH
             if self.context is not None:
@@ -167,7 +121,7 @@ class RecursiveDecoder(Decoder):
             outputs.append(self.head(self.dropout(features_RH)))
         return torch.cat(outputs, dim=1)[:, : sizes.horizon]
 
-    def _as_past(self, values_RSV: Tensor, rows: Rows, segment: int) -> Tensor:
+    def _as_past(self, values_RSV: Tensor, inputs: NetworkInput, segment: int) -> Tensor:
         """Lay forecast values out as the encoder's input: values, mask, covariates."""
         sizes = self.sizes
         parts = [values_RSV]
@@ -176,18 +130,18 @@ class RecursiveDecoder(Decoder):
         unknown_size = sizes.past_size - sizes.future_size
         parts.append(values_RSV.new_zeros(values_RSV.size(0), sizes.segment_size, unknown_size))
         first = segment * sizes.segment_size
-        parts.append(rows.future_RPF[:, first : first + sizes.segment_size])
+        parts.append(inputs.future_RPF[:, first : first + sizes.segment_size])
         return torch.cat(parts, dim=-1)
 
 
 class DirectDecoder(Decoder):
     """One linear map from the last state, and the covariates, to the whole horizon."""
 
-    def __init__(self, sizes: Sizes, dropout: float) -> None:
-        super().__init__(sizes, dropout, sizes.horizon)
-        self.pooling = Pooling("last", sizes.output_size, sizes.bidirectional)
+    def __init__(self, sizes: Sizes, backbone: RecurrentBackbone, dropout: float) -> None:
+        super().__init__(sizes, backbone, dropout, sizes.horizon)
+        self.pooling = Pooling("last", backbone.output_size, backbone.rnn.bidirectional)
         context_size = sizes.horizon * sizes.future_size + sizes.static_size
-        self.context = _linear(context_size, sizes.output_size)
+        self.context = _linear(context_size, backbone.output_size)
 
     def forward(
         self,
@@ -195,17 +149,17 @@ class DirectDecoder(Decoder):
         encoder: nn.Module,
         h_RTH: Tensor,
         state: State,
-        rows: Rows,
+        inputs: NetworkInput,
     ) -> Tensor:
         """Return (R, P, V, Q)."""
         h_RH = self.pooling(h_RTH)
         if self.context is not None:
-            context_RF = torch.cat([rows.future_RPF.flatten(1), rows.static_RS], dim=-1)
+            context_RF = torch.cat([inputs.future_RPF.flatten(1), inputs.static_RS], dim=-1)
             h_RH = h_RH + self.context(context_RF)
         return self.values(h_RH[:, None])
 
 
-DECODERS: dict[str, Callable[[Sizes, float], Decoder]] = {
+DECODERS: dict[str, Callable[[Sizes, RecurrentBackbone, float], Decoder]] = {
     "parallel": ParallelDecoder,
     "recursive": RecursiveDecoder,
     "direct": DirectDecoder,

@@ -5,11 +5,25 @@ from itertools import pairwise
 from typing import Any
 
 from gru_suite.errors import UserError
+from gru_suite.options import check_choice
 
+from .decoders import DECODERS
+from .layers import WindowNormalizer
+
+LOSSES = ("mse", "mae", "huber", "quantile")
 CHANNELS = ("independent", "mixed")
 SKIPS = ("none", "trained", "ridge")
 # Steps of a segment where the data has no season.
 DEFAULT_STEPS = 8
+
+
+def check_choices(loss: str, normalization: str, channels: str, decoder: str, skip: str) -> None:
+    """Refuse an option that is none of its choices."""
+    check_choice("task.loss", loss, LOSSES)
+    check_choice("task.normalization", normalization, WindowNormalizer.KINDS)
+    check_choice("task.channels", channels, CHANNELS)
+    check_choice("task.decoder", decoder, DECODERS)
+    check_choice("task.skip", skip, SKIPS)
 
 
 def check_quantiles(quantiles: Sequence[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Where tables come from: files as rows or as in M4, the embedded weather, a sine."""
+"""Layouts of table files: one row a step, or one row a series as in M4."""
 
 from pathlib import Path
 
@@ -6,41 +6,11 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from gru_suite.errors import UserError, nearest
+from gru_suite.errors import UserError
 
 from .tables import numeric_column, read_table, source_of
 
-SOURCES = ("csv", "m4", "sine", "weather")
 M4_ID, M4_VALUE = "series", "value"
-SINE_POINTS, SINE_END = 1_000, 100.0
-
-
-def load_source(source: str, path: str | None) -> pd.DataFrame:
-    """Read the training table of a ``data.source``.
-
-    Args:
-        source: ``csv`` (CSV or Parquet file), ``m4`` (file in M4's layout), ``sine`` or
-            ``weather``.
-        path: the file; not used by ``sine`` and ``weather``.
-    """
-    if source not in SOURCES:
-        raise UserError(f"data.source={source!r} is unknown{nearest(str(source), SOURCES)}")
-    if source == "sine":
-        return read_table(make_sine())
-    if source == "weather":
-        from ..samples.weather import load_weather
-
-        return read_table(load_weather())
-    if path is None:
-        raise UserError(
-            f"data.path is not set; data.source={source} needs the path of a CSV or Parquet file"
-        )
-    return read_layout(path, "m4" if source == "m4" else "table")
-
-
-def make_sine() -> pd.DataFrame:
-    """Return the sine of 1,000 evenly spaced points over 0..100, one column ``value``."""
-    return pd.DataFrame({"value": np.sin(np.linspace(0.0, SINE_END, SINE_POINTS))})
 
 
 def read_layout(source: pd.DataFrame | str | Path, layout: str) -> pd.DataFrame:

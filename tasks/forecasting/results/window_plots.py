@@ -3,35 +3,33 @@
 Shapes: B windows, P horizon steps, C targets.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..batches.forecast_batch import InferenceWindow
 from ..batches.windows import WindowSet
-from ..inference.forecasts import window_times
-from .plots import MAX_PANELS, ForecastPanel, plot_forecasts
-
-if TYPE_CHECKING:
-    from ..task import ForecastingTask
+from ..inference.forecast_plots import plot_panels
+from ..inference.forecasts import MAX_PANELS
+from ..model import ForecastingModel
 
 
-def plot_windows(task: "ForecastingTask", windows: WindowSet, path: Path) -> Path:
+def plot_windows(model: ForecastingModel, windows: WindowSet, path: Path) -> Path:
     """Draw windows spread over a part of the data: history, forecast, interval and truth."""
     chosen = np.unique(np.linspace(0, len(windows) - 1, MAX_PANELS).astype(int))
     batch = windows.batch(chosen)
-    forecasts = task.forecast_windows(batch, [window_times(windows, i) for i in chosen])
+    forecasts = model.forecast_windows(batch, [window_times(windows, i) for i in chosen])
     truth_BPC = (batch.truth_BPC * batch.std_BC[:, None] + batch.mean_BC[:, None]).numpy()
     num_targets = truth_BPC.shape[-1]
     pairs = [(index, index % num_targets) for index in range(len(chosen))]
     panels = [forecasts.panel(b, c, truth_BPC[b, :, c]) for b, c in pairs]
-    return plot_panels(path, panels, task.levels)
+    return plot_panels(path, panels, model.levels)
 
 
-def plot_panels(path: Path, panels: list[ForecastPanel], levels: Sequence[float]) -> Path:
-    """Draw panels, labelled by what the quantile levels are."""
-    if len(levels) == 1:
-        return plot_forecasts(path, panels, forecast_label="forecast")
-    percent = 100 * (levels[-1] - levels[0])
-    return plot_forecasts(path, panels, interval_label=f"{percent:.3g} % interval")
+def window_times(windows: WindowSet, index: int) -> InferenceWindow:
+    """Return the name and times of one window of a data set."""
+    number, origin = int(windows.series_W[index]), int(windows.origins_W[index])
+    series = windows.panel.series(number)
+    first, last = origin - windows.lookback, origin + windows.horizon
+    times = np.arange(first, last) if series.time is None else series.time[first:last]
+    return InferenceWindow(series.name, times[: windows.lookback], times[windows.lookback :])

@@ -5,11 +5,12 @@ Shapes: B windows, T lookback steps, P horizon steps, C targets, N validation wi
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..batches.forecast_batch import ForecastBatch
 from .linear_baselines import (
     Forecaster,
     LeastSquares,
@@ -20,9 +21,6 @@ from .linear_baselines import (
     fill_past,
 )
 from .metrics import ForecastMetrics
-
-if TYPE_CHECKING:
-    from ..batches.windows import ForecastBatch
 
 MAX_RESIDUALS = 20_000_000
 MIN_WINDOWS_PER_STEP = 30  # below, a 10 % quantile would rest on fewer than three windows
@@ -100,12 +98,12 @@ def fit_baselines(
     return forecasters
 
 
-def last_value(batch: "ForecastBatch") -> Tensor:
+def last_value(batch: ForecastBatch) -> Tensor:
     """Repeat each target's last observed value (0, the training mean, if there is none)."""
     return fill_past(batch.target_BTC)[:, -1:].expand_as(batch.truth_BPC)
 
 
-def seasonal_naive(batch: "ForecastBatch", season_length: int | None) -> Tensor:
+def seasonal_naive(batch: ForecastBatch, season_length: int | None) -> Tensor:
     """Repeat the last season over the horizon.
 
     Where a value is missing, the same phase of the season before is taken, and so on; at last the

@@ -6,15 +6,14 @@ regression, O its outputs, K chosen features.
 
 from collections.abc import Callable, Iterator
 from math import ceil
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ..network.ridge_regression import Moments, choose_fit, lookbacks_within
-
-if TYPE_CHECKING:
-    from ..batches.windows import ForecastBatch
+from ..batches.forecast_batch import ForecastBatch
+from ..network.linear_skip import lookbacks_within
+from .ridge_regression import Moments, choose_fit
 
 MAX_FEATURES, FEW_FEATURES = 4_000, 1_000
 ROWS_PER_FEATURE = 4  # above FEW_FEATURES; with fewer rows, longer lookbacks only cost time
@@ -24,7 +23,7 @@ MAX_WORK = (
 )
 CHUNK_WINDOWS, CHUNK_FLOATS = 2048, 2**24
 
-Forecaster = Callable[["ForecastBatch"], Tensor]
+Forecaster = Callable[[ForecastBatch], Tensor]
 
 
 class Windows(Protocol):
@@ -33,11 +32,11 @@ class Windows(Protocol):
     def __len__(self) -> int:
         """Return the number of windows."""
 
-    def batch(self, indices: Tensor) -> "ForecastBatch":
+    def batch(self, indices: Tensor) -> ForecastBatch:
         """Return the windows at ``indices`` (int64)."""
 
 
-def batches(windows: Windows, limit: int | None = None) -> Iterator["ForecastBatch"]:
+def batches(windows: Windows, limit: int | None = None) -> Iterator[ForecastBatch]:
     """Yield the windows in order in bounded batches; at most ``limit`` of them, evenly spaced."""
     count = len(windows)
     index = torch.arange(count)
@@ -75,7 +74,7 @@ class Design(Protocol):
     def width(self, lookback: int) -> int:
         """Return the number of columns up to a lookback."""
 
-    def features(self, batch: "ForecastBatch", filled_BTC: Tensor) -> Tensor:
+    def features(self, batch: ForecastBatch, filled_BTC: Tensor) -> Tensor:
         """Return the columns (R, F) of a batch with its filled past, up to the longest lookback."""
 
     def to_outputs(self, change_BPC: Tensor) -> Tensor:
@@ -90,7 +89,7 @@ class LinearDesign:
 
     num_levels = 0
 
-    def __init__(self, example: "ForecastBatch") -> None:
+    def __init__(self, example: ForecastBatch) -> None:
         """Take the sizes from one batch."""
         _, lookback, self.rows_per_window = example.target_BTC.shape
         cap = min(MAX_FEATURES, MAX_WEIGHTS // example.truth_BPC.size(1))
@@ -100,7 +99,7 @@ class LinearDesign:
         """Return the number of columns up to a lookback."""
         return 1 + lookback
 
-    def features(self, batch: "ForecastBatch", filled_BTC: Tensor) -> Tensor:
+    def features(self, batch: ForecastBatch, filled_BTC: Tensor) -> Tensor:
         """Return bias and past changes (R, F)."""
         change_BTC = filled_BTC[:, -self.lookbacks[-1] :] - filled_BTC[:, -1:]
         change_RT = self.to_outputs(change_BTC.flip(1))
@@ -124,7 +123,7 @@ class RidgeDesign:
 
     rows_per_window = 1
 
-    def __init__(self, example: "ForecastBatch", num_rows: int) -> None:
+    def __init__(self, example: ForecastBatch, num_rows: int) -> None:
         """Take the sizes from one batch, and the limit of features from the rows of the fit."""
         _, lookback, self.num_levels = example.target_BTC.shape
         _, horizon, future = example.future_BPF.shape
@@ -139,7 +138,7 @@ class RidgeDesign:
         """Return the number of columns up to a lookback."""
         return self.num_levels + 1 + self.rest + lookback * self.per_step
 
-    def features(self, batch: "ForecastBatch", filled_BTC: Tensor) -> Tensor:
+    def features(self, batch: ForecastBatch, filled_BTC: Tensor) -> Tensor:
         """Return levels, bias, future and static covariates, and the past (B, F)."""
         longest, last_B1C = self.lookbacks[-1], filled_BTC[:, -1:]
         change_BTC = filled_BTC[:, -longest:] - last_B1C
@@ -188,7 +187,7 @@ class LeastSquares:
         )
         self.lookback, self.alpha, self.weight_FO = fit.lookback, fit.alpha, fit.weight_FO
 
-    def __call__(self, batch: "ForecastBatch") -> Tensor:
+    def __call__(self, batch: ForecastBatch) -> Tensor:
         """Forecast a batch: z-scored points (B, P, C)."""
         filled_BTC = fill_past(batch.target_BTC)
         last_B1C = filled_BTC[:, -1:]

@@ -4,25 +4,18 @@ Shapes: B windows, P horizon steps, C targets, Q quantiles.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from ..batches.forecast_batch import ForecastOutput
 
 POINT_LOSSES: dict[str, Callable[..., Tensor]] = {
     "mse": F.mse_loss,
     "mae": F.l1_loss,
     "huber": F.smooth_l1_loss,
 }
-LOSSES = (*POINT_LOSSES, "quantile")
-
-
-class ForecastOutput(NamedTuple):
-    """Forecasts of a batch in z-scored units."""
-
-    point_BPC: Tensor
-    quantiles_BPCQ: Tensor | None
 
 
 def observed_loss(
@@ -31,7 +24,7 @@ def observed_loss(
     """Return the mean loss over the observed values of the horizon.
 
     Args:
-        kind: one of ``LOSSES``, for a forecast without quantiles.
+        kind: of ``POINT_LOSSES``, for a forecast without quantiles.
         levels: the quantiles' levels.
         output: the forecast.
         truth_BPC: what happened, NaN where nobody knows.

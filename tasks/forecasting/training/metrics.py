@@ -11,14 +11,12 @@ Sources of the formulas:
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-if TYPE_CHECKING:
-    from ..batches.windows import ForecastBatch
+from ..batches.forecast_batch import ForecastBatch
 
 _SUMS = (
     "count",
@@ -81,9 +79,7 @@ class ForecastMetrics(Metric):
             return None
         return f"coverage_{round(100 * (max(self.quantiles) - min(self.quantiles)))}"
 
-    def update(
-        self, point_BPC: Tensor, quantile_BPCQ: Tensor | None, batch: "ForecastBatch"
-    ) -> None:
+    def update(self, point_BPC: Tensor, quantile_BPCQ: Tensor | None, batch: ForecastBatch) -> None:
         """Add the windows of one batch.
 
         Args:

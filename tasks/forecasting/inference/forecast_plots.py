@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,36 +13,13 @@ from numpy.typing import NDArray
 
 from gru_suite.plots.figure import BLUE, GREY, ORANGE, figure
 
+from .forecasts import MAX_PANELS, ForecastPanel
+
 # Shapes: T history steps, P horizon steps.
 
-MAX_PANELS = 6
 # History drawn per forecast step: enough to see the season, little enough to see the forecast.
 _HISTORY_PER_HORIZON = 3
 _MIN_HISTORY = 24
-
-
-class ForecastPanel(NamedTuple):
-    """One forecast to draw, in the target's own unit; NaN leaves a gap.
-
-    Attributes:
-        title: which series and target.
-        history_time_T: times (datetime64) or step numbers.
-        history_T: observed values.
-        forecast_time_P: times or step numbers, after those of the history.
-        forecast_P: median or mean forecast.
-        lower_P: lower end of the interval, or None without one.
-        upper_P: upper end.
-        truth_P: what really came, or None where nobody knows yet.
-    """
-
-    title: str
-    history_time_T: NDArray[Any]
-    history_T: NDArray[Any]
-    forecast_time_P: NDArray[Any]
-    forecast_P: NDArray[Any]
-    lower_P: NDArray[Any] | None = None
-    upper_P: NDArray[Any] | None = None
-    truth_P: NDArray[Any] | None = None
 
 
 def plot_forecasts(
@@ -136,3 +113,11 @@ def _label_time(axes: Axes, time_T: NDArray[Any]) -> None:
             offset_formats=["", "%Y", "%Y", "%Y", "%d %b %Y", "%d %b %Y %H:%M"],
         )
     )
+
+
+def plot_panels(path: Path, panels: list[ForecastPanel], levels: Sequence[float]) -> Path:
+    """Draw panels, labelled by what the quantile levels are."""
+    if len(levels) == 1:
+        return plot_forecasts(path, panels, forecast_label="forecast")
+    percent = 100 * (levels[-1] - levels[0])
+    return plot_forecasts(path, panels, interval_label=f"{percent:.3g} % interval")

@@ -40,7 +40,7 @@ def usage_of(schema: Mapping[str, Any]) -> list[str]:
     time_column = schema.get("time_column")
     if "targets" not in schema or isinstance(time_column, list):
         # Times in two columns may be written in many ways.
-        return ['# forecast = task.predict("table.csv").to_frame()']
+        return ['# forecast = model.predict("table.csv").to_frame()']
     ahead = schema["horizon"] if schema["future_covariates"] else 0
     rows = schema["lookback"] + ahead
     first = next(iter(schema["target_scale"]))
@@ -68,7 +68,7 @@ def usage_of(schema: Mapping[str, Any]) -> list[str]:
         *(f"        {json.dumps(name)}: {value}," for name, value in columns.items()),
         "    }",
         ")",
-        "print(task.predict(table).to_frame())",
+        "print(model.predict(table).to_frame())",
     ]
 
 

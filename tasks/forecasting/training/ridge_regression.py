@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-LOOKBACKS = (1, 3, 6, 12, 24, 48, 96, 168, 336, 720, 1440)
 # Penalty per row, for features of about unit variance: at 1 it weighs as much as the data.
 ALPHAS = (1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 
@@ -86,11 +85,6 @@ def choose_fit(
             step = _next_step(errors) if min(errors.values()) < 1.005 * best_error else None
     assert best is not None
     return best
-
-
-def lookbacks_within(lookback: int, longest: int) -> list[int]:
-    """Return the usual lookbacks, and the given one, as far as they are at most ``longest``."""
-    return [steps for steps in sorted({*LOOKBACKS, lookback}) if steps <= min(lookback, longest)]
 
 
 def _next_step(errors: dict[int, float]) -> int | None:

@@ -1,0 +1,39 @@
+"""Ridge regression as the linear skip of a model."""
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from ..network.inputs import NetworkInput
+from ..network.linear_skip import LinearSkip
+from .ridge_regression import Moments, choose_fit
+
+Examples: TypeAlias = Iterable[tuple[NetworkInput, Tensor]]
+"""Batches of inputs and their targets, (R, P, V)."""
+
+
+@torch.no_grad()
+def fit_skip(skip: LinearSkip, train: Examples, selection: Examples) -> None:
+    """Set a linear skip to a ridge regression.
+
+    Args:
+        skip: its weights are replaced.
+        train: rows of the fit; a row with a missing target (NaN) is left out.
+        selection: rows that choose lookback and penalty; if empty, ``train`` chooses.
+    """
+    fitted, chosen = _moments(skip, train), _moments(skip, selection)
+    if not fitted.rows:
+        return
+    chosen = chosen if chosen.rows else fitted
+    fit = choose_fit(fitted, chosen, skip.lookbacks, skip.width, skip.num_values)
+    skip.weight_FO.copy_(fit.weight_FO)
+
+
+def _moments(skip: LinearSkip, examples: Examples) -> Moments:
+    moments = Moments(*skip.weight_FO.shape)
+    for inputs, target_RPV in examples:
+        complete_R = ~target_RPV.isnan().flatten(1).any(1)
+        moments.add(skip.features(inputs)[complete_R], target_RPV[complete_R].flatten(1))
+    return moments
