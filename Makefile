@@ -14,6 +14,7 @@ format:
 lint:
 	$(BIN)ruff check .
 	$(BIN)ruff format --check .
+	PYTHONPATH=. $(BIN)lint-imports
 
 type:
 	$(BIN)mypy gru_suite tasks

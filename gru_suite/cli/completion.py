@@ -1,4 +1,4 @@
-"""Tab completion: verbs, flags and files beside Hydra's own groups and keys."""
+"""Tab completion of verbs, flags, files, and Hydra's groups and keys."""
 
 import io
 import os
@@ -21,7 +21,7 @@ def complete(verbs: Mapping[str, "Verb"], query: Sequence[str]) -> int:
 
     Args:
         verbs: the verbs and their root configs.
-        query: the words by which the shell's completion function asks, for Hydra.
+        query: the words of the shell's completion function, for Hydra.
 
     Returns:
         The exit code.
@@ -55,7 +55,7 @@ def _from_hydra(config: str, query: Sequence[str], line: list[str]) -> list[str]
     os.environ["COMP_LINE"] = " ".join(line)
     printed = io.StringIO()
     try:
-        # Whatever is wrong with a half-typed line, the prompt stays clean.
+        # An error in a half-typed line must not disturb the prompt.
         with (
             suppress(Exception, SystemExit),
             redirect_stdout(printed),
@@ -64,7 +64,7 @@ def _from_hydra(config: str, query: Sequence[str], line: list[str]) -> list[str]
             hydra.main(version_base="1.3", config_path=CONFIGS, config_name=config)(print)()
     finally:
         sys.argv = argv
-    # Hydra offers every group there is, also those that this root config does not choose from.
+    # Hydra offers every group, also those that this root config does not choose from.
     others = option_groups().keys() - root_config(config)[0].keys()
     return [word for word in printed.getvalue().split() if word.rstrip("=/") not in others]
 

@@ -1,4 +1,4 @@
-"""Every error as one or two lines that name the nearest right thing, with its exit code."""
+"""Error messages of one or two lines, with the nearest valid choice and an exit code."""
 
 import os
 import re
@@ -33,12 +33,12 @@ _ASK_FOR_TRACEBACK = "set HYDRA_FULL_ERROR=1 for the traceback"
 
 
 class Explained(NamedTuple):
-    """An error in words.
+    """The explanation of an error.
 
     Attributes:
         message: one or two lines.
-        error: the exception at the bottom of it.
-        users: whether the user can put it right, else it is a failure of ours.
+        error: the innermost exception.
+        users: whether the user can correct it; else it is an internal failure.
     """
 
     message: str
@@ -50,12 +50,12 @@ def report(error: Exception, call: HydraCall | None, job: str | None) -> int:
     """Print an error on standard error.
 
     Args:
-        error: what reached the top.
-        call: the Hydra command line, once it was understood.
-        job: which job of a sweep failed, empty for a single run; None before a job started.
+        error: the exception that ended the command.
+        call: the Hydra command line, where it could be parsed.
+        job: the failed job of a sweep, empty for a single run; None before a job started.
 
     Returns:
-        The exit code: 2 for a mistake of the user's, 1 for a failure of ours.
+        The exit code: 2 for invalid input, 1 for an internal failure.
     """
     found = explain(error, call, job is not None)
     if not found.users or os.environ.get("HYDRA_FULL_ERROR") == "1":
@@ -66,7 +66,7 @@ def report(error: Exception, call: HydraCall | None, job: str | None) -> int:
 
 
 def explain(error: BaseException, call: HydraCall | None, job_started: bool) -> Explained:
-    """Say in words what went wrong and whose mistake it is."""
+    """Return the explanation of an error, and whether the user can correct it."""
     if isinstance(error, UserError):
         return Explained(str(error), error)
     if isinstance(error, InstantiationException):
@@ -77,18 +77,18 @@ def explain(error: BaseException, call: HydraCall | None, job_started: bool) -> 
         if cause is not None:
             return explain(cause, call, job_started)
     if isinstance(error, HydraException | OmegaConfBaseException):
-        # A key that a command looks for in vain is our slip, unless the user took it away.
+        # A key that a command does not find is a bug, unless the user removed it.
         ours = job_started and isinstance(error, ConfigKeyError | ConfigAttributeError)
         taken = call is not None and any(o.startswith("~") for o in call.overrides)
         return Explained(_config_message(error, call), error, users=not ours or taken)
     in_hydra = call is not None and not job_started
     if in_hydra and isinstance(error, OSError):
-        # Hydra makes the run folder just before the job.
+        # Hydra creates the run folder right before the job.
         reason = error.strerror or error
         return Explained(f"the run folder {error.filename} cannot be written: {reason}", error)
     if in_hydra and isinstance(error, ValueError):
         return Explained(_hydra_value_message(error, call), error)
-    # Lightning's word for options that do not go together or a device that is not there.
+    # Lightning raises it for incompatible options and for missing devices.
     misconfigured = _name(error) == "MisconfigurationException"
     if call is not None and (misconfigured or isinstance(error, TypeError | ValueError)):
         line = mistyped_override(call)
@@ -97,12 +97,12 @@ def explain(error: BaseException, call: HydraCall | None, job_started: bool) -> 
             return Explained(f"{line}\n{failure}", error)
     if misconfigured:
         return Explained(short(error), error)
-    message = f"{_name(error)}: {short(error)}\nThis is a failure of GRU Suite or of a library, "
-    return Explained(message + "told above; please report it with those lines", error, users=False)
+    message = f"{_name(error)}: {short(error)}\nThis is a failure of GRU Suite or of a library; "
+    return Explained(message + "please report it with the lines above", error, users=False)
 
 
 def short(error: BaseException | str) -> str:
-    """Return a message in one line."""
+    """Return a message on one line, cut at 400 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = "; ".join(line.rstrip(".:;") for line in lines)
     return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]} ..."
@@ -200,7 +200,7 @@ def _hydra_value_message(error: ValueError, call: HydraCall | None) -> str:
 
 
 def _our_part(trace: TracebackType | None) -> TracebackType | None:
-    """Return the traceback from the command on, without Hydra's frames above it."""
+    """Return the traceback from the command's frame on, without Hydra's frames."""
     part = trace
     while part is not None:
         frame = part.tb_frame

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gru_suite.cli.verbs import Verb
 
 _WIDTH = 96
-# The order in which a newcomer meets them; any other group follows by name.
+# In the order of the README; other groups follow by name.
 _GROUPS = ("task", "data", "backbone", "device", "experiment", "debug")
 
 _FLAGS = """\
@@ -20,7 +20,7 @@ _FLAGS = """\
   --info [defaults]     show where the config comes from
   -cp DIR -cn NAME      run another root config, such as <run folder>/.hydra config
   --version [--verbose] show the version (and those of torch, Lightning, Hydra)
-  -h, --help            show this; gru-suite VERB --help tells more of one verb
+  -h, --help            show this; gru-suite VERB --help shows the help of one verb
   --hydra-help          show Hydra's own flags
   Tab completion:       eval "$(gru-suite --shell-completion install=bash)"
 """
@@ -61,7 +61,7 @@ def help_text(verbs: Mapping[str, "Verb"], name: str | None) -> str:
 
 
 def _plain_help(name: str, verb: "Verb") -> str:
-    """Return the help of a verb that is no Hydra application."""
+    """Return the help of a verb that is not a Hydra application."""
     lines = [f"usage: gru-suite {' '.join((name, *(word for word, _ in verb.words)))}"]
     lines += ["", verb.help]
     if verb.words:
@@ -73,7 +73,7 @@ def _plain_help(name: str, verb: "Verb") -> str:
 
 
 def version_text(verbose: bool) -> str:
-    """Return the version; with ``verbose`` also those of the packages that matter in a report."""
+    """Return the version; with ``verbose`` also those of the main dependencies."""
     lines = [f"gru-suite {version('gru-suite')}"]
     if verbose:
         for package in ("torch", "pytorch-lightning", "hydra-core"):
@@ -99,7 +99,7 @@ def _group_line(group: str, options: list[str]) -> str:
 
 
 def root_config(name: str | None) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the groups that a root config lets choose, and the lines of its own keys."""
+    """Return the config groups of a root config, and the lines of its own keys."""
     if name is None:
         return {}, []
     sections: dict[str, list[str]] = {}

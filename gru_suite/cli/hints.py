@@ -1,4 +1,4 @@
-"""What would have been right: the keys, groups and kinds of value of the config as it should be."""
+"""Hints for error messages: the nearest key, group or type of value in the config."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -43,9 +43,9 @@ def nearest_key(call: HydraCall, wrong: str) -> str:
 
 
 def mistyped_override(call: HydraCall) -> str | None:
-    """Return a line about the first override whose value is of another kind than the default.
+    """Return a line about the first override whose value has another type than the default.
 
-    Only for explaining a failure that has happened: some keys rightly take several kinds.
+    Only for explaining a failure that has happened: some keys take values of several types.
     """
     groups = option_groups()
     choices = [override for override in call.overrides if override_key(override) in groups]
@@ -58,7 +58,7 @@ def mistyped_override(call: HydraCall) -> str | None:
             default = OmegaConf.select(defaults, key, throw_on_missing=False)
             value = OverridesParser.create().parse_override(override).value()
         except Exception:
-            # A hint must never hide the error it is for.
+            # A hint must never hide the error that it explains.
             continue
         wanted = _wanted(default, value)
         if wanted is not None:
@@ -67,7 +67,7 @@ def mistyped_override(call: HydraCall) -> str | None:
 
 
 def _wanted(default: Any, value: Any) -> str | None:
-    """Return in words what a value should have been, or None when it may be right."""
+    """Return the description of the expected type, or None where the value may be valid."""
     if value is None or default is None or (isinstance(value, str) and "${" in value):
         return None
     if isinstance(default, DictConfig):
@@ -104,7 +104,7 @@ def _flat(node: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _compose_most(call: HydraCall, overrides: Sequence[str]) -> DictConfig | None:
-    """Compose the config with as many of the overrides as compose."""
+    """Compose the config with as many of the overrides as are valid."""
     config = _compose(call, overrides)
     if config is not None:
         return config
@@ -128,5 +128,5 @@ def _compose(call: HydraCall, overrides: Sequence[str]) -> DictConfig | None:
         with context:
             return hydra.compose(call.config_name, list(overrides), return_hydra_config=True)
     except Exception:
-        # Any failure here is of a config that was tried for a hint, not the user's.
+        # The config was composed for a hint only.
         return None

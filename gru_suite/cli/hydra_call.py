@@ -1,4 +1,4 @@
-"""A command line as Hydra will get it: overrides first, then flags, with paths made absolute."""
+"""Command lines for Hydra: overrides first, then flags, with absolute paths."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -23,9 +23,9 @@ class HydraCall:
     Attributes:
         verb: the verb.
         config_name: the root config.
-        config_dir: the folder of another root config (a rerun), or None for ours.
+        config_dir: the folder of another root config (a rerun), or None for the suite's.
         overrides: the ``key=value`` words.
-        flags: the words for Hydra itself.
+        flags: Hydra's own flags.
     """
 
     verb: str
@@ -56,7 +56,7 @@ def parse_hydra_call(
     """Sort the words after the verb into overrides and flags.
 
     Raises:
-        UserError: for an unknown flag, a missing flag value, or a word that is no override.
+        UserError: an unknown flag, a missing flag value, or a word that is not an override.
     """
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]  # argparse would print and exit
@@ -83,7 +83,7 @@ def parse_hydra_call(
 
 
 def _rerun_overrides(config_dir: Path, config_name: str) -> list[str]:
-    """Return what a run's ``.hydra/config.yaml`` does not hold: its choices and the run folder."""
+    """Return the overrides that a run's ``.hydra/config.yaml`` lacks: choices and run folder."""
     if not config_dir.is_dir():
         raise UserError(f"--config-path {config_dir}: no such folder")
     hydra_file = config_dir / "hydra.yaml"
@@ -95,7 +95,7 @@ def _rerun_overrides(config_dir: Path, config_name: str) -> list[str]:
         for group, choice in choices.items()
         if isinstance(choice, str) and re.fullmatch(r"\w+", group)
     ]
-    # The saved folder may be a fixed one; the rerun must not write over the first run.
+    # The saved folder may be a fixed one; a rerun must not overwrite the first run.
     conf = own_package().conf
     of_verb = _read(conf / f"{config_name}.yaml").get("hydra") or {}
     keys = {**_flat(_read(conf / "run_folder.yaml")), **_flat(of_verb)}

@@ -1,4 +1,4 @@
-"""What went wrong when Hydra built an object, from the exception that Hydra wrapped around it."""
+"""Explanations of Hydra's InstantiationException: the cause that it wraps."""
 
 import re
 from collections.abc import Callable
@@ -9,15 +9,15 @@ from hydra.errors import InstantiationException
 def explain_instantiation(
     error: InstantiationException, hint: Callable[[str], str]
 ) -> tuple[str | None, BaseException | None, bool]:
-    """Say what an instantiation failed of.
+    """Explain why an instantiation failed.
 
     Args:
-        error: what Hydra raised.
-        hint: what to append to a message about a wrong key of the config.
+        error: raised by Hydra.
+        hint: returns what to append to a message about a wrong key of the config.
 
     Returns:
-        A message, or None when the cause speaks for itself; the innermost cause, if there is one;
-        whether the user can put it right.
+        A message, or None where that of the cause is enough; the innermost cause, if any; whether
+        the user can correct it.
     """
     cause: BaseException | None = error.__cause__
     outer: BaseException = error
@@ -40,7 +40,7 @@ def explain_instantiation(
 
 def _bad_call(key: str, target: str, cause: TypeError, hint: Callable[[str], str]) -> str | None:
     """Explain arguments that do not fit a signature; None for a TypeError from further inside."""
-    # Only Hydra's own frame: the call itself failed, not something the target did.
+    # One frame, Hydra's own: the call failed, not the target's code.
     if cause.__traceback__ is not None and cause.__traceback__.tb_next is not None:
         return None
     prefix = f"{key}." if key else ""
@@ -61,7 +61,7 @@ def _unlocated(
     while inner is not None and inner.__cause__ is not None:
         inner = inner.__cause__
     where = f"{key}._target_" if key else "_target_"
-    # A module that is absent is a wrong name; one that fails on import is that package's bug.
+    # An absent module is a wrong name; one that fails on import is a bug of its package.
     absent = isinstance(inner, ModuleNotFoundError) and target.startswith(str(inner.name))
     if absent or isinstance(inner, AttributeError) or inner is None:
         return f"{where}={target} cannot be found: {inner}", inner, True

@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def split_verb(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Take the verb off the front; None when the first word is an override or a flag.
+    """Split the verb from the other words; None where the first word is an override or a flag.
 
     Raises:
         UserError: for an unknown verb, with the nearest.
@@ -110,7 +110,7 @@ def _dispatch(words: list[str], calls: list["HydraCall"]) -> int:
 
 
 def run_hydra(call: "HydraCall", job: "Job") -> None:
-    """Hand one command line to Hydra, which composes the config and calls the job."""
+    """Run a Hydra application: compose the config and call the job."""
     import hydra
 
     from gru_suite.cli.search_path import CONFIGS
@@ -122,7 +122,7 @@ def run_hydra(call: "HydraCall", job: "Job") -> None:
     sys.argv = [argv[0], *call.words]
     stderr = sys.stderr
     try:
-        # Hydra then raises to us instead of printing and exiting.
+        # Without it Hydra prints the error and exits.
         with _environment("HYDRA_FULL_ERROR", "1"):
             hydra.main(version_base="1.3", config_path=CONFIGS, config_name=call.config_name)(job)()
     finally:
@@ -132,7 +132,7 @@ def run_hydra(call: "HydraCall", job: "Job") -> None:
 class Job:
     """The function that Hydra calls with each composed config.
 
-    It pickles as its arguments, so that a launcher's worker process is prepared like this one.
+    It is pickled as its arguments, so that a launcher's worker process prepares itself alike.
     """
 
     def __init__(self, target: str, words: Sequence[str]) -> None:
@@ -163,7 +163,7 @@ class Job:
         try:
             check_task(str(hydra_cfg.runtime.choices.get("task")))
             # Lightning starts the other processes of a distributed run from sys.argv, verb and all,
-            # and they must see the user's own wish for tracebacks.
+            # and they have to see the user's own setting for tracebacks.
             with _environment("HYDRA_FULL_ERROR", self.full_error), _argv(self.words):
                 return load_function(self.target)(cfg)
         except Exception as error:
@@ -189,7 +189,7 @@ def _job_note(hydra_cfg: Any) -> str:
 
 
 class _WithoutHydrasLine:
-    """Standard error without Hydra's own line about a failed job; ours says it better."""
+    """Standard error without Hydra's line about a failed job, which `report` replaces."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream

@@ -1,6 +1,6 @@
-"""What Hydra must know before it starts: the installed tasks' configs and ``${short_id:}``.
+"""Hydra's search path with the configs of installed task packages, and ``${short_id:}``.
 
-Only the command line calls this: a search path plug-in acts on every Hydra program in a process.
+Only the command line registers it: a search path plug-in acts on every Hydra program in a process.
 """
 
 import secrets
@@ -16,10 +16,10 @@ CONFIGS = "pkg://gru_suite.conf"
 
 
 class TaskPackagesSearchPath(SearchPathPlugin):
-    """Lets Hydra find the configs of installed task packages, as files, importing nothing."""
+    """Adds the configs of installed task packages to the search path, importing none of them."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append our configs (a rerun's own folder may stand in front) and the packages'."""
+        """Append the suite's configs, after the folder of a rerun, and those of the packages."""
         if all(element.path != CONFIGS for element in search_path.get_path()):
             search_path.append("gru-suite", CONFIGS)
         for package in installed_packages()[0]:
@@ -33,5 +33,5 @@ def prepare_hydra() -> None:
     """
     Plugins.instance().register(TaskPackagesSearchPath)
     short_id = secrets.token_hex(3)
-    # Cached in the config: the workers of a process launcher must see their sweep's id.
+    # Cached in the config: worker processes of a launcher must see the id of their sweep.
     OmegaConf.register_new_resolver("short_id", lambda: short_id, use_cache=True, replace=True)

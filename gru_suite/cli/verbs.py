@@ -1,4 +1,4 @@
-"""The verbs of the command line, and what the help says of each."""
+"""The verbs of the command line, with their help texts."""
 
 from typing import NamedTuple
 
@@ -7,12 +7,13 @@ class Verb(NamedTuple):
     """A first word of the command line.
 
     Attributes:
-        target: the function that does it, as ``module:function``; imported when it is certain.
-        help: what it does, in one line.
-        config: its root config, for a function of a config; None for a function of the words.
+        target: the function, as ``module:function``; imported when the verb runs.
+        help: one line.
+        config: name of the root config where the function takes a config; None where it takes the
+            words of the command line.
         examples: command lines for the help.
-        words: what may follow a verb without a config, each with its explanation; capitals stand
-            for a word of the user's own.
+        words: arguments of a verb without a config, each with its explanation; a word in capitals
+            is a placeholder.
     """
 
     target: str
@@ -51,7 +52,7 @@ VERBS = {
     ),
     "export": Verb(
         "gru_suite.commands.export:export",
-        "write a checkpoint as ONNX, torch.export or safetensors, and check what was written",
+        "write a checkpoint as ONNX, torch.export or safetensors, compared with the checkpoint",
         "export",
         (
             "gru-suite export checkpoint=best.ckpt format=onnx output=model.onnx",
@@ -59,7 +60,7 @@ VERBS = {
             "gru-suite export checkpoint=best.ckpt format=onnx int8=true",
         ),
     ),
-    "tasks": Verb("gru_suite.commands.tasks:tasks", "list the tasks there are", None),
+    "tasks": Verb("gru_suite.commands.tasks:tasks", "list the available tasks", None),
     "inspect": Verb(
         "gru_suite.commands.inspect:inspect",
         "print the model card of a checkpoint, from the file alone",
@@ -70,13 +71,13 @@ VERBS = {
         ),
         (
             ("checkpoint=", "the file, as checkpoint=FILE"),
-            ("format=markdown", "the card as it stands in the run folder (the default)"),
+            ("format=markdown", "the card of the run folder (the default)"),
             ("format=json", "the same facts for programs"),
         ),
     ),
     "new-task": Verb(
         "gru_suite.commands.new_task:new_task",
-        "write a task to start from: two files in a checkout, or a package of its own",
+        "write a new task to start from: two files in a checkout, or an installable package",
         None,
         ("gru-suite new-task gesture", "gru-suite new-task gesture --package"),
         (

@@ -1,1 +1,1 @@
-"""What the verbs of the command line do, a module each."""
+"""The verbs of the command line, a module each."""

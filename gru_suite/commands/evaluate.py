@@ -1,4 +1,4 @@
-"""``gru-suite evaluate``: score a checkpoint beside the baselines, on its own data or another."""
+"""``gru-suite evaluate``: score a checkpoint and the baselines on its own data or other data."""
 
 from collections.abc import Collection
 from typing import Any
@@ -39,7 +39,7 @@ def evaluate(cfg: DictConfig) -> None:
 
 
 def fill_data(cfg: DictConfig, task: SequenceTask) -> None:
-    """Take what a chosen data config leaves open, such as the target, from the checkpoint's run."""
+    """Fill missing values of a data config, such as the target, from the checkpoint's run."""
     data = cfg.get("data")
     for key, value in task.run_info.get("data", {}).items():
         if data is not None and OmegaConf.is_missing(data, key) and value is not None:
@@ -47,7 +47,7 @@ def fill_data(cfg: DictConfig, task: SequenceTask) -> None:
 
 
 def given_options() -> list[str]:
-    """Return the data options on the command line; the others are defaults of a data config."""
+    """Return the names of the data options that the command line sets."""
     keys = (word.lstrip("+").partition("=")[0] for word in HydraConfig.get().overrides.task)
     return [key.split(".")[1] for key in keys if key.startswith("data.")]
 
@@ -55,18 +55,18 @@ def given_options() -> list[str]:
 def data_for(
     task: SequenceTask, overrides: dict[str, Any], given: Collection[str] = ()
 ) -> SequenceDataModule:
-    """Return the data module of the checkpoint's run with changed options, or a newly named one.
+    """Return the data module of the checkpoint's run with changed options, or another one.
 
     Both prepare data by the checkpoint's schema: its vocabulary, scales and names.
 
     Args:
         task: a loaded task.
         overrides: data options; with ``_target_`` a whole data config.
-        given: options of a whole data config that somebody chose; its others are defaults, and give
-            way to what the checkpoint was trained with.
+        given: options of a whole data config that the user set; its others are defaults, which the
+            checkpoint's values replace.
 
     Raises:
-        UserError: an option that the data set does not have, or that the checkpoint has fixed.
+        UserError: an option that the data set does not have, or that the checkpoint fixes.
     """
     schema = task.model.schema
     options: dict[str, Any] = dict(task.run_info.get("data", {}))

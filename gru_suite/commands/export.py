@@ -1,4 +1,4 @@
-"""``gru-suite export``: write a checkpoint in another format, checked."""
+"""``gru-suite export``: write a checkpoint in another format and compare it with the model."""
 
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from gru_suite.training.trainer import plain, prepare_process
 
 
 def export(cfg: DictConfig) -> None:
-    """Write ``checkpoint`` as ``format``; say what was written and how far its answers are off.
+    """Write ``checkpoint`` as ``format``; print the files and the largest difference of outputs.
 
     Args:
         cfg: the composed config ``export.yaml``.

@@ -1,4 +1,4 @@
-"""``gru-suite inspect``: what a checkpoint says of itself, from the file alone."""
+"""``gru-suite inspect``: the model card of a checkpoint, from the file alone."""
 
 import json
 import sys

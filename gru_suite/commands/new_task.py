@@ -1,4 +1,4 @@
-"""``gru-suite new-task``: a task to start from, that trains and keeps the contract as it stands."""
+"""``gru-suite new-task``: write a new task that trains and passes the contract as it is."""
 
 import keyword
 import re
@@ -17,9 +17,9 @@ from gru_suite.errors import UserError
 from gru_suite.files import atomic_path, make_folder
 from gru_suite.plugins import available_tasks, own_package
 
-# Hydra reads these as numbers.
+# Hydra parses these as numbers.
 _NUMBERS = ("inf", "nan")
-# The name that the templates bear.
+# The task's name in the templates.
 _TEMPLATE = "gesture"
 
 
@@ -33,8 +33,8 @@ def new_task(words: Sequence[str]) -> int:
         The exit code.
 
     Raises:
-        UserError: no name, one that cannot be a task's or is taken, something in the way, or no
-            checkout to write into. Nothing has been written then.
+        UserError: no name, an invalid or taken one, an existing target, or no checkout to write
+            into. Nothing is written then.
     """
     as_package = "--package" in words
     names = [word for word in words if word != "--package"]
@@ -52,7 +52,7 @@ def new_task(words: Sequence[str]) -> int:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that cannot be a module's and an option's, or that some package has."""
+    """Raise UserError for a name that is no valid module and option, or that a package has."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name.endswith("_"):
         plain = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
         near = plain.lstrip("_0123456789").rstrip("_")
@@ -69,7 +69,7 @@ def check_name(name: str) -> None:
 
 
 def checkout() -> Path | None:
-    """Return the folder of the source code that this installation runs from, if it does."""
+    """Return the checkout that this installation runs from; None for an installed package."""
     conf = own_package().conf
     folder = conf.parent
     is_ours = all((folder / each).exists() for each in ("pyproject.toml", "tasks/__init__.py"))
@@ -87,7 +87,7 @@ def _write_in_checkout(name: str) -> tuple[list[Path], list[str]]:
     _refuse_existing(module, config)
     with atomic_path(config) as temporary:
         temporary.write_text(_filled("task.yaml", name), encoding="utf-8")
-        # The config makes the task known, so it appears last and only beside its code.
+        # The config registers the task, so it is written last, beside its code.
         _write_folder(module, {"task.py": _filled("task.py", name)})
     steps = [
         f"gru-suite task={name}",
@@ -130,7 +130,7 @@ def _refuse_existing(*paths: Path) -> None:
 
 
 def _write_folder(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write a new folder of files, whole or not at all."""
+    """Write a new folder of files atomically."""
     make_folder(folder.parent)
     temporary = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     try:

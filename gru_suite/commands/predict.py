@@ -14,7 +14,7 @@ from gru_suite.results.run_folder import start_run
 
 
 def predict(cfg: DictConfig) -> None:
-    """Predict from ``input`` with ``checkpoint`` and say what was written.
+    """Predict from ``input`` with ``checkpoint`` and print the files written.
 
     Args:
         cfg: the composed config ``predict.yaml``.
@@ -29,10 +29,10 @@ def predict(cfg: DictConfig) -> None:
 
 
 def predict_options(model: SequenceModel, cfg: DictConfig) -> dict[str, Any]:
-    """Return what of the config the model's ``predict_file`` takes beyond source and target.
+    """Return the options of the config for the model's ``predict_file``.
 
     Raises:
-        UserError: something was asked for that the model does not have.
+        UserError: an option that the model does not have.
     """
     if not cfg.annotate:
         return {}

@@ -1,4 +1,4 @@
-"""``gru-suite tasks``: what there is, one line each."""
+"""``gru-suite tasks``: the available tasks, one line each."""
 
 import sys
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from gru_suite.plugins import TaskInfo, available_tasks, check_task, installed_p
 
 
 def tasks(words: Sequence[str]) -> int:
-    """Print every task with its summary and the package that brings it.
+    """Print every task with its summary and the package that provides it.
 
     Args:
-        words: the rest of the command line; there is nothing to choose.
+        words: the rest of the command line; no arguments are taken.
 
     Returns:
         The exit code.

@@ -1,4 +1,4 @@
-"""``gru-suite train``: fit a task, test its best epoch once, compare it with its baselines."""
+"""``gru-suite train``: fit a task, test its best epoch once, compare with the baselines."""
 
 import time
 from pathlib import Path
@@ -94,16 +94,15 @@ def keep_checkpoints(
     Without a metric nothing chooses among the epochs, and the best is the last: where the
     validation part is so small that it would choose by chance.
     """
-    # A callback each: since Lightning 2.6 `save_last` writes in those epochs only that are the best
-    # so far.
-    # Lightning tells callbacks apart by their options: without a metric by the mode alone.
+    # Two callbacks: since Lightning 2.6 `save_last` writes only in epochs that are the best so far.
+    # Lightning distinguishes callbacks by their options: without a metric by the mode alone.
     mode = mode if metric else "max"
     best = ModelCheckpoint(folder, "best", metric, mode=mode, enable_version_counter=False)
     return best, ModelCheckpoint(folder, "last", enable_version_counter=False)
 
 
 def check_best(best: ModelCheckpoint) -> None:
-    """Raise UserError if validation gave no number in any epoch: there is nothing to choose."""
+    """Raise UserError if the monitored metric was not finite in any epoch."""
     score = best.best_model_score
     if score is not None and not torch.isfinite(score):
         raise UserError(

@@ -188,7 +188,7 @@ def _checked(checkpoint: Any, path: Path) -> dict[str, Any]:
 def _model_class(mark: Mapping[str, Any], path: str | Path) -> type[SequenceModel]:
     reference = mark.get("model_class")
     if reference is None:
-        # Checkpoints of before 0.2 name the task alone; its model stands in the module beside it.
+        # Older checkpoints name the task alone; its model stands in the module beside it.
         module_name, _, class_name = str(mark["task_class"]).partition(":")
         if not (module_name.startswith("gru_suite.tasks.") and class_name.endswith("Task")):
             task_class = find_class(mark, str(mark["task_class"]), path, nn.Module)

@@ -193,7 +193,7 @@ def _found_limits(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _snippet(facts: Mapping[str, Any]) -> list[str]:
     usage = facts.get("task", {}).get("usage", ())
-    # Checkpoints of before 0.2 call it a task.
+    # Older checkpoints call it a task.
     variable = "model" if "model_class" in facts else "task"
     load = f"{variable} = gru_suite.load({json.dumps(facts['checkpoint'])})"
     imports = [line for line in usage if line.startswith("import ")]

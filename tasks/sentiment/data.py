@@ -18,8 +18,8 @@ from .batches.tokenizer import PADDING, TRUNCATIONS, TextCodec, train_tokenizer
 from .batches.vocabulary import read_vocabulary
 from .reading.layouts import Parts, read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
 from .reading.splits import PARTS, class_numbers, complete_parts, drop_unusable, order_labels
-from .reading.tables import Column, read_labelled_table
-from .reading.text_files import Texts, check_encoding
+from .reading.tables import read_labelled_table
+from .reading.text_files import Column, Texts, check_encoding
 from .results.data_summary import summary_of
 from .samples.movie_reviews import load_movie_reviews
 
@@ -249,19 +249,8 @@ class TextDataModule(SequenceDataModule):
             raise RuntimeError("schema() is known after setup()")
         return self._schema
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Shuffled training batches; the order depends on seed and epoch only."""
-        return self._loader("train", shuffle=True)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Every validation text, longest first."""
-        return self._loader("val")
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Every test text, longest first."""
-        return self._loader("test")
-
-    def _loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
+    def loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
+        """Return batches of a part with little padding, longest texts first unless shuffled."""
         return bucket_loader(
             self.datasets[part], self.batch_size, shuffle, self.seed, self.num_workers, PADDING
         )

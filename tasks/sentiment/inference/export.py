@@ -4,7 +4,7 @@ Shapes: B batch, T tokens (right-padded), P numbers of a token (its own, then th
     n-grams, right-padded).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,9 +13,7 @@ from gru_suite.model.export.module import BATCH, ClassificationExport, Port
 
 from ..batches.char_ngrams import MAX_NGRAMS
 from ..batches.tokenizer import PADDING, UNKNOWN
-
-if TYPE_CHECKING:
-    from ..task import SentimentTask
+from ..network.text_classifier import TextClassifier
 
 _USUAL_TOKENS = 40
 
@@ -31,7 +29,7 @@ class SentimentExport(ClassificationExport):
 
     def sequences(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Return random tokens; of their n-grams some are padding."""
-        size = int(self.task.schema["vocabulary_size"])
+        size = int(self.model.schema["vocabulary_size"])
         tokens = torch.randint(UNKNOWN, size, shape, generator=generator)
         if len(shape) == 3:
             grams = torch.randint(1, 2**32, shape, generator=generator)
@@ -40,10 +38,10 @@ class SentimentExport(ClassificationExport):
         return tokens
 
 
-def sentiment_export(task: "SentimentTask") -> SentimentExport:
-    """Describe the task."""
-    schema = task.schema
-    ngrams = task.codec.ngrams
+def sentiment_export(model: TextClassifier) -> SentimentExport:
+    """Return the model for export, with a description of its inputs."""
+    schema = model.schema
+    ngrams = model.codec.ngrams
     shape: tuple[int | str, ...] = (BATCH, "tokens")
     meaning = "token numbers, by the tokenizer of `preprocessing`"
     outside: dict[str, Any] = {
@@ -74,4 +72,6 @@ def sentiment_export(task: "SentimentTask") -> SentimentExport:
     }
     longest = min(_USUAL_TOKENS, int(schema["max_tokens"]))
     steps = sorted({1, max(2, longest // 3), longest})
-    return SentimentExport(task, Port("tokens", "int64", shape, meaning), steps, preprocessing)
+    return SentimentExport(
+        model, model.labels, Port("tokens", "int64", shape, meaning), steps, preprocessing
+    )

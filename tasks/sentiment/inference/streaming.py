@@ -5,25 +5,23 @@ Shapes: B streams, T tokens, P numbers of a token, K classes.
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gru_suite.errors import UserError
 from gru_suite.model.streaming.classification import (
+    ChunkInputs,
     ClassificationModule,
     ClassificationStream,
-    Reading,
 )
 from gru_suite.model.streaming.state import State, named, under
 from gru_suite.model.streaming.stream import Row, StepwiseEncoder
 
 from ..batches.char_ngrams import MAX_NGRAMS
 from ..batches.tokenizer import UNKNOWN
-
-if TYPE_CHECKING:
-    from ..task import SentimentTask
+from ..network.text_classifier import TextClassifier
 
 # After one of these no later character changes the tokens before it.
 _SEPARATORS = re.compile(r"[\s.,;:!?\u3001\u3002\uff0c\uff01\uff1f\uff1a\uff1b]")
@@ -35,11 +33,12 @@ _LONGEST_WORD = 10_000
 class SentimentModule(ClassificationModule):
     """The recurrent path and, beside it, the linear one; chunks are token numbers."""
 
-    def __init__(self, task: "SentimentTask") -> None:
-        """Take over a task's parts; weights are shared."""
-        numbers = () if task.codec.ngrams is None else (1 + MAX_NGRAMS,)
-        super().__init__(task, StepwiseEncoder(task.encoder, numbers, torch.int64))
-        self.wide, self.wide_share = task.wide, task.wide_share
+    def __init__(self, model: TextClassifier) -> None:
+        """Take over a model's layers; weights are shared."""
+        ids = () if model.codec.ngrams is None else (1 + MAX_NGRAMS,)
+        encoder = StepwiseEncoder(model.encoder, ids, torch.int64)
+        super().__init__(encoder, model.backbone, model.poolings, model.head)
+        self.wide, self.wide_share = model.wide, model.wide_share
 
     def initial_state(self, batch_size: int) -> State:
         """Return what the first chunk begins with."""
@@ -67,13 +66,13 @@ class SentimentStream(ClassificationStream):
     ``data.max_tokens``, a stream does not.
     """
 
-    task: "SentimentTask"
+    model: TextClassifier
 
     def _new_row(self) -> Row:
         """Return the text whose tokens are not final, and whether anything but blanks was seen."""
         return {"text": "", "num_steps": 0, "begun": False}
 
-    def _read(self, row: Row, chunk: Any) -> Reading:
+    def _read(self, row: Row, chunk: Any) -> ChunkInputs:
         if chunk is not None and not isinstance(chunk, str):
             raise UserError(f"a piece of type {type(chunk).__name__}: needs a string")
         text = row["text"] + (chunk or "")
@@ -84,7 +83,7 @@ class SentimentStream(ClassificationStream):
                 f"at most {_LONGEST_WORD:,}"
             )
         try:
-            taken, left = (self.task.codec.numbers(part) for part in (text[:end], text[end:]))
+            taken, left = (self.model.codec.numbers(part) for part in (text[:end], text[end:]))
         except (TypeError, UnicodeEncodeError):
             raise UserError("a piece of text holds half of a surrogate pair") from None
         num_tokens = row["num_steps"] + len(taken)
@@ -97,7 +96,7 @@ class SentimentStream(ClassificationStream):
             # As TextCodec.encode does with a text that has no token.
             left = left.new_zeros(1, *left.shape[1:])
             (left if left.dim() == 1 else left[:, 0]).fill_(UNKNOWN)
-        return Reading(after, taken, left if len(left) else None)
+        return ChunkInputs(after, taken, left if len(left) else None)
 
 
 def finished(text: str) -> int:

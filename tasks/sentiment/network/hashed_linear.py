@@ -1,23 +1,14 @@
-"""A linear path beside the recurrent one: what single words, word pairs and word parts say.
+"""Linear classifier on hashed tf-idf features: words, word pairs and character n-grams.
 
-Shapes: B batch, T tokens (right-padded), P numbers of a token, M features of a text, N texts,
-    W buckets, K classes.
+Shapes: B batch, T tokens (right-padded), P ids of a token (its own, then those of its character
+    n-grams, right-padded), M occurrences of features in a text, W buckets, K classes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, vstack  # type: ignore[import-untyped]
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gru_suite.model.batches import SequenceBatch
-from gru_suite.training.transfer import TAKEN
-
 from ..batches.tokenizer import PADDING, UNKNOWN
-from .logistic_regression import left_out, logistic, weigh
 
 # Any large odd numbers; products with token numbers stay far below 2^63.
 _LEFT, _RIGHT, _MODULUS = 2_654_435_761, 2_246_822_519, 2**31 - 1
@@ -25,7 +16,7 @@ _LEFT, _RIGHT, _MODULUS = 2_654_435_761, 2_246_822_519, 2**31 - 1
 _ALONE = 2**30
 
 
-class WidePath(nn.Module):
+class HashedLinear(nn.Module):
     """Logistic regression on hashed words, word pairs and character n-grams.
 
     Each feature weighs ``(1 + log count) * idf``, and the features of a text are scaled to length
@@ -43,7 +34,6 @@ class WidePath(nn.Module):
         num_buckets: int,
         num_classes: int,
         char_ngrams: bool,
-        inverse_penalty: float = 10.0,
     ) -> None:
         """Build a path that says nothing yet.
 
@@ -51,19 +41,14 @@ class WidePath(nn.Module):
             num_buckets: weights that words and pairs share, and as many for n-grams.
             num_classes: K.
             char_ngrams: whether tokens have character n-grams.
-            inverse_penalty: C of the logistic regression, above 0: the smaller, the less a text
-                counts.
         """
         super().__init__()
-        self.inverse_penalty = inverse_penalty
         self.num_buckets = num_buckets
         # The last bucket is that of features that do not count.
-        self.nowhere = (1 + char_ngrams) * num_buckets
-        self.register_buffer("idf_W", torch.zeros(self.nowhere + 1))
-        self.register_buffer("weight_WK", torch.zeros(self.nowhere + 1, num_classes))
+        self.ignored_bucket = (1 + char_ngrams) * num_buckets
+        self.register_buffer("idf_W", torch.zeros(self.ignored_bucket + 1))
+        self.register_buffer("weight_WK", torch.zeros(self.ignored_bucket + 1, num_classes))
         self.register_buffer("bias_K", torch.zeros(num_classes))
-        # For the next fit only, so in no checkpoint.
-        self._prior: dict[str, Tensor] | None = None
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return logits, shape (B, K).
@@ -82,7 +67,7 @@ class WidePath(nn.Module):
 
     def initial_state(self, batch_size: int) -> dict[str, Tensor]:
         """Return what :meth:`advance` begins with: texts in which nothing has been counted."""
-        num_blocks = 2 if self.nowhere > self.num_buckets else 1
+        num_blocks = 2 if self.ignored_bucket > self.num_buckets else 1
         sums_BN = torch.zeros(batch_size, num_blocks, dtype=torch.float64)
         return {
             "last": torch.full((batch_size,), PADDING),
@@ -170,94 +155,6 @@ class WidePath(nn.Module):
             scores_TK = scores_TK + grams_MK.unflatten(0, (num_tokens, -1)).sum(1)
         return scores_TK
 
-    def take_prior(self, state: Mapping[str, Tensor], prefix: str) -> str:
-        """Let the next fit know what a path of the same vocabulary and labels says.
-
-        Args:
-            state: of a whole task.
-            prefix: of a path's names in it.
-
-        Returns:
-            What became of it, for a person.
-        """
-        own = self.state_dict()
-        found = {name: state[prefix + name] for name in own if prefix + name in state}
-        if any(name not in found or found[name].shape != own[name].shape for name in own):
-            return "left: no path there, or task.wide_buckets of another number"
-        self._prior = found
-        return TAKEN
-
-    def fit(self, batches: Iterable[SequenceBatch]) -> None:
-        """Learn from the batches of the training texts.
-
-        What a prior says of a text is added afterwards, each by a factor (stacked regression,
-        Breiman 1996, doi 10.1007/BF00117832): fitted with the rest, which knows the training texts
-        by heart, its factor would be too small.
-        """
-        known = [(batch.x, batch.labels_B) for batch in batches]
-        labels_N = torch.cat([labels_B for _, labels_B in known]).numpy()
-        # A fit begins anew, whatever was learned before.
-        self.idf_W.fill_(1)
-        counts_W = np.asarray((self._matrix(x for x, _ in known) > 0).sum(0)).ravel()
-        # What no training text has says nothing, and must not make the rest of a text weigh less.
-        counts_W[-1] = 0
-        (used,) = counts_W.nonzero()
-        for buffer in (self.idf_W, self.weight_WK, self.bias_K):
-            buffer.zero_()
-        if not len(used):
-            return
-        idf = np.log((1 + len(labels_N)) / (1 + counts_W[used])) + 1
-        self.idf_W[used] = torch.from_numpy(idf).float()
-        features_NM = self._matrix(x for x, _ in known)[:, used]
-        options = (len(self.bias_K), self.inverse_penalty)
-        weight_KM, bias_K = logistic(features_NM, labels_N, *options)
-        self.weight_WK[used] = torch.from_numpy(weight_KM.T).float()
-        self.bias_K.copy_(torch.from_numpy(bias_K))
-        if self._prior is not None:
-            left_out_NK = left_out(features_NM, labels_N, *options)
-            self._add(self._prior, [x for x, _ in known], left_out_NK, torch.from_numpy(labels_N))
-
-    def _add(
-        self,
-        prior: Mapping[str, Tensor],
-        texts: Sequence[Tensor],
-        left_out_NK: NDArray[np.float64] | None,
-        labels_N: Tensor,
-    ) -> None:
-        """Add what a prior says.
-
-        Args:
-            prior: its tensors.
-            texts: the training texts.
-            left_out_NK: what this path would say of each, had it not seen it; None where it is not
-                known, and then both weigh as they are.
-            labels_N: class numbers.
-        """
-        # A feature that no training text has counts as it did for the prior.
-        self.idf_W.copy_(self.idf_W.where(self.idf_W > 0, prior["idf_W"]))
-        said_NK = self._matrix(texts) @ prior["weight_WK"].numpy()
-        # Texts of another kind have other answers in the mean: the prior's bias is of no use.
-        own, others = 1.0, 1.0
-        shift_K = -torch.from_numpy(np.median(said_NK, axis=0))
-        if left_out_NK is not None:
-            said = torch.stack([torch.from_numpy(left_out_NK), torch.from_numpy(said_NK)])
-            (own, others), shift_K = weigh(said.double(), labels_N)
-        self.weight_WK.mul_(own).add_(prior["weight_WK"], alpha=others)
-        self.bias_K.mul_(own).add_(shift_K)
-
-    def _matrix(self, tokens: Iterable[Tensor]) -> csr_matrix:
-        """Return the features of texts, shape (N, W)."""
-        parts = []
-        for part in tokens:
-            index_BM, value_BM = self.features(part)
-            row_B, place_B = value_BM.nonzero(as_tuple=True)
-            cells = (row_B.numpy(), index_BM[row_B, place_B].numpy())
-            # Values of one text in one bucket are added. Batch by batch, since the places of a
-            # large data set would fill the memory.
-            shape = (len(part), len(self.idf_W))
-            parts.append(csr_matrix((value_BM[row_B, place_B].numpy(), cells), shape))
-        return vstack(parts, format="csr")
-
     def _buckets(self, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the buckets of words and pairs, and of n-grams where there are any."""
         own_BT = tokens if tokens.dim() == 2 else tokens[..., 0]
@@ -272,12 +169,12 @@ class WidePath(nn.Module):
         known_BM = (left_BM != UNKNOWN) & (right_BM != UNKNOWN)
         known_BM &= (left_BM + right_BM != PADDING) & (left_BM + right_BM != _ALONE)
         words_BM = (left_BM * _LEFT + right_BM * _RIGHT) % _MODULUS % self.num_buckets
-        return words_BM.where(known_BM, self.nowhere)
+        return words_BM.where(known_BM, self.ignored_bucket)
 
     def _gram_buckets(self, tokens: Tensor) -> Tensor:
         grams_BM = tokens[..., 1:].flatten(1)
         buckets_BM = self.num_buckets + grams_BM % self.num_buckets
-        return buckets_BM.where(grams_BM != PADDING, self.nowhere)
+        return buckets_BM.where(grams_BM != PADDING, self.ignored_bucket)
 
     def _values(self, index_BM: Tensor) -> Tensor:
         """Return the share of each place in the value of its feature."""

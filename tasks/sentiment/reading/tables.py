@@ -1,5 +1,8 @@
 """Labelled texts from a table: which columns, whether there is a header, cells as text."""
 
+import csv
+import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +10,7 @@ import pandas as pd
 
 from gru_suite.errors import UserError, nearest
 
-from .text_files import Texts, read_table
-
-Column = str | int
+from .text_files import TABLE_SUFFIXES, Column, Texts, read_bytes, read_lines, read_text
 
 
 def read_labelled_table(
@@ -100,3 +101,79 @@ def _column(
     if isinstance(found, pd.DataFrame):
         raise UserError(f"{label}: two columns are called {column!r}; give the column's number")
     return found
+
+
+def read_table(
+    path: Path, encoding: str = "utf-8", header: bool | None = True
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read CSV (comma, semicolon or tab), TSV, JSONL or Parquet, also ``.csv.gz`` and the like.
+
+    TSV is read without quotes, as data sets are published; CSV with them.
+
+    Args:
+        path: the file.
+        encoding: of a text file.
+        header: whether CSV and TSV begin with the columns' names; otherwise columns are 0, 1, ...
+
+    Returns:
+        The table, cells of CSV and TSV as text; and notes.
+
+    Raises:
+        UserError: not a readable table, naming the line where there is one.
+    """
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if suffix in (".parquet", ".pq"):
+        return _read_parquet(path), []
+    if suffix in (".jsonl", ".ndjson"):
+        lines, notes = read_lines(path, encoding)
+        return _from_json_lines(path, lines), notes
+    if suffix not in (".csv", ".tsv", ".txt"):
+        raise UserError(f"{path}: not a kind of table; it needs one of {', '.join(TABLE_SUFFIXES)}")
+    text, notes = read_text(path, encoding)
+    separator = "\t" if suffix == ".tsv" else _separator(text)
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            header=0 if header else None,
+            dtype=str,
+            keep_default_na=False,
+            quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL,
+            index_col=False,
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        reason = str(error).strip().splitlines()[0].removeprefix("Error tokenizing data. C error: ")
+        raise UserError(f"{path}: not readable as a table ({reason})") from None
+    return frame, notes
+
+
+def _separator(text: str) -> str:
+    first = text.partition("\n")[0]
+    return "," if "," in first else max(";\t", key=first.count)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    raw = read_bytes(path)
+    try:
+        return pd.read_parquet(io.BytesIO(raw))
+    except (OSError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path}: not readable as a Parquet table ({reason})") from None
+
+
+def _from_json_lines(path: Path, lines: list[str]) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}: line {number} is not JSON ({error.msg})") from None
+        if not isinstance(row, dict):
+            raise UserError(
+                f"{path}: line {number} is {type(row).__name__}, needs an object such as "
+                '{"text": "...", "label": "..."}'
+            )
+        rows.append(row)
+    return pd.DataFrame(rows)

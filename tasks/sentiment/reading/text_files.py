@@ -1,16 +1,10 @@
-"""Labelled texts, and files of them: decoding, lines, tables."""
+"""Labelled texts, and text files: decoding, lines."""
 
 import codecs
-import csv
 import gzip
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from gru_suite.errors import UserError, nearest
 
@@ -18,6 +12,9 @@ from gru_suite.errors import UserError, nearest
 FALLBACK_ENCODING = "latin-1"
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
 _KNOWN_ENCODINGS = ("utf-8", "latin-1", "cp1252", "utf-16", "ascii", "iso-8859-15", "shift_jis")
+
+Column = str | int
+"""A column of a table, by name or by number from 0."""
 
 
 @dataclass
@@ -86,7 +83,7 @@ def read_text(path: Path, encoding: str = "utf-8") -> tuple[str, list[str]]:
         UserError: no such file, an empty one, or one that is not text.
     """
     check_encoding(encoding)
-    raw = _read_bytes(path)
+    raw = read_bytes(path)
     if not raw.strip():
         raise UserError(f"{path}: the file is empty; it needs at least one text")
     text, fell_back = decode(raw, encoding)
@@ -107,56 +104,12 @@ def read_lines(path: Path, encoding: str = "utf-8") -> tuple[list[str], list[str
     return text.removesuffix("\n").replace("\r\n", "\n").split("\n"), notes
 
 
-def read_table(
-    path: Path, encoding: str = "utf-8", header: bool | None = True
-) -> tuple[pd.DataFrame, list[str]]:
-    """Read CSV (comma, semicolon or tab), TSV, JSONL or Parquet, also ``.csv.gz`` and the like.
-
-    TSV is read without quotes, as data sets are published; CSV with them.
-
-    Args:
-        path: the file.
-        encoding: of a text file.
-        header: whether CSV and TSV begin with the columns' names; otherwise columns are 0, 1, ...
-
-    Returns:
-        The table, cells of CSV and TSV as text; and notes.
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file, unpacked where its name ends in ``.gz``.
 
     Raises:
-        UserError: not a readable table, naming the line where there is one.
+        UserError: no such file, or it is damaged.
     """
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    if suffix in (".parquet", ".pq"):
-        return _read_parquet(path), []
-    if suffix in (".jsonl", ".ndjson"):
-        lines, notes = read_lines(path, encoding)
-        return _from_json_lines(path, lines), notes
-    if suffix not in (".csv", ".tsv", ".txt"):
-        raise UserError(f"{path}: not a kind of table; it needs one of {', '.join(TABLE_SUFFIXES)}")
-    text, notes = read_text(path, encoding)
-    separator = "\t" if suffix == ".tsv" else _separator(text)
-    try:
-        frame = pd.read_csv(
-            io.StringIO(text),
-            sep=separator,
-            header=0 if header else None,
-            dtype=str,
-            keep_default_na=False,
-            quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL,
-            index_col=False,
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        reason = str(error).strip().splitlines()[0].removeprefix("Error tokenizing data. C error: ")
-        raise UserError(f"{path}: not readable as a table ({reason})") from None
-    return frame, notes
-
-
-def _separator(text: str) -> str:
-    first = text.partition("\n")[0]
-    return "," if "," in first else max(";\t", key=first.count)
-
-
-def _read_bytes(path: Path) -> bytes:
     if path.is_dir():
         raise UserError(f"{path}: is a folder; the path of a file is needed")
     if not path.is_file():
@@ -166,30 +119,3 @@ def _read_bytes(path: Path) -> bytes:
         return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    raw = _read_bytes(path)
-    try:
-        return pd.read_parquet(io.BytesIO(raw))
-    except (OSError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path}: not readable as a Parquet table ({reason})") from None
-
-
-def _from_json_lines(path: Path, lines: list[str]) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}: line {number} is not JSON ({error.msg})") from None
-        if not isinstance(row, dict):
-            raise UserError(
-                f"{path}: line {number} is {type(row).__name__}, needs an object such as "
-                '{"text": "...", "label": "..."}'
-            )
-        rows.append(row)
-    return pd.DataFrame(rows)
