@@ -1,34 +1,32 @@
 """Small tasks of every kind, for tests of what they are exported as."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from forecasting_parts import make_schema, make_task
-from stream_parts import speech_task
+from stream_parts import speech_model
 from torch import Tensor, nn
 
 from gru_suite.model.batches import SequenceBatch
+from gru_suite.model.classification import ClassificationModel
+from gru_suite.model.sequence_model import SequenceModel
 from gru_suite.tasks.forecasting.model import ForecastingModel
 from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
 from gru_suite.tasks.sentiment.model import SentimentModel
 from gru_suite.tasks.sentiment.task import SentimentTask
-from gru_suite.tasks.video_action.task import VideoActionTask
-from gru_suite.training.classification_task import ClassificationTask
-from gru_suite.training.sequence_task import SequenceTask
+from gru_suite.tasks.video_action.model import VideoActionModel
 
 TEXTS = ["a good film", "a bad film", "not so good", "so bad that it is good again"]
 
 
-class PlainTask(ClassificationTask):
-    """What a plug-in may be: an encoder, and nothing about exports."""
+class PlainModel(ClassificationModel):
+    """A model of a plug-in that does not describe its export."""
 
     name = "plain"
 
     def __init__(self, backbone: dict[str, Any], schema: dict[str, Any]) -> None:
         super().__init__(backbone, 4, schema, pooling="mean+last")
-        self.save_hyperparameters()
         self.encoder = nn.Linear(3, 4)
 
     def encode(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
@@ -37,21 +35,18 @@ class PlainTask(ClassificationTask):
     def predict(self, raw: Any) -> Any:
         raise NotImplementedError
 
-    def predict_file(self, source: Path, target: Path) -> list[Path]:
-        raise NotImplementedError
 
-
-def plain_task(backbone: dict[str, Any]) -> PlainTask:
-    return PlainTask(backbone, {"labels": ["a", "b"], "class_counts": [1, 2]}).eval()
+def plain_model(backbone: dict[str, Any]) -> PlainModel:
+    return PlainModel(backbone, {"labels": ["a", "b"], "class_counts": [1, 2]}).eval()
 
 
 def plain_batch() -> SequenceBatch:
     return SequenceBatch(torch.randn(4, 9, 3), torch.tensor([9, 2, 5, 1]), torch.zeros(4).long())
 
 
-def speech(backbone: dict[str, Any]) -> SequenceTask:
+def speech(backbone: dict[str, Any]) -> SequenceModel:
     options = {key: backbone[key] for key in backbone if key != "cell"}
-    return speech_task(backbone["cell"], "attention", backbone=options, causal=False)
+    return speech_model(backbone["cell"], "attention", backbone=options, causal=False)
 
 
 def sentiment(backbone: dict[str, Any], char_ngrams: list[int] | None = None) -> SentimentModel:
@@ -75,7 +70,7 @@ def sentiment(backbone: dict[str, Any], char_ngrams: list[int] | None = None) ->
     return task.model.eval()
 
 
-def video(backbone: dict[str, Any]) -> VideoActionTask:
+def video(backbone: dict[str, Any]) -> VideoActionModel:
     schema = {
         "labels": ["walk", "wave"],
         "class_counts": [2, 2],
@@ -86,11 +81,11 @@ def video(backbone: dict[str, Any]) -> VideoActionTask:
         "test_clips": 1,
         "frame_rate_hz": None,
     }
-    task = VideoActionTask(backbone, schema, encoder={"channels": [4, 8]})
-    task.train()
+    model = VideoActionModel(backbone, schema, encoder={"channels": [4, 8]})
+    model.train()
     frames = torch.randint(0, 256, (4, 6, 16, 20, 3)).to(torch.uint8)
-    task(SequenceBatch(frames, torch.tensor([6, 2, 3, 6]), torch.zeros(4).long()))
-    return task.eval()
+    model(SequenceBatch(frames, torch.tensor([6, 2, 3, 6]), torch.zeros(4).long()))
+    return model.eval()
 
 
 def forecasting(backbone: dict[str, Any], **changes: Any) -> ForecastingModel:
@@ -114,7 +109,7 @@ def forecasting(backbone: dict[str, Any], **changes: Any) -> ForecastingModel:
     return model.eval()
 
 
-TASKS: dict[str, Callable[[dict[str, Any]], SequenceTask]] = {
+MODELS: dict[str, Callable[[dict[str, Any]], SequenceModel]] = {
     "forecasting": forecasting,
     "sentiment": sentiment,
     "speech_commands": speech,

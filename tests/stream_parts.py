@@ -1,4 +1,4 @@
-"""Small tasks that can follow a stream, and what several test modules ask of their streams."""
+"""Small models that can stream, and comparisons of their streams."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,14 +7,14 @@ from typing import Any
 import torch
 
 from gru_suite.model.batches import SequenceBatch, collate
+from gru_suite.model.classification import ClassificationModel
 from gru_suite.model.predictions import Predictions
 from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
 from gru_suite.tasks.sentiment.model import SentimentModel
 from gru_suite.tasks.sentiment.task import SentimentTask
-from gru_suite.tasks.speech_commands.task import SpeechCommandsTask
+from gru_suite.tasks.speech_commands.model import SpeechCommandsModel
 from gru_suite.tasks.video_action.batches.video_dataset import VideoBatch
-from gru_suite.tasks.video_action.task import VideoActionTask
-from gru_suite.training.classification_task import ClassificationTask
+from gru_suite.tasks.video_action.model import VideoActionModel
 
 SPEECH_SCHEMA: dict[str, Any] = {
     "labels": ["low", "high", "_silence_"],
@@ -25,26 +25,26 @@ SPEECH_SCHEMA: dict[str, Any] = {
 }
 
 
-def with_statistics(task: ClassificationTask, batches: Sequence[Any]) -> Any:
+def with_statistics(model: ClassificationModel, batches: Sequence[Any]) -> Any:
     """Give the batch norms statistics other than those that change nothing."""
-    task.train()
+    model.train()
     for each in batches:
-        task(each)
+        model(each)
     # Larger weights, so that an error somewhere shows in the answer.
     with torch.no_grad():
-        task.head.weight.mul_(10)
-    return task.eval()
+        model.head.weight.mul_(10)
+    return model.eval()
 
 
 def sound(num_samples: int, seed: int = 0) -> torch.Tensor:
     return 0.1 * torch.randn(num_samples, generator=torch.Generator().manual_seed(seed))
 
 
-def speech_task(
+def speech_model(
     cell: str = "gru", pooling: str = "last", seed: int = 0, **options: Any
-) -> SpeechCommandsTask:
+) -> SpeechCommandsModel:
     torch.manual_seed(seed)
-    task = SpeechCommandsTask(
+    model = SpeechCommandsModel(
         {"cell": cell, "hidden_size": 8, **options.pop("backbone", {})},
         SPEECH_SCHEMA,
         features={"num_mels": 8, "num_coefficients": 6, **options.pop("features", {})},
@@ -61,7 +61,7 @@ def speech_task(
         )
         for s in range(3)
     ]
-    return with_statistics(task, batches)
+    return with_statistics(model, batches)
 
 
 def pieces(sequence: Any, cuts: Sequence[int]) -> list[Any]:
@@ -87,16 +87,16 @@ def frames(num_frames: int, seed: int = 0) -> torch.Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
 
 
-def video_task(cell: str = "gru", pooling: str = "last", **options: Any) -> VideoActionTask:
+def video_model(cell: str = "gru", pooling: str = "last", **options: Any) -> VideoActionModel:
     torch.manual_seed(0)
-    task = VideoActionTask(
+    model = VideoActionModel(
         {"cell": cell, "hidden_size": 8, **options.pop("backbone", {})}, VIDEO_SCHEMA,
         encoder={"channels": [8, 8], **options.pop("encoder", {})}, pooling=pooling, **options,
     )  # fmt: skip
     number_B = torch.zeros(2, dtype=torch.int64)
     clips = [torch.stack([frames(5, seed), frames(5, seed + 9)]) for seed in range(3)]
     return with_statistics(
-        task, [VideoBatch(x, torch.tensor([5, 4]), number_B, number_B, number_B) for x in clips]
+        model, [VideoBatch(x, torch.tensor([5, 4]), number_B, number_B, number_B) for x in clips]
     )
 
 
@@ -110,7 +110,7 @@ TEXTS = [
 ]
 
 
-def sentiment_task(
+def sentiment_model(
     cell: str = "gru", pooling: str = "mean+max", tokenizer: str = "word",
     ngrams: list[int] | None = None, backbone: dict[str, Any] | None = None, **options: Any,
 ) -> SentimentModel:  # fmt: skip

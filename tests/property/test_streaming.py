@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream_parts import frames, gap, pieces, sentiment_task, sound, speech_task, video_task
+from stream_parts import frames, gap, pieces, sentiment_model, sound, speech_model, video_model
 
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch
@@ -61,7 +61,7 @@ def check(task: ClassificationTask, sequence: Any, places: list[int], expected: 
 @settings(max_examples=25, deadline=None)
 @given(backbones, st.sampled_from(POOLINGS), st.integers(0, 2), st.integers(0, 3), cuts)
 def test_speech(backbone, pooling, features, front_end, places) -> None:
-    task = speech_task(
+    task = speech_model(
         backbone.pop("cell"), pooling, backbone=backbone,
         features=dict(FEATURES[features]), front_end=dict(FRONT_ENDS[front_end]),
     )  # fmt: skip
@@ -71,7 +71,7 @@ def test_speech(backbone, pooling, features, front_end, places) -> None:
 @settings(max_examples=15, deadline=None)
 @given(backbones, st.sampled_from(POOLINGS), st.sampled_from(["batch", "group"]), cuts)
 def test_video(backbone, pooling, norm, places) -> None:
-    task = video_task(backbone.pop("cell"), pooling, backbone=backbone, encoder={"norm": norm})
+    task = video_model(backbone.pop("cell"), pooling, backbone=backbone, encoder={"norm": norm})
     check(task, frames(9), [place % 10 for place in places], lambda x: task.predict(x))
 
 
@@ -85,7 +85,7 @@ def test_video(backbone, pooling, norm, places) -> None:
 )
 def test_sentiment(backbone, pooling, tokens, wide_share, places) -> None:
     cell = backbone.pop("cell")
-    task = sentiment_task(cell, pooling, *tokens, backbone=backbone, wide_share=wide_share)
+    task = sentiment_model(cell, pooling, *tokens, backbone=backbone, wide_share=wide_share)
     check(task, TEXT, places, task.predict)
 
 
@@ -94,7 +94,7 @@ def test_sentiment(backbone, pooling, tokens, wide_share, places) -> None:
 def test_no_later_character_changes_final_tokens(text, data) -> None:
     from gru_suite.tasks.sentiment.inference.streaming import finished
 
-    codec = sentiment_task().codec
+    codec = sentiment_model().codec
     end = finished(text)
     more = data.draw(st.text(alphabet=" <br/>n't.a\u2019\u0301", max_size=6))
     together = codec.numbers(text + more)
@@ -105,7 +105,7 @@ def test_no_later_character_changes_final_tokens(text, data) -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(list(CELLS)), st.sampled_from(POOLINGS), st.data())
 def test_rows_join_and_leave_without_a_trace(cell, pooling, data) -> None:
-    task = speech_task(cell, pooling)
+    task = speech_model(cell, pooling)
     stream, seen = task.stream(batch_size=2), [sound(0), sound(0)]
     for number in range(6):
         match data.draw(

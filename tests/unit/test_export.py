@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from export_parts import TASKS, forecasting, plain_batch, plain_task, sentiment, video
+from export_parts import MODELS, forecasting, plain_batch, plain_model, sentiment, video
 from safetensors.torch import save_file
-from stream_parts import sound, speech_task
+from stream_parts import sound, speech_model
 from torch import Tensor
 
 import gru_suite
@@ -79,7 +79,7 @@ def inputs_of(module: Any, rows: int = 3) -> tuple[Tensor, ...]:
 def test_an_onnx_file_runs_without_this_package_and_its_description_is_enough(
     tmp_path: Path,
 ) -> None:
-    module = speech_task(causal=False, backbone={"bidirectional": True}).export_module()
+    module = speech_model(causal=False, backbone={"bidirectional": True}).export_module()
     written = export_graph(module, tmp_path / "model.onnx", "onnx", {"checkpoint": "best.ckpt"})
     inputs = inputs_of(module)
     np.savez(
@@ -103,7 +103,7 @@ def test_an_onnx_file_runs_without_this_package_and_its_description_is_enough(
 
 @pytest.mark.slow
 def test_a_torch_export_program_runs_without_this_package(tmp_path: Path) -> None:
-    module = speech_task(causal=False).export_module()
+    module = speech_model(causal=False).export_module()
     export_graph(module, tmp_path / "model.pt2", "torch_export", {})
     inputs = inputs_of(module)
     with torch.inference_mode():
@@ -127,7 +127,7 @@ def test_a_program_holds_every_cell_and_takes_any_size(
     cell: str, activation: str, bidirectional: bool, tmp_path: Path
 ) -> None:
     backbone = {"cell": cell, "hidden_size": 4, "bidirectional": bidirectional, "num_layers": 2}
-    module = plain_task({**backbone, "activation": activation}).export_module(plain_batch)
+    module = plain_model({**backbone, "activation": activation}).export_module(plain_batch)
     written = export_graph(module, tmp_path / "model.pt2", "torch_export", {})
     assert written.check.difference <= 1e-6
     assert [steps for rows, steps in written.check.cases if rows == 1] == [1, 4, 9]
@@ -137,13 +137,13 @@ def test_a_program_holds_every_cell_and_takes_any_size(
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_onnx_holds_a_gru_of_relus(bidirectional: bool, tmp_path: Path) -> None:
     backbone = {**SMALL, "activation": "relu", "bidirectional": bidirectional}
-    module = plain_task(backbone).export_module(plain_batch)
+    module = plain_model(backbone).export_module(plain_batch)
     assert export_graph(module, tmp_path / "m.onnx", "onnx", {}).check.difference <= 1e-6
 
 
 @pytest.mark.slow
 def test_torch_export_refuses_a_gru_of_relus(tmp_path: Path) -> None:
-    module = plain_task({**SMALL, "activation": "relu"}).export_module(plain_batch)
+    module = plain_model({**SMALL, "activation": "relu"}).export_module(plain_batch)
     with pytest.raises(ExportError, match=r"cannot write this plain checkpoint as torch_export"):
         export_graph(module, tmp_path / "m.pt2", "torch_export", {})
     assert list(tmp_path.iterdir()) == []
@@ -152,12 +152,12 @@ def test_torch_export_refuses_a_gru_of_relus(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one way", "both ways"])
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", MODELS)
 def test_every_task_and_cell(
     name: str, cell: str, bidirectional: bool, tmp_path: Path, record_property: Any
 ) -> None:
     backbone = {"cell": cell, "hidden_size": 8, "bidirectional": bidirectional}
-    module = TASKS[name](backbone).export_module()
+    module = MODELS[name](backbone).export_module()
     found = {
         kind: export_graph(module, tmp_path / f"m{each.suffix}", kind, {}).check.difference
         for kind, each in GRAPHS.items()
@@ -172,8 +172,8 @@ def test_words_with_ngrams_and_series_of_one(tmp_path: Path) -> None:
     scale = {"a": {"mean": [20.0, -3.0], "std": [5.0, 0.5], "naive": [1.0, 1.0]}}
     one = forecasting(SMALL)
     one.schema["target_scale"] = scale
-    for index, task in enumerate((sentiment(SMALL, [3, 4]), one)):
-        module = task.export_module()
+    for index, model in enumerate((sentiment(SMALL, [3, 4]), one)):
+        module = model.export_module()
         export_graph(module, tmp_path / f"{index}.onnx", "onnx", {})
     assert [port.name for port in module.inputs] == ["target", "past", "future", "static"]
 
@@ -228,7 +228,7 @@ class WrongExport(ClassificationExport):
 @pytest.mark.parametrize("kind", ["torch_export", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_a_failed_check_leaves_what_was_there(kind: str, tmp_path: Path) -> None:
     module = WrongExport(
-        plain_task(SMALL), Port("x", "float32", ("batch", "steps", 3), "numbers"), (1, 4), {}
+        plain_model(SMALL), Port("x", "float32", ("batch", "steps", 3), "numbers"), (1, 4), {}
     )
     target = tmp_path / f"model{GRAPHS[kind].suffix}"
     target.write_text("of before")
@@ -248,8 +248,8 @@ def test_differences() -> None:
 
 
 def test_a_stream_takes_and_returns_its_state(tmp_path: Path) -> None:
-    task = speech_task()
-    module = StreamExport(task, task.export_module())
+    model = speech_model()
+    module = StreamExport(model.export_module())
     written = export_graph(module, tmp_path / "stream.onnx", "onnx", {})
     about = json.loads(written.description.read_text())
     states = [each["name"] for each in about["inputs"][1:]]
@@ -266,7 +266,7 @@ def test_a_stream_takes_and_returns_its_state(tmp_path: Path) -> None:
         ).to(getattr(torch, each["dtype"]))
         for name, each in zip(states, about["inputs"][1:], strict=True)
     ]
-    stream = task.stream()
+    stream = model.stream()
     for chunk in sound(20 * size).split(size):
         probability, *state = run([chunk[None], *state])
         expected = stream.push(chunk.numpy())
@@ -347,13 +347,13 @@ def test_eight_bits_are_a_quarter_and_answer_nearly_the_same(tmp_path: Path) -> 
 
 
 def test_a_task_answers_by_what_it_is_told_to() -> None:
-    task = sentiment(SMALL)
-    module = task.export_module()
-    own = task.predict("a good film").probability_NK
+    model = sentiment(SMALL)
+    module = model.export_module()
+    own = model.predict("a good film").probability_NK
     with exported_outputs(module, lambda inputs: [torch.tensor([[0.25, 0.75]])]):
-        told = task.predict("a good film").probability_NK
+        told = model.predict("a good film").probability_NK
     np.testing.assert_allclose(told, [[0.25, 0.75]])
-    np.testing.assert_array_equal(task.predict("a good film").probability_NK, own)
+    np.testing.assert_array_equal(model.predict("a good film").probability_NK, own)
 
 
 def test_requests_that_cannot_be_met(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,16 +377,16 @@ def test_requests_that_cannot_be_met(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_task_that_looks_ahead_has_no_streaming_export() -> None:
-    task = speech_task(causal=False)
+    model = speech_model(causal=False)
     with pytest.raises(UserError, match=r"task\.causal=false cannot follow a stream"):
-        StreamExport(task, task.export_module())
+        StreamExport(model.export_module())
 
 
 def test_a_trace_changes_nothing_for_what_runs_after_it(tmp_path: Path) -> None:
     backbone = RecurrentBackbone(3, "gru", 4, bidirectional=True)
     x_BTF, lengths_B = torch.randn(2, 6, 3), torch.tensor([6, 4])
     before = backbone(x_BTF, lengths_B)[0]
-    module = plain_task(SMALL).export_module(plain_batch)
+    module = plain_model(SMALL).export_module(plain_batch)
     export_graph(module, tmp_path / "m.pt2", "torch_export", {})
     torch.testing.assert_close(backbone(x_BTF, lengths_B)[0], before, rtol=0, atol=0)
-    assert isinstance(module.task.backbone, RecurrentBackbone)
+    assert isinstance(module.model.backbone, RecurrentBackbone)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from forecasting_parts import make_task as forecasting_task
-from stream_parts import frames, gap, sentiment_task, sound, speech_task, video_task
+from stream_parts import frames, gap, sentiment_model, sound, speech_model, video_model
 from torch import Tensor, nn
 
 from gru_suite.errors import UserError
@@ -67,14 +67,14 @@ def test_a_task_streams_by_one_line(cell: str) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: video_task(backbone=BOTH_WAYS), r"train with backbone\.bidirectional=false"),
-        (lambda: sentiment_task(backbone=BOTH_WAYS), r"train with backbone\.bidirectional=false"),
+        (lambda: video_model(backbone=BOTH_WAYS), r"train with backbone\.bidirectional=false"),
+        (lambda: sentiment_model(backbone=BOTH_WAYS), r"train with backbone\.bidirectional=false"),
         (lambda: StepsModel(BOTH_WAYS), r"train with backbone\.bidirectional=false"),
         (
-            lambda: speech_task(backbone=BOTH_WAYS, causal=False),
+            lambda: speech_model(backbone=BOTH_WAYS, causal=False),
             r"train with task\.causal=true backbone\.bidirectional=false",
         ),
-        (lambda: speech_task(causal=False), r"train with task\.causal=true"),
+        (lambda: speech_model(causal=False), r"train with task\.causal=true"),
         (lambda: DeafModel({}), r"task deaf cannot stream.*stream_encoder\(\)"),
     ],
 )
@@ -93,12 +93,12 @@ def test_a_plain_task_says_what_to_implement() -> None:
     with pytest.raises(UserError, match="no streaming network"):
         SequenceModel.stream_module(task)
     with pytest.raises(UserError, match=r"reads the last 12 steps anew"):
-        forecasting_task().stream_module()
+        forecasting_task().model.stream_module()
 
 
 BAD = {
     "speech": (
-        lambda: speech_task("lstm", "attention"),
+        lambda: speech_model("lstm", "attention"),
         sound(90),
         [
             (np.full(5, np.nan, "f4"), "needs finite numbers"),
@@ -109,7 +109,7 @@ BAD = {
         ],
     ),
     "video": (
-        lambda: video_task("gru", "mean"),
+        lambda: video_model("gru", "mean"),
         frames(3),
         [
             (frames(1)[0].float(), "needs \\(height, width, 3\\) of torch.uint8"),
@@ -117,7 +117,7 @@ BAD = {
         ],
     ),
     "sentiment": (
-        lambda: sentiment_task(ngrams=[3, 5]),
+        lambda: sentiment_model(ngrams=[3, 5]),
         "A good on",
         [
             (b"bytes", "type bytes"),
@@ -171,7 +171,7 @@ def test_a_saved_stream_goes_on_in_another_process(name: str, tmp_path: Path) ->
 
 
 def test_what_was_saved_is_not_changed_by_going_on() -> None:
-    stream = speech_task("gru", "mean").stream()
+    stream = speech_model("gru", "mean").stream()
     stream.push(sound(300))
     saved = stream.state_dict()
     first = stream.push(sound(100, 1))
@@ -180,12 +180,12 @@ def test_what_was_saved_is_not_changed_by_going_on() -> None:
 
 
 def test_states_of_other_streams_are_refused() -> None:
-    stream = speech_task("gru", "mean").stream()
+    stream = speech_model("gru", "mean").stream()
     for saved, message in [
         ({}, "not that of a stream"),
-        (video_task().stream().state_dict(), "task 'video_action'.*needs task 'speech_commands'"),
-        (speech_task("lstm", "mean").stream().state_dict(), "backbone_1 differ"),
-        (speech_task("gru", "max").stream().state_dict(), "pooling_0_count.*differ"),
+        (video_model().stream().state_dict(), "task 'video_action'.*needs task 'speech_commands'"),
+        (speech_model("lstm", "mean").stream().state_dict(), "backbone_1 differ"),
+        (speech_model("gru", "max").stream().state_dict(), "pooling_0_count.*differ"),
     ]:
         with pytest.raises(UserError, match=message):
             stream.load_state_dict(saved)
@@ -193,7 +193,7 @@ def test_states_of_other_streams_are_refused() -> None:
 
 
 def test_rows_that_are_not_there_are_refused() -> None:
-    stream = sentiment_task().stream(2)
+    stream = sentiment_model().stream(2)
     for act in (stream.leave, stream.reset):
         with pytest.raises(UserError, match="row 2: there are rows 0 to 1"):
             act(2)
@@ -205,14 +205,14 @@ def test_rows_that_are_not_there_are_refused() -> None:
 
 
 def test_nothing_new_costs_and_changes_nothing() -> None:
-    stream = speech_task().stream()
+    stream = speech_model().stream()
     answer = stream.push(sound(100))
     assert stream.push(None) is answer
     assert gap(stream.push(sound(0)), answer) == 0
 
 
 def test_a_stream_uses_evaluation_and_leaves_the_mode() -> None:
-    task = speech_task()
+    task = speech_model()
     expected = task.predict(sound(300))
     task.train()
     assert gap(task.stream().push(sound(300)), expected) < 1e-5
@@ -220,7 +220,7 @@ def test_a_stream_uses_evaluation_and_leaves_the_mode() -> None:
 
 
 def test_the_state_does_not_grow() -> None:
-    for task, chunk in ((speech_task(), sound(333)), (sentiment_task(), "good , bad film ")):
+    for task, chunk in ((speech_model(), sound(333)), (sentiment_model(), "good , bad film ")):
         stream = task.stream()
         sizes = []
         for _ in range(4):
@@ -241,7 +241,7 @@ def test_pooling_piece_by_piece_equals_the_whole(kind: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The tensor attributes")
-@pytest.mark.parametrize("make", [speech_task, video_task, sentiment_task])
+@pytest.mark.parametrize("make", [speech_model, video_model, sentiment_model])
 def test_the_module_can_be_traced(make: Any) -> None:
     module: StreamModule = make("lstm", "mean+max").stream_module().eval()
     chunk, state = module.example_chunk(2, 3), module.initial_state(2)
