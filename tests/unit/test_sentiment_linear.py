@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from gru_suite.model.batches import SequenceBatch, collate
-from gru_suite.tasks.sentiment.batches.tokenizer import TextCodec, train_tokenizer
+from gru_suite.tasks.sentiment.batches.tokenizer import TextTokenizer, train_tokenizer
 from gru_suite.tasks.sentiment.network.hashed_linear import HashedLinear
 from gru_suite.tasks.sentiment.training.linear_fit import fit_linear
 
@@ -24,14 +24,14 @@ TEXTS = [
 LABELS = [1, 0, 1, 0, 1, 0]
 
 
-def codec(**changes: Any) -> TextCodec:
+def text_tokenizer(**changes: Any) -> TextTokenizer:
     tokenizer = train_tokenizer(TEXTS, min_count=1)
     content = {"tokenizer": tokenizer.to_str(), "max_tokens": 50, "truncation": "head"}
-    return TextCodec(content | changes)
+    return TextTokenizer(content | changes)
 
 
 def batch(texts: list[str], labels: list[int] | None = None, **changes: Any) -> SequenceBatch:
-    sequences = codec(**changes).encode(texts)
+    sequences = text_tokenizer(**changes).encode(texts)
     return collate(list(zip(sequences, labels or [0] * len(texts), strict=True)))
 
 
