@@ -50,8 +50,8 @@ class SentimentModel(TextClassifier):
         rows = [row for row, text in enumerate(texts) if text.strip()]
         if not rows:
             raise UserError("found no text to predict; at least one that is not empty is needed")
-        given = [texts[row] for row in rows]
-        predictions = self.predict_sequences(self.tokenizer.encode(given), given)
+        filled = [texts[row] for row in rows]
+        predictions = self.predict_sequences(self.tokenizer.encode(filled), filled)
         probability_NK = np.full((len(texts), len(self.labels)), np.nan, np.float32)
         probability_NK[rows] = predictions.probability_NK
         return Predictions(self.input_kind, texts, self.labels, probability_NK)

@@ -25,7 +25,7 @@ _ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
 def read_sst2(folder: Path, encoding: str) -> Parts:
     """Read ``train.tsv``, ``dev.tsv`` and, if published, ``test.tsv``: sentence, tab, 0 or 1."""
-    files = _files(folder, {"train": "train.tsv", "val": "dev.tsv", "test": "test.tsv"})
+    files = _existing_files(folder, {"train": "train.tsv", "val": "dev.tsv", "test": "test.tsv"})
     return _with_test(
         {part: read_labelled_table(path, 0, 1, False, encoding) for part, path in files.items()}
     )
@@ -34,7 +34,7 @@ def read_sst2(folder: Path, encoding: str) -> Parts:
 def read_sst5(folder: Path, encoding: str) -> Parts:
     """Read ``stsa.fine.train``, ``.dev`` and, if published, ``.test``: grade, space, sentence."""
     names = {"train": "stsa.fine.train", "val": "stsa.fine.dev", "test": "stsa.fine.test"}
-    files = _files(folder, names)
+    files = _existing_files(folder, names)
     return _with_test({part: _read_label_first(path, encoding) for part, path in files.items()})
 
 
@@ -43,7 +43,7 @@ def read_trec(folder: Path, encoding: str, level: str | None) -> Parts:
     level = level or "coarse"
     if level not in TREC_LEVELS:
         raise UserError(f"data.subset={level}: no such level of TREC{nearest(level, TREC_LEVELS)}")
-    files = _files(folder, {"train": "train_5500.label", "test": "TREC_10.label"})
+    files = _existing_files(folder, {"train": "train_5500.label", "test": "TREC_10.label"})
     parts = {part: _read_label_first(path, encoding) for part, path in files.items()}
     if level == "coarse":
         for part in parts.values():
@@ -59,8 +59,8 @@ def read_tweeteval(folder: Path, encoding: str, task: str | None) -> Parts:
         tasks = sorted(each.parent.name for each in folder.glob("*/train_text.txt"))
         if tasks:
             raise UserError(f"{folder}: has several tasks; choose data.subset={'|'.join(tasks)}")
-    files = _files(folder, {part: f"{part}_text.txt" for part in ("train", "val", "test")})
-    lines, _ = read_lines(_files(folder, {"train": "mapping.txt"})["train"], encoding)
+    files = _existing_files(folder, {part: f"{part}_text.txt" for part in ("train", "val", "test")})
+    lines, _ = read_lines(_existing_files(folder, {"train": "mapping.txt"})["train"], encoding)
     pairs = (line.split(maxsplit=1) for line in lines if line.strip())
     names = {pair[0]: pair[-1].strip() for pair in pairs}
     parts = {}
@@ -91,10 +91,10 @@ def read_folders(path: Path, encoding: str, labels: list[str] | None) -> Parts:
     Raises:
         UserError: there are no such folders.
     """
-    archive = _archive(path)
+    archive = _find_archive(path)
     if archive is None and not path.is_dir():
         raise UserError(f"data.path={path}: no such folder or archive")
-    files = _in_archive(archive) if archive else _in_folder(path)
+    files = _read_archive(archive) if archive else _read_folder(path)
     parts: Parts = {}
     num_fell_back = 0
     for location, content in files:
@@ -147,7 +147,7 @@ def _with_test(parts: Parts) -> Parts:
     return parts
 
 
-def _files(folder: Path, names: dict[str, str]) -> dict[str, Path]:
+def _existing_files(folder: Path, names: dict[str, str]) -> dict[str, Path]:
     """Return the paths of the files that exist; the training file must."""
     if not folder.is_dir():
         raise UserError(f"data.path={folder}: no such folder; needs one with {names['train']}")
@@ -159,7 +159,7 @@ def _files(folder: Path, names: dict[str, str]) -> dict[str, Path]:
     return {part: folder / name for part, name in names.items() if (folder / name).is_file()}
 
 
-def _archive(path: Path) -> Path | None:
+def _find_archive(path: Path) -> Path | None:
     if path.is_file():
         if path.name.endswith(_ARCHIVES):
             return path
@@ -170,7 +170,7 @@ def _archive(path: Path) -> Path | None:
     return archives[0] if len(archives) == 1 else None
 
 
-def _in_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
+def _read_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(archive) as members:
             for member in members:
@@ -182,7 +182,7 @@ def _in_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
         raise UserError(f"{archive}: not a complete tar archive ({error})") from None
 
 
-def _in_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
+def _read_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
     children = [each for each in folder.iterdir() if each.is_dir()]
     if len(children) == 1 and not any(children[0].glob("*.txt")):
         folder = children[0]

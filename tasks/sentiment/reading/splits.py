@@ -138,5 +138,5 @@ def class_indices(part: LabelledTexts, labels: Sequence[str]) -> list[int]:
 
 def count_overlap(part: LabelledTexts, train: LabelledTexts) -> int:
     """Return the number of texts of a part that are also training texts, character by character."""
-    known = set(train.texts)
-    return sum(text in known for text in part.texts)
+    train_texts = set(train.texts)
+    return sum(text in train_texts for text in part.texts)
