@@ -1,4 +1,4 @@
-"""``gru-suite predict``: from a file of raw input to a file of predictions."""
+"""``gru-suite predict``: predictions for a file, written to a file."""
 
 import inspect
 from pathlib import Path
@@ -14,7 +14,7 @@ from gru_suite.results.run_folder import start_run
 
 
 def predict(cfg: DictConfig) -> None:
-    """Predict from ``input`` with ``checkpoint`` and say what was written.
+    """Predict from ``input`` with ``checkpoint`` and print the files written.
 
     Args:
         cfg: the composed config ``predict.yaml``.
@@ -29,15 +29,15 @@ def predict(cfg: DictConfig) -> None:
 
 
 def predict_options(model: SequenceModel, cfg: DictConfig) -> dict[str, Any]:
-    """Return what of the config the model's ``predict_file`` takes beyond source and target.
+    """Return the further arguments of the model's ``predict_file``.
 
     Raises:
-        UserError: something was asked for that the model does not have.
+        UserError: the model does not support an option that was set.
     """
     if not cfg.annotate:
         return {}
     if "annotate" not in inspect.signature(model.predict_file).parameters:
         raise UserError(
-            f"annotate=true: a {model.name} checkpoint draws nothing into its input; leave it out"
+            f"annotate=true: a {model.name} checkpoint cannot annotate its input; leave it out"
         )
     return {"annotate": True}

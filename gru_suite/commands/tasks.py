@@ -1,4 +1,4 @@
-"""``gru-suite tasks``: what there is, one line each."""
+"""``gru-suite tasks``: a list of the available tasks."""
 
 import sys
 from collections.abc import Sequence
@@ -8,13 +8,16 @@ from gru_suite.plugins import TaskInfo, available_tasks, check_task, installed_p
 
 
 def tasks(words: Sequence[str]) -> int:
-    """Print every task with its summary and the package that brings it.
+    """Print every task with its summary and the package that provides it.
 
     Args:
-        words: the rest of the command line; there is nothing to choose.
+        words: arguments; there are none.
 
     Returns:
         The exit code.
+
+    Raises:
+        UserError: there is an argument.
     """
     if words:
         raise UserError(f"gru-suite tasks takes no arguments, found {words[0]!r}")
