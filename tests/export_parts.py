@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from forecasting_parts import make_schema, make_task
+from sentiment_parts import text_schema
 from stream_parts import speech_model
 from torch import Tensor, nn
 
@@ -12,7 +13,6 @@ from gru_suite.model.batches import SequenceBatch
 from gru_suite.model.classification import ClassificationModel
 from gru_suite.model.sequence_model import SequenceModel
 from gru_suite.tasks.forecasting.model import ForecastingModel
-from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
 from gru_suite.tasks.sentiment.model import SentimentModel
 from gru_suite.tasks.sentiment.task import SentimentTask
 from gru_suite.tasks.video_action.model import VideoActionModel
@@ -50,20 +50,10 @@ def speech(backbone: dict[str, Any]) -> SequenceModel:
 
 
 def sentiment(backbone: dict[str, Any], char_ngrams: list[int] | None = None) -> SentimentModel:
-    tokenizer = train_tokenizer(TEXTS, min_count=1)
-    schema = {
-        "labels": ["bad", "good"],
-        "class_counts": [2, 2],
-        "tokenizer": tokenizer.to_str(),
-        "vocabulary_size": tokenizer.get_vocab_size(),
-        "max_tokens": 20,
-        "truncation": "head",
-        "char_ngrams": char_ngrams,
-        "text_column": "text",
-        "encoding": "utf-8",
-    }
+    labels = ["bad", "good"]
+    schema = text_schema(TEXTS, labels=labels, max_tokens=20, char_ngrams=char_ngrams)
     task = SentimentTask(backbone, schema, embedding_size=6, wide_buckets=50)
-    sequences = task.model.codec.encode(TEXTS)
+    sequences = task.model.tokenizer.encode(TEXTS)
     padded = nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
     lengths_B = torch.tensor([len(each) for each in sequences])
     task.warm_start([SequenceBatch(padded, lengths_B, torch.tensor([1, 0, 1, 0]))], [])

@@ -5,11 +5,11 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from sentiment_parts import text_schema
 
 from gru_suite.model.batches import SequenceBatch, collate
 from gru_suite.model.classification import ClassificationModel
 from gru_suite.model.predictions import Predictions
-from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
 from gru_suite.tasks.sentiment.model import SentimentModel
 from gru_suite.tasks.sentiment.task import SentimentTask
 from gru_suite.tasks.speech_commands.model import SpeechCommandsModel
@@ -115,23 +115,15 @@ def sentiment_model(
     ngrams: list[int] | None = None, backbone: dict[str, Any] | None = None, **options: Any,
 ) -> SentimentModel:  # fmt: skip
     torch.manual_seed(0)
-    trained = train_tokenizer(TEXTS, tokenizer, min_count=1)
-    schema = {
-        "labels": ["bad", "good"],
-        "class_counts": [3, 3],
-        "tokenizer": trained.to_str(),
-        "vocabulary_size": trained.get_vocab_size(),
-        "max_tokens": 1000,
-        "truncation": "both",
-        "char_ngrams": ngrams,
-        "text_column": "text",
-        "encoding": "utf-8",
-    }
+    schema = text_schema(
+        TEXTS, tokenizer, labels=["bad", "good"], class_counts=[3, 3], max_tokens=1000,
+        truncation="both", char_ngrams=ngrams,
+    )  # fmt: skip
     task = SentimentTask(
         {"cell": cell, "hidden_size": 8, **(backbone or {})}, schema, embedding_size=6,
         pooling=pooling, **{"wide_buckets": 500, **options},
     )  # fmt: skip
-    sequences = task.model.codec.encode(TEXTS)
+    sequences = task.model.tokenizer.encode(TEXTS)
     batch = collate([(each, row % 2) for row, each in enumerate(sequences)])
     task.warm_start([batch], [batch])
     return with_statistics(task.model, [])

@@ -1,1 +1,1 @@
-"""The command line: words to verbs, verbs to Hydra, failures to one clear sentence."""
+"""The command line: verbs, Hydra, help, tab completion and error messages."""

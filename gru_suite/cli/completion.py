@@ -1,4 +1,4 @@
-"""Tab completion of verbs, flags, files, and Hydra's groups and keys."""
+"""Tab completion of verbs, flags, files, and the groups and keys of Hydra."""
 
 import io
 import os
@@ -20,8 +20,8 @@ def complete(verbs: Mapping[str, "Verb"], query: Sequence[str]) -> int:
     """Print the completions of the last word of ``$COMP_LINE``.
 
     Args:
-        verbs: the verbs and their root configs.
-        query: the words of the shell's completion function, for Hydra.
+        verbs: verbs by name.
+        query: arguments that the completion function of the shell passes to Hydra.
 
     Returns:
         The exit code.
@@ -55,7 +55,7 @@ def _from_hydra(config: str, query: Sequence[str], line: list[str]) -> list[str]
     os.environ["COMP_LINE"] = " ".join(line)
     printed = io.StringIO()
     try:
-        # An error in a half-typed line must not disturb the prompt.
+        # An incomplete line must not print errors into the prompt.
         with (
             suppress(Exception, SystemExit),
             redirect_stdout(printed),
@@ -64,13 +64,13 @@ def _from_hydra(config: str, query: Sequence[str], line: list[str]) -> list[str]
             hydra.main(version_base="1.3", config_path=CONFIGS, config_name=config)(print)()
     finally:
         sys.argv = argv
-    # Hydra offers every group, also those that this root config does not choose from.
+    # Hydra offers all groups, also those that are not in the defaults of this root config.
     others = option_groups().keys() - root_config(config)[0].keys()
     return [word for word in printed.getvalue().split() if word.rstrip("=/") not in others]
 
 
 def _files(word: str) -> list[str]:
-    """Return the paths that complete a value such as ``checkpoint=out``."""
+    """Return overrides whose values are paths that start with that of ``word``."""
     key, equals, prefix = word.partition("=")
     if not equals:
         return []

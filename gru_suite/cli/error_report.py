@@ -1,4 +1,4 @@
-"""Error messages of one or two lines, with the nearest valid choice and an exit code."""
+"""Error messages of one or two lines with a hint, and exit codes."""
 
 import os
 import re
@@ -33,62 +33,62 @@ _ASK_FOR_TRACEBACK = "set HYDRA_FULL_ERROR=1 for the traceback"
 
 
 class Explained(NamedTuple):
-    """The explanation of an error.
+    """An error with its message.
 
     Attributes:
         message: one or two lines.
-        error: the innermost exception.
-        users: whether the user can correct it; else it is an internal failure.
+        error: the original exception.
+        by_user: whether it is a user error; otherwise it is a bug.
     """
 
     message: str
     error: BaseException
-    users: bool = True
+    by_user: bool = True
 
 
 def report(error: Exception, call: HydraCall | None, job: str | None) -> int:
-    """Print an error on standard error.
+    """Print the message of an error on standard error.
 
     Args:
-        error: the exception that ended the command.
-        call: the Hydra command line, where it could be parsed.
+        error: the exception.
+        call: the Hydra command line, if it was parsed.
         job: the failed job of a sweep, empty for a single run; None before a job started.
 
     Returns:
-        The exit code: 2 for invalid input, 1 for an internal failure.
+        The exit code: 2 for a user error, 1 for a bug.
     """
-    found = explain(error, call, job is not None)
-    if not found.users or os.environ.get("HYDRA_FULL_ERROR") == "1":
-        trace = error if os.environ.get("HYDRA_FULL_ERROR") == "1" else found.error
-        traceback.print_exception(type(trace), trace, _our_part(trace.__traceback__))
-    print(f"gru-suite: error: {job or ''}{found.message}", file=sys.stderr)
-    return 2 if found.users else 1
+    explained = explain(error, call, job is not None)
+    if not explained.by_user or os.environ.get("HYDRA_FULL_ERROR") == "1":
+        trace = error if os.environ.get("HYDRA_FULL_ERROR") == "1" else explained.error
+        traceback.print_exception(type(trace), trace, _own_frames(trace.__traceback__))
+    print(f"gru-suite: error: {job or ''}{explained.message}", file=sys.stderr)
+    return 2 if explained.by_user else 1
 
 
 def explain(error: BaseException, call: HydraCall | None, job_started: bool) -> Explained:
-    """Return the explanation of an error, and whether the user can correct it."""
+    """Return the message of an error, and whether the user can fix it."""
     if isinstance(error, UserError):
         return Explained(str(error), error)
     if isinstance(error, InstantiationException):
         hint = partial(nearest_key, call) if call is not None else (lambda _: "")
-        message, cause, users = explain_instantiation(error, hint)
+        message, cause, by_user = explain_instantiation(error, hint)
         if message is not None:
-            return Explained(message, cause or error, users)
+            return Explained(message, cause or error, by_user)
         if cause is not None:
             return explain(cause, call, job_started)
     if isinstance(error, HydraException | OmegaConfBaseException):
-        # A key that a command does not find is a bug, unless the user removed it.
-        ours = job_started and isinstance(error, ConfigKeyError | ConfigAttributeError)
-        taken = call is not None and any(o.startswith("~") for o in call.overrides)
-        return Explained(_config_message(error, call), error, users=not ours or taken)
+        # A key that a command does not find is a bug, unless the user deleted keys.
+        bug = job_started and isinstance(error, ConfigKeyError | ConfigAttributeError)
+        deleted = call is not None and any(o.startswith("~") for o in call.overrides)
+        return Explained(_config_message(error, call), error, by_user=not bug or deleted)
     in_hydra = call is not None and not job_started
     if in_hydra and isinstance(error, OSError):
-        # Hydra creates the run folder right before the job.
+        # Hydra creates the run folder before it calls the job.
         reason = error.strerror or error
         return Explained(f"the run folder {error.filename} cannot be written: {reason}", error)
     if in_hydra and isinstance(error, ValueError):
         return Explained(_hydra_value_message(error, call), error)
-    # Lightning raises it for incompatible options and for missing devices.
+    # Lightning's exception for incompatible options and missing devices.
     misconfigured = _name(error) == "MisconfigurationException"
     if call is not None and (misconfigured or isinstance(error, TypeError | ValueError)):
         line = mistyped_override(call)
@@ -97,12 +97,12 @@ def explain(error: BaseException, call: HydraCall | None, job_started: bool) -> 
             return Explained(f"{line}\n{failure}", error)
     if misconfigured:
         return Explained(short(error), error)
-    message = f"{_name(error)}: {short(error)}\nThis is a failure of GRU Suite or of a library; "
-    return Explained(message + "please report it with the lines above", error, users=False)
+    message = f"{_name(error)}: {short(error)}\nThis is a bug in GRU Suite or in a library; "
+    return Explained(message + "please report it with the traceback above", error, by_user=False)
 
 
 def short(error: BaseException | str) -> str:
-    """Return a message on one line, cut at 400 characters."""
+    """Return a message as one line of limited length."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = "; ".join(line.rstrip(".:;") for line in lines)
     return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]} ..."
@@ -110,7 +110,7 @@ def short(error: BaseException | str) -> str:
 
 def _config_message(error: BaseException, call: HydraCall | None) -> str:
     if isinstance(error, OverrideParseException):
-        return _unreadable(error)
+        return _parse_error(error)
     if isinstance(error, MissingConfigException):
         return _missing_config(error)
     cause = error.__cause__
@@ -121,14 +121,14 @@ def _config_message(error: BaseException, call: HydraCall | None) -> str:
     return _omegaconf(error, call)
 
 
-def _unreadable(error: OverrideParseException) -> str:
+def _parse_error(error: OverrideParseException) -> str:
     override = error.override
     key, equals, value = override.partition("=")
     reason = str(error).removeprefix(f"Error parsing override '{override}'").strip()
     reason = short(reason.partition("\nSee http")[0].splitlines()[0])
     if not equals:
         return f"{override!r} is no override; write key=value, such as seed=2"
-    # The outer quotes are the shell's, the inner ones Hydra's.
+    # The outer quotes are for the shell, the inner ones for Hydra.
     quoted = f"""'{key}="{value}"'"""
     hint = "" if value[:1] in ("'", '"') or not value else f"; for text write {quoted}"
     return f"{override!r} cannot be read ({reason}){hint}"
@@ -140,7 +140,7 @@ def _missing_config(error: MissingConfigException) -> str:
         return short(str(error).partition(" Check that")[0])
     options = error.options or []
     if not options:
-        return f"{group}={option}: there is no such option, and no other in {group!r}"
+        return f"{group}={option}: there is no such option; {group!r} has none"
     return f"{group}={option}: there is no such option{nearest(option, options)}"
 
 
@@ -149,7 +149,7 @@ def _composition(text: str, cause: BaseException | None, call: HydraCall | None)
         text, "Could not delete from config. '", "'"
     )
     if key is not None and call is not None and call.config_dir is not None and "list" in text:
-        return f"the {key!r} of a rerun stays; change its keys instead ({key}.<key>=<value>)"
+        return f"the {key!r} of a rerun is fixed; change its keys instead ({key}.<key>=<value>)"
     if key is not None and "No match in the defaults list" in text:
         choice = _between(text, "To append to your default list use ", "\n")
         verb = call.verb if call is not None else "this"
@@ -161,7 +161,7 @@ def _composition(text: str, cause: BaseException | None, call: HydraCall | None)
     if override is not None:
         key, _, values = override.partition("=")
         return (
-            f"{override} is several values; to run each of them: gru-suite -m {override}, "
+            f"{override} has several values; to run each of them: gru-suite -m {override}, "
             f"as a list: {key}=[{values}]"
         )
     group = _between(text, "You must specify '", "'")
@@ -195,12 +195,12 @@ def _hydra_value_message(error: ValueError, call: HydraCall | None) -> str:
     for override in call.overrides if call is not None else ():
         key, _, value = override.partition("=")
         if "Config group override" in str(error) and re.fullmatch(r"[\d.]+|true|false", value):
-            return f"{override}: {override_key(key)} is a group, choose it by the name of an option"
+            return f"{override}: {override_key(key)} is a group; choose one of its options by name"
     return short(error)
 
 
-def _our_part(trace: TracebackType | None) -> TracebackType | None:
-    """Return the traceback from the command's frame on, without Hydra's frames."""
+def _own_frames(trace: TracebackType | None) -> TracebackType | None:
+    """Return the traceback from the command on, without the frames of Hydra above it."""
     part = trace
     while part is not None:
         frame = part.tb_frame

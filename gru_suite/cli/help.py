@@ -1,4 +1,4 @@
-"""The help and version texts, made from the configs on disk without Hydra."""
+"""Help and version texts, from the config files, without Hydra."""
 
 import textwrap
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gru_suite.cli.verbs import Verb
 
 _WIDTH = 96
-# In the order of the README; other groups follow by name.
+# Groups in the order of the help; others follow by name.
 _GROUPS = ("task", "data", "backbone", "device", "experiment", "debug")
 
 _FLAGS = """\
@@ -20,14 +20,14 @@ _FLAGS = """\
   --info [defaults]     show where the config comes from
   -cp DIR -cn NAME      run another root config, such as <run folder>/.hydra config
   --version [--verbose] show the version (and those of torch, Lightning, Hydra)
-  -h, --help            show this; gru-suite VERB --help shows the help of one verb
-  --hydra-help          show Hydra's own flags
+  -h, --help            show this help; gru-suite VERB --help shows that of one verb
+  --hydra-help          show the flags of Hydra
   Tab completion:       eval "$(gru-suite --shell-completion install=bash)"
 """
 
 
 def option_groups() -> dict[str, list[str]]:
-    """Return the config groups and their options, plug-ins' included."""
+    """Return the config groups and their options, those of plug-ins included."""
     groups: dict[str, set[str]] = {}
     for package in (own_package(), *installed_packages()[0]):
         for file in package.conf.glob("*/*.yaml"):
@@ -38,7 +38,7 @@ def option_groups() -> dict[str, list[str]]:
 
 
 def help_text(verbs: Mapping[str, "Verb"], name: str | None) -> str:
-    """Return the help of one verb, or of the whole program for None."""
+    """Return the help of a verb, or of the program for None."""
     if name is not None and verbs[name].config is None:
         return _plain_help(name, verbs[name])
     if name is None:
@@ -61,7 +61,7 @@ def help_text(verbs: Mapping[str, "Verb"], name: str | None) -> str:
 
 
 def _plain_help(name: str, verb: "Verb") -> str:
-    """Return the help of a verb that is not a Hydra application."""
+    """Return the help of a verb without a config."""
     lines = [f"usage: gru-suite {' '.join((name, *(word for word, _ in verb.words)))}"]
     lines += ["", verb.help]
     if verb.words:
@@ -73,7 +73,7 @@ def _plain_help(name: str, verb: "Verb") -> str:
 
 
 def version_text(verbose: bool) -> str:
-    """Return the version; with ``verbose`` also those of the main dependencies."""
+    """Return the version; with ``verbose`` also those of torch, Lightning and Hydra."""
     lines = [f"gru-suite {version('gru-suite')}"]
     if verbose:
         for package in ("torch", "pytorch-lightning", "hydra-core"):
@@ -99,7 +99,7 @@ def _group_line(group: str, options: list[str]) -> str:
 
 
 def root_config(name: str | None) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the config groups of a root config, and the lines of its own keys."""
+    """Return the groups in the defaults of a root config, and the lines of its own keys."""
     if name is None:
         return {}, []
     sections: dict[str, list[str]] = {}

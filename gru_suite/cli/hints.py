@@ -1,4 +1,4 @@
-"""Hints for error messages: the nearest key, group or type of value in the config."""
+"""Hints in error messages: the nearest key, the type of value that a key takes."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,8 +19,8 @@ _MAX_PLACES = 3
 def nearest_key(call: HydraCall, wrong: str) -> str:
     """Return a hint for a key that the config does not have.
 
-    A key of the right name in another place comes first, then a similar one in the same place, then
-    a similar one anywhere; else the keys of that place are listed.
+    In order of preference: a key of the same name in another group, a similar key in the same
+    group, a similar key anywhere, and a list of the keys of the group.
     """
     keys = [key for key in _keys(call, wrong) if key != wrong]
     parent, _, leaf = wrong.rpartition(".")
@@ -43,13 +43,13 @@ def nearest_key(call: HydraCall, wrong: str) -> str:
 
 
 def mistyped_override(call: HydraCall) -> str | None:
-    """Return a line about the first override whose value has another type than the default.
+    """Return a message about the first override whose value has another type than the default.
 
-    Only for explaining a failure that has happened: some keys take values of several types.
+    Only to explain a failure: some keys take values of several types.
     """
     groups = option_groups()
     choices = [override for override in call.overrides if override_key(override) in groups]
-    defaults = _compose_most(call, choices)
+    defaults = _compose_valid(call, choices)
     if defaults is None:
         return None
     for override in (o for o in call.overrides if o not in choices):
@@ -58,16 +58,16 @@ def mistyped_override(call: HydraCall) -> str | None:
             default = OmegaConf.select(defaults, key, throw_on_missing=False)
             value = OverridesParser.create().parse_override(override).value()
         except Exception:
-            # A hint must never hide the error that it explains.
+            # A hint must not replace the error that it explains.
             continue
-        wanted = _wanted(default, value)
-        if wanted is not None:
-            return f"{key}={_given(override)}: {wanted} is needed here"
+        expected = _expected(default, value)
+        if expected is not None:
+            return f"{key}={_value(override)}: {expected} is needed here"
     return None
 
 
-def _wanted(default: Any, value: Any) -> str | None:
-    """Return the description of the expected type, or None where the value may be valid."""
+def _expected(default: Any, value: Any) -> str | None:
+    """Return the expected type of a value in words; None if the value may be valid."""
     if value is None or default is None or (isinstance(value, str) and "${" in value):
         return None
     if isinstance(default, DictConfig):
@@ -75,36 +75,36 @@ def _wanted(default: Any, value: Any) -> str | None:
     if isinstance(default, bool):
         return None if isinstance(value, bool) else "true or false"
     if isinstance(default, int):
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        return None if whole else f"a whole number (such as {default})"
+        integer = isinstance(value, int) and not isinstance(value, bool)
+        return None if integer else f"a whole number (such as {default})"
     if isinstance(default, float):
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return None if number else f"a number (such as {default})"
     return None
 
 
-def _given(override: str) -> str:
+def _value(override: str) -> str:
     return override.partition("=")[2]
 
 
 def _keys(call: HydraCall, wrong: str) -> list[str]:
     others = [override for override in call.overrides if override_key(override) != wrong]
-    config = _compose_most(call, others)
+    config = _compose_valid(call, others)
     if config is None:
         return []
     ours = wrong.partition(".")[0] != "hydra"
-    return [key for key in _flat(config) if (key.partition(".")[0] != "hydra") == ours]
+    return [key for key in _key_names(config) if (key.partition(".")[0] != "hydra") == ours]
 
 
-def _flat(node: Any, prefix: str = "") -> Iterator[str]:
+def _key_names(node: Any, prefix: str = "") -> Iterator[str]:
     if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
         for key, value in node.items_ex(resolve=False):
             yield prefix + str(key)
-            yield from _flat(value, f"{prefix}{key!s}.")
+            yield from _key_names(value, f"{prefix}{key!s}.")
 
 
-def _compose_most(call: HydraCall, overrides: Sequence[str]) -> DictConfig | None:
-    """Compose the config with as many of the overrides as are valid."""
+def _compose_valid(call: HydraCall, overrides: Sequence[str]) -> DictConfig | None:
+    """Compose the config with those overrides that are valid."""
     config = _compose(call, overrides)
     if config is not None:
         return config
@@ -128,5 +128,5 @@ def _compose(call: HydraCall, overrides: Sequence[str]) -> DictConfig | None:
         with context:
             return hydra.compose(call.config_name, list(overrides), return_hydra_config=True)
     except Exception:
-        # The config was composed for a hint only.
+        # Failures of configs that are composed for a hint are not of interest.
         return None

@@ -1,4 +1,4 @@
-"""Command lines for Hydra: overrides first, then flags, with absolute paths."""
+"""The command line for Hydra: overrides first, then flags, with absolute paths."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from hydra._internal.utils import get_args_parser
 from gru_suite.errors import UserError, nearest
 from gru_suite.plugins import own_package
 
-# Verbs whose data options are merged over those in the checkpoint, which no config here knows.
+# Verbs whose data options override those in the checkpoint, which no config file has.
 _VERBS_WITH_CHECKPOINT_DATA = ("evaluate", "predict")
 
 
@@ -23,9 +23,9 @@ class HydraCall:
     Attributes:
         verb: the verb.
         config_name: the root config.
-        config_dir: the folder of another root config (a rerun), or None for the suite's.
-        overrides: the ``key=value`` words.
-        flags: Hydra's own flags.
+        config_dir: the folder of another root config (a rerun); None for the package's.
+        overrides: the arguments ``key=value``.
+        flags: the flags of Hydra.
     """
 
     verb: str
@@ -36,27 +36,28 @@ class HydraCall:
 
     @property
     def words(self) -> list[str]:
-        """The words for Hydra's parser, which takes overrides only in one block."""
+        """The arguments for the parser of Hydra, which takes overrides only in one block."""
         return [*self.overrides, *self.flags]
 
     def values(self, key: str) -> list[str]:
-        """Return the values given for ``key``, those of a sweep one by one."""
+        """Return the values of ``key``; a sweep has several."""
         given = [o.partition("=")[2] for o in self.overrides if override_key(o) == key]
         return [value.strip() for text in given for value in text.split(",")]
 
 
 def override_key(override: str) -> str:
-    """Return the key of an override, without its prefix and its package: ``+a@b=1`` is ``a``."""
+    """Return the key of an override without prefix and package, such as ``a`` of ``+a@b=1``."""
     return override.lstrip("+~").partition("=")[0].partition("@")[0].strip()
 
 
 def parse_hydra_call(
     verb: str, config_name: str, words: Sequence[str], verbs: Iterable[str]
 ) -> HydraCall:
-    """Sort the words after the verb into overrides and flags.
+    """Split the arguments after the verb into overrides and flags.
 
     Raises:
-        UserError: an unknown flag, a missing flag value, or a word that is not an override.
+        UserError: there is an unknown flag, a flag without its value, or an argument that is
+            neither flag nor override.
     """
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]  # argparse would print and exit
@@ -72,7 +73,7 @@ def parse_hydra_call(
     config_dir = None
     if known.config_path is not None and "://" not in known.config_path:
         config_dir = str(Path(known.config_path).absolute())
-        # Hydra would take a relative path from the installed package.
+        # Relative paths would be relative to the installed package.
         flags += ["--config-path", config_dir]
         overrides = [*_rerun_overrides(Path(config_dir), config_name), *overrides]
     if verb in _VERBS_WITH_CHECKPOINT_DATA:
@@ -83,7 +84,7 @@ def parse_hydra_call(
 
 
 def _rerun_overrides(config_dir: Path, config_name: str) -> list[str]:
-    """Return the overrides that a run's ``.hydra/config.yaml`` lacks: choices and run folder."""
+    """Return what ``.hydra/config.yaml`` of a run lacks, as overrides: choices and run folder."""
     if not config_dir.is_dir():
         raise UserError(f"--config-path {config_dir}: no such folder")
     hydra_file = config_dir / "hydra.yaml"
@@ -95,7 +96,7 @@ def _rerun_overrides(config_dir: Path, config_name: str) -> list[str]:
         for group, choice in choices.items()
         if isinstance(choice, str) and re.fullmatch(r"\w+", group)
     ]
-    # The saved folder may be a fixed one; a rerun must not overwrite the first run.
+    # The saved run folder may be a fixed path; a rerun must not overwrite the first run.
     conf = own_package().conf
     of_verb = _read(conf / f"{config_name}.yaml").get("hydra") or {}
     keys = {**_flat(_read(conf / "run_folder.yaml")), **_flat(of_verb)}
@@ -108,7 +109,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return the values of a small tree by dotted key, written as overrides."""
+    """Return the values of nested keys by dotted key, formatted as in overrides."""
     flat: dict[str, str] = {}
     for key, value in node.items():
         if isinstance(value, dict):

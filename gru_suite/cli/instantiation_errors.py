@@ -1,4 +1,4 @@
-"""Explanations of Hydra's InstantiationException: the cause that it wraps."""
+"""Messages of Hydra's InstantiationException, from its cause."""
 
 import re
 from collections.abc import Callable
@@ -9,15 +9,15 @@ from hydra.errors import InstantiationException
 def explain_instantiation(
     error: InstantiationException, hint: Callable[[str], str]
 ) -> tuple[str | None, BaseException | None, bool]:
-    """Explain why an instantiation failed.
+    """Explain a failed instantiation.
 
     Args:
-        error: raised by Hydra.
-        hint: returns what to append to a message about a wrong key of the config.
+        error: what Hydra raised.
+        hint: returns what to append to the message about a wrong key.
 
     Returns:
-        A message, or None where that of the cause is enough; the innermost cause, if any; whether
-        the user can correct it.
+        A message, or None if that of the cause is enough; the innermost cause, or None; whether it
+        is a user error.
     """
     cause: BaseException | None = error.__cause__
     outer: BaseException = error
@@ -39,8 +39,8 @@ def explain_instantiation(
 
 
 def _bad_call(key: str, target: str, cause: TypeError, hint: Callable[[str], str]) -> str | None:
-    """Explain arguments that do not fit a signature; None for a TypeError from further inside."""
-    # One frame, Hydra's own: the call failed, not the target's code.
+    """Explain arguments that do not fit a signature; None for a TypeError raised in the call."""
+    # With more frames than that of Hydra, the target was called and failed.
     if cause.__traceback__ is not None and cause.__traceback__.tb_next is not None:
         return None
     prefix = f"{key}." if key else ""
@@ -61,9 +61,9 @@ def _unlocated(
     while inner is not None and inner.__cause__ is not None:
         inner = inner.__cause__
     where = f"{key}._target_" if key else "_target_"
-    # An absent module is a wrong name; one that fails on import is a bug of its package.
-    absent = isinstance(inner, ModuleNotFoundError) and target.startswith(str(inner.name))
-    if absent or isinstance(inner, AttributeError) or inner is None:
+    # A missing module is a wrong name; a module that fails on import is a bug of its package.
+    missing = isinstance(inner, ModuleNotFoundError) and target.startswith(str(inner.name))
+    if missing or isinstance(inner, AttributeError) or inner is None:
         return f"{where}={target} cannot be found: {inner}", inner, True
     return f"{where}={target} fails on import: {type(inner).__name__}: {inner}", inner, False
 

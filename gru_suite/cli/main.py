@@ -1,7 +1,7 @@
 """The command line: ``gru-suite [verb] [overrides]``.
 
-The first word chooses the verb; ``train`` may be left out. Each verb that runs something is a Hydra
-application with its own root config. torch is imported only once a run is certain.
+The first argument is the verb, ``train`` by default. Each verb with a config is a Hydra application
+with its own root config. torch is imported only when a run starts.
 """
 
 import importlib
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from gru_suite.cli.hydra_call import HydraCall
 
 
-# Where a failed job's overrides travel, also through a launcher's worker process.
+# Attribute of an exception with the overrides of the failed job; kept by pickling, so that it also
+# arrives from the worker processes of a launcher.
 _JOB_NOTE = "gru_suite_job"
 
 
@@ -28,10 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code.
 
     Args:
-        argv: the words after the program's name; by default this process's own.
+        argv: the arguments, by default those of this process.
 
     Returns:
-        0 when done, 2 for a mistake of the user's, 1 for a failure of ours, 130 when interrupted.
+        0 on success, 2 for a user error, 1 for an internal error, 130 when interrupted, 141 when
+        the reader of standard output has exited.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     calls: list[HydraCall] = []
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _interrupted()
     except SystemExit as exit_request:
-        # Lightning turns an interrupt into a plain exit, at times by way of a further error.
+        # Lightning turns KeyboardInterrupt into SystemExit, sometimes with an error in between.
         cause = exit_request.__context__
         while cause is not None and not isinstance(cause, KeyboardInterrupt):
             cause = cause.__context__
@@ -50,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _interrupted()
         raise
     except BrokenPipeError:
-        # The reader of a pipe (head, less) has left; Python would complain again when it exits.
+        # The reader of a pipe (head, less) has exited; Python would print an error at exit.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -61,10 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def split_verb(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Split the verb from the other words; None where the first word is an override or a flag.
+    """Split the verb from the other arguments; None if the first is an override or a flag.
 
     Raises:
-        UserError: for an unknown verb, with the nearest.
+        UserError: the verb is unknown; the message names the nearest.
     """
     if not words or "=" in words[0] or words[0][:1] in ("-", "+", "~"):
         return None, list(words)
@@ -101,8 +103,8 @@ def _dispatch(words: list[str], calls: list["HydraCall"]) -> int:
         return int(load_function(verb.target)(rest))
     from gru_suite.cli.hydra_call import parse_hydra_call
 
-    # A thread that waits by spinning takes the core from the one it waits for: on a busy machine an
-    # epoch then lasts twice as long or more. OpenMP reads this when torch is imported.
+    # Threads that wait by spinning take cores from those that compute: on a busy machine an epoch
+    # then takes twice as long or more. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     calls.append(parse_hydra_call(name or "train", verb.config, rest, verbs=VERBS))
     run_hydra(calls[0], Job(verb.target, words))
@@ -110,7 +112,7 @@ def _dispatch(words: list[str], calls: list["HydraCall"]) -> int:
 
 
 def run_hydra(call: "HydraCall", job: "Job") -> None:
-    """Run a Hydra application: compose the config and call the job."""
+    """Run a command line with Hydra, which composes the config and calls the job."""
     import hydra
 
     from gru_suite.cli.search_path import CONFIGS
@@ -122,7 +124,7 @@ def run_hydra(call: "HydraCall", job: "Job") -> None:
     sys.argv = [argv[0], *call.words]
     stderr = sys.stderr
     try:
-        # Without it Hydra prints the error and exits.
+        # Hydra then raises exceptions instead of printing them and exiting.
         with _environment("HYDRA_FULL_ERROR", "1"):
             hydra.main(version_base="1.3", config_path=CONFIGS, config_name=call.config_name)(job)()
     finally:
@@ -132,7 +134,8 @@ def run_hydra(call: "HydraCall", job: "Job") -> None:
 class Job:
     """The function that Hydra calls with each composed config.
 
-    It is pickled as its arguments, so that a launcher's worker process prepares itself alike.
+    It is pickled as its arguments, so that the worker processes of a launcher are prepared like
+    this one.
     """
 
     def __init__(self, target: str, words: Sequence[str]) -> None:
@@ -140,7 +143,7 @@ class Job:
 
         Args:
             target: the command, as ``module:function``.
-            words: the whole command line, verb included.
+            words: the arguments of the command line, verb included.
         """
         from gru_suite.cli.search_path import prepare_hydra
 
@@ -162,13 +165,13 @@ class Job:
         hydra_cfg = HydraConfig.get()
         try:
             check_task(str(hydra_cfg.runtime.choices.get("task")))
-            # Lightning starts the other processes of a distributed run from sys.argv, verb and all,
-            # and they have to see the user's own setting for tracebacks.
+            # Lightning starts the other processes of a distributed run with sys.argv, which needs
+            # the verb, and with this environment, which needs the user's value.
             with _environment("HYDRA_FULL_ERROR", self.full_error), _argv(self.words):
                 return load_function(self.target)(cfg)
         except Exception as error:
             setattr(error, _JOB_NOTE, _job_note(hydra_cfg))
-            sys.stderr = _WithoutHydrasLine(sys.stderr)
+            sys.stderr = _WithoutHydraMessage(sys.stderr)
             raise
 
 
@@ -180,7 +183,7 @@ def load_function(target: str) -> Callable[..., Any]:
 
 
 def _job_note(hydra_cfg: Any) -> str:
-    """Return which job of a sweep this is and its overrides; empty for a single run."""
+    """Return number and overrides of a job of a sweep; empty for a single run."""
     from hydra.types import RunMode
 
     if hydra_cfg.mode != RunMode.MULTIRUN:
@@ -188,8 +191,8 @@ def _job_note(hydra_cfg: Any) -> str:
     return f"job {hydra_cfg.job.num} ({' '.join(hydra_cfg.overrides.task)}): "
 
 
-class _WithoutHydrasLine:
-    """Standard error without Hydra's line about a failed job, which `report` replaces."""
+class _WithoutHydraMessage:
+    """Standard error without Hydra's message about a failed job, which ours replaces."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream

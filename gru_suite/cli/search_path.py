@@ -1,6 +1,6 @@
-"""Hydra's search path with the configs of installed task packages, and ``${short_id:}``.
+"""Hydra's search path, with the configs of installed tasks, and the resolver ``${short_id:}``.
 
-Only the command line registers it: a search path plug-in acts on every Hydra program in a process.
+Only the command line uses this: a search path plug-in affects all Hydra programs in a process.
 """
 
 import secrets
@@ -16,10 +16,10 @@ CONFIGS = "pkg://gru_suite.conf"
 
 
 class TaskPackagesSearchPath(SearchPathPlugin):
-    """Adds the configs of installed task packages to the search path, importing none of them."""
+    """Search path with the configs of installed task packages, which are not imported."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the suite's configs, after the folder of a rerun, and those of the packages."""
+        """Append the configs of this package and of task packages, after those of a rerun."""
         if all(element.path != CONFIGS for element in search_path.get_path()):
             search_path.append("gru-suite", CONFIGS)
         for package in installed_packages()[0]:
@@ -29,9 +29,9 @@ class TaskPackagesSearchPath(SearchPathPlugin):
 def prepare_hydra() -> None:
     """Register the search path and a new short id.
 
-    ``${short_id:}`` is six hexadecimal digits, the same everywhere in one run or sweep.
+    ``${short_id:}`` gives six hexadecimal digits, the same in all jobs of a run or sweep.
     """
     Plugins.instance().register(TaskPackagesSearchPath)
     short_id = secrets.token_hex(3)
-    # Cached in the config: worker processes of a launcher must see the id of their sweep.
+    # Cached in the config, so that the worker processes of a launcher get the id of their sweep.
     OmegaConf.register_new_resolver("short_id", lambda: short_id, use_cache=True, replace=True)

@@ -1,19 +1,18 @@
-"""The verbs of the command line, with their help texts."""
+"""The verbs of the command line and their help."""
 
 from typing import NamedTuple
 
 
 class Verb(NamedTuple):
-    """A first word of the command line.
+    """A verb of the command line.
 
     Attributes:
-        target: the function, as ``module:function``; imported when the verb runs.
-        help: one line.
-        config: name of the root config where the function takes a config; None where it takes the
-            words of the command line.
+        target: the function that it runs, as ``module:function``; imported on demand.
+        help: a one-line description.
+        config: the root config whose composition the function takes; None for a function of the
+            arguments.
         examples: command lines for the help.
-        words: arguments of a verb without a config, each with its explanation; a word in capitals
-            is a placeholder.
+        words: arguments of a verb without a config, each with its help; capitals are placeholders.
     """
 
     target: str
@@ -37,7 +36,7 @@ VERBS = {
     ),
     "evaluate": Verb(
         "gru_suite.commands.evaluate:evaluate",
-        "score a checkpoint beside the baselines",
+        "score a checkpoint and the baselines",
         "evaluate",
         (
             "gru-suite evaluate checkpoint=best.ckpt",
@@ -52,7 +51,7 @@ VERBS = {
     ),
     "export": Verb(
         "gru_suite.commands.export:export",
-        "write a checkpoint as ONNX, torch.export or safetensors, compared with the checkpoint",
+        "convert a checkpoint to ONNX, torch.export or safetensors, and check the result",
         "export",
         (
             "gru-suite export checkpoint=best.ckpt format=onnx output=model.onnx",
@@ -63,25 +62,25 @@ VERBS = {
     "tasks": Verb("gru_suite.commands.tasks:tasks", "list the available tasks", None),
     "inspect": Verb(
         "gru_suite.commands.inspect:inspect",
-        "print the model card of a checkpoint, from the file alone",
+        "print the model card of a checkpoint",
         None,
         (
             "gru-suite inspect checkpoint=best.ckpt",
             "gru-suite inspect checkpoint=best.ckpt format=json",
         ),
         (
-            ("checkpoint=", "the file, as checkpoint=FILE"),
-            ("format=markdown", "the card of the run folder (the default)"),
+            ("checkpoint=", "the checkpoint file, as checkpoint=FILE"),
+            ("format=markdown", "the card as in the run folder (the default)"),
             ("format=json", "the same facts for programs"),
         ),
     ),
     "new-task": Verb(
         "gru_suite.commands.new_task:new_task",
-        "write a new task to start from: two files in a checkout, or an installable package",
+        "create a task from a template: two files in a checkout, or a package",
         None,
         ("gru-suite new-task gesture", "gru-suite new-task gesture --package"),
         (
-            ("NAME", "the task's name: small letters, digits and _"),
+            ("NAME", "name of the task: lower-case letters, digits and _"),
             ("--package", "write the installable package gru-suite-NAME into this folder"),
         ),
     ),

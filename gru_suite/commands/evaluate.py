@@ -1,4 +1,4 @@
-"""``gru-suite evaluate``: score a checkpoint and the baselines on its own data or other data."""
+"""``gru-suite evaluate``: score a checkpoint and the baselines, on its own data or other data."""
 
 from collections.abc import Collection
 from typing import Any
@@ -39,7 +39,7 @@ def evaluate(cfg: DictConfig) -> None:
 
 
 def fill_data(cfg: DictConfig, task: SequenceTask) -> None:
-    """Fill missing values of a data config, such as the target, from the checkpoint's run."""
+    """Set mandatory options of a data config, such as the target, to those of the training run."""
     data = cfg.get("data")
     for key, value in task.run_info.get("data", {}).items():
         if data is not None and OmegaConf.is_missing(data, key) and value is not None:
@@ -47,7 +47,7 @@ def fill_data(cfg: DictConfig, task: SequenceTask) -> None:
 
 
 def given_options() -> list[str]:
-    """Return the names of the data options that the command line sets."""
+    """Return the data options set on the command line, without those of a data config."""
     keys = (word.lstrip("+").partition("=")[0] for word in HydraConfig.get().overrides.task)
     return [key.split(".")[1] for key in keys if key.startswith("data.")]
 
@@ -55,18 +55,18 @@ def given_options() -> list[str]:
 def data_for(
     task: SequenceTask, overrides: dict[str, Any], given: Collection[str] = ()
 ) -> SequenceDataModule:
-    """Return the data module of the checkpoint's run with changed options, or another one.
+    """Return a data module: that of the training run with overrides, or another one.
 
-    Both prepare data by the checkpoint's schema: its vocabulary, scales and names.
+    Either prepares data by the schema of the checkpoint: its vocabulary, scales and names.
 
     Args:
         task: a loaded task.
-        overrides: data options; with ``_target_`` a whole data config.
-        given: options of a whole data config that the user set; its others are defaults, which the
-            checkpoint's values replace.
+        overrides: data options; with ``_target_`` a complete data config.
+        given: options of a complete data config that the user set; only these may conflict with the
+            schema, the others are defaults.
 
     Raises:
-        UserError: an option that the data set does not have, or that the checkpoint fixes.
+        UserError: the data set has no such option, or the schema determines its value.
     """
     schema = task.model.schema
     options: dict[str, Any] = dict(task.run_info.get("data", {}))

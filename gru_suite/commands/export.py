@@ -1,4 +1,4 @@
-"""``gru-suite export``: write a checkpoint in another format and compare it with the model."""
+"""``gru-suite export``: convert a checkpoint to another format, and check the result."""
 
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from gru_suite.training.trainer import plain, prepare_process
 
 
 def export(cfg: DictConfig) -> None:
-    """Write ``checkpoint`` as ``format``; print the files and the largest difference of outputs.
+    """Convert ``checkpoint`` to ``format``; print the files and the largest difference of outputs.
 
     Args:
         cfg: the composed config ``export.yaml``.
@@ -51,12 +51,12 @@ def export(cfg: DictConfig) -> None:
         if cfg.streaming:
             module = StreamExport(module)
         written = export_graph(module, target, cfg.format, facts)
-    _say(written)
+    _print_written(written)
     print(f"run folder: {folder}", flush=True)
 
 
 def _data(cfg: DictConfig, task: SequenceTask) -> SequenceDataModule:
-    """Return the data of the checkpoint's run, or the data named, ready for ``part``."""
+    """Return the data module for ``part`` of the training run's data, or of ``data``."""
     fill_data(cfg, task)
     data = data_for(task, plain(cfg.get("data")), given_options())
     data.prepare_data()
@@ -68,7 +68,7 @@ def _first_batch(data: SequenceDataModule) -> Any:
     return next(iter(data.test_dataloader()))
 
 
-def _say(written: Written) -> None:
+def _print_written(written: Written) -> None:
     for note in written.notes:
         print(note)
     size_kb = written.path.stat().st_size / 1000

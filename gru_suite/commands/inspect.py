@@ -10,16 +10,16 @@ FORMATS = ("markdown", "json")
 
 
 def inspect(words: Sequence[str]) -> int:
-    """Print the model card of a checkpoint; no code of its task is imported.
+    """Print the model card of a checkpoint, without importing the code of its task.
 
     Args:
-        words: ``checkpoint=FILE`` and, where wanted, ``format=json``.
+        words: arguments: ``checkpoint=FILE``, optionally ``format=json``.
 
     Returns:
         The exit code.
 
     Raises:
-        UserError: another word, or a file that is no checkpoint of ours.
+        UserError: an argument is unknown, or the file is no checkpoint of GRU Suite.
     """
     options = {"checkpoint": "", "format": FORMATS[0]}
     for word in words:
@@ -38,6 +38,6 @@ def inspect(words: Sequence[str]) -> int:
 
     facts = read_facts(options["checkpoint"])
     as_json = options["format"] == "json"
-    shown = json.dumps(plain_numbers(facts), indent=2) if as_json else render(facts)
-    sys.stdout.write(f"{shown.rstrip()}\n")
+    text = json.dumps(plain_numbers(facts), indent=2) if as_json else render(facts)
+    sys.stdout.write(f"{text.rstrip()}\n")
     return 0

@@ -1,4 +1,4 @@
-"""``gru-suite new-task``: write a new task that trains and passes the contract as it is."""
+"""``gru-suite new-task``: a task from a template that trains and passes the contract test."""
 
 import keyword
 import re
@@ -19,7 +19,7 @@ from gru_suite.plugins import available_tasks, own_package
 
 # Hydra parses these as numbers.
 _NUMBERS = ("inf", "nan")
-# The task's name in the templates.
+# Name of the task in the templates.
 _TEMPLATE = "gesture"
 
 
@@ -27,14 +27,14 @@ def new_task(words: Sequence[str]) -> int:
     """Write two files into the checkout, or with ``--package`` a package into this folder.
 
     Args:
-        words: the task's name and, where wanted, ``--package``, in any order.
+        words: arguments: the name of the task, optionally ``--package``, in any order.
 
     Returns:
         The exit code.
 
     Raises:
-        UserError: no name, an invalid or taken one, an existing target, or no checkout to write
-            into. Nothing is written then.
+        UserError: the name is missing, invalid or taken, a file exists already, or there is no
+            checkout to write into. Nothing is written then.
     """
     as_package = "--package" in words
     names = [word for word in words if word != "--package"]
@@ -52,13 +52,17 @@ def new_task(words: Sequence[str]) -> int:
 
 
 def check_name(name: str) -> None:
-    """Raise UserError for a name that is no valid module and option, or that a package has."""
+    """Check that a name is valid for a module and a config option, and is not taken.
+
+    Raises:
+        UserError: it is not.
+    """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name.endswith("_"):
         plain = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
         near = plain.lstrip("_0123456789").rstrip("_")
         hint = f"; did you mean {near!r}?" if near else ""
         raise UserError(
-            f"{name!r} cannot be a task's name: small letters, digits and _ are needed, a letter "
+            f"{name!r} cannot be a task's name: needs lower-case letters, digits and _, a letter "
             f"first{hint}"
         )
     if keyword.iskeyword(name) or name in _NUMBERS or not isinstance(yaml.safe_load(name), str):
@@ -69,7 +73,7 @@ def check_name(name: str) -> None:
 
 
 def checkout() -> Path | None:
-    """Return the checkout that this installation runs from; None for an installed package."""
+    """Return the source folder of an editable installation; None for another installation."""
     conf = own_package().conf
     folder = conf.parent
     is_ours = all((folder / each).exists() for each in ("pyproject.toml", "tasks/__init__.py"))
@@ -80,15 +84,15 @@ def _write_in_checkout(name: str) -> tuple[list[Path], list[str]]:
     folder = checkout()
     if folder is None:
         raise UserError(
-            "GRU Suite is installed as a package here, and its folder is no place for your code; "
-            f"write a package of your own: gru-suite new-task {name} --package"
+            "GRU Suite is not installed from a checkout, and its installed folder is not for your "
+            f"code; create a package: gru-suite new-task {name} --package"
         )
     module, config = folder / "tasks" / name, folder / "conf" / "task" / f"{name}.yaml"
     _refuse_existing(module, config)
     with atomic_path(config) as temporary:
-        temporary.write_text(_filled("task.yaml", name), encoding="utf-8")
-        # The config registers the task, so it is written last, beside its code.
-        _write_folder(module, {"task.py": _filled("task.py", name)})
+        temporary.write_text(_render("task.yaml", name), encoding="utf-8")
+        # The config registers the task, so it is written last.
+        _write_folder(module, {"task.py": _render("task.py", name)})
     steps = [
         f"gru-suite task={name}",
         f"python -c \"from gru_suite.testing.contract import check_task; check_task('{name}')\"",
@@ -102,22 +106,22 @@ def _write_package(name: str) -> tuple[list[Path], list[str]]:
     _refuse_existing(folder)
     ours = f"gru_suite.tasks.{name}"
     texts = {
-        "pyproject.toml": _filled("pyproject.toml", name)
+        "pyproject.toml": _render("pyproject.toml", name)
         .replace(f"gru-suite-{name}", project)
         .replace("gru-suite>=0", f"gru-suite>={version('gru-suite').partition('+')[0]}"),
-        "README.md": _filled("README.md", name).replace(f"gru-suite-{name}", project),
-        f"{package}/__init__.py": _filled("package.py", name),
+        "README.md": _render("README.md", name).replace(f"gru-suite-{name}", project),
+        f"{package}/__init__.py": _render("package.py", name),
         f"{package}/py.typed": "",
-        f"{package}/task.py": _filled("task.py", name),
-        f"{package}/conf/task/{name}.yaml": _filled("task.yaml", name).replace(ours, package),
-        f"tests/test_{name}.py": _filled("contract.py", name),
+        f"{package}/task.py": _render("task.py", name),
+        f"{package}/conf/task/{name}.yaml": _render("task.yaml", name).replace(ours, package),
+        f"tests/test_{name}.py": _render("contract.py", name),
     }
     _write_folder(folder, texts)
     steps = [f"pip install -e {project}", f"gru-suite task={name}", f"pytest {project}"]
     return [folder / file for file in texts], steps
 
 
-def _filled(template: str, name: str) -> str:
+def _render(template: str, name: str) -> str:
     text = (files("gru_suite.templates") / template).read_text(encoding="utf-8")
     camel = "".join(part.capitalize() for part in name.split("_"))
     return text.replace(_TEMPLATE.capitalize(), camel).replace(_TEMPLATE, name)
@@ -126,11 +130,11 @@ def _filled(template: str, name: str) -> str:
 def _refuse_existing(*paths: Path) -> None:
     for path in paths:
         if path.exists():
-            raise UserError(f"{path} is there already; nothing was written")
+            raise UserError(f"{path} exists already; nothing was written")
 
 
 def _write_folder(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write a new folder of files atomically."""
+    """Write a new folder with all files, or nothing."""
     make_folder(folder.parent)
     temporary = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     try:

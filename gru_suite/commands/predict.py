@@ -1,4 +1,4 @@
-"""``gru-suite predict``: from a file of raw input to a file of predictions."""
+"""``gru-suite predict``: predictions for a file, written to a file."""
 
 import inspect
 from pathlib import Path
@@ -29,15 +29,15 @@ def predict(cfg: DictConfig) -> None:
 
 
 def predict_options(model: SequenceModel, cfg: DictConfig) -> dict[str, Any]:
-    """Return the options of the config for the model's ``predict_file``.
+    """Return the further arguments of the model's ``predict_file``.
 
     Raises:
-        UserError: an option that the model does not have.
+        UserError: the model does not support an option that was set.
     """
     if not cfg.annotate:
         return {}
     if "annotate" not in inspect.signature(model.predict_file).parameters:
         raise UserError(
-            f"annotate=true: a {model.name} checkpoint draws nothing into its input; leave it out"
+            f"annotate=true: a {model.name} checkpoint cannot annotate its input; leave it out"
         )
     return {"annotate": True}

@@ -1,4 +1,4 @@
-"""``gru-suite tasks``: the available tasks, one line each."""
+"""``gru-suite tasks``: a list of the available tasks."""
 
 import sys
 from collections.abc import Sequence
@@ -11,10 +11,13 @@ def tasks(words: Sequence[str]) -> int:
     """Print every task with its summary and the package that provides it.
 
     Args:
-        words: the rest of the command line; no arguments are taken.
+        words: arguments; there are none.
 
     Returns:
         The exit code.
+
+    Raises:
+        UserError: there is an argument.
     """
     if words:
         raise UserError(f"gru-suite tasks takes no arguments, found {words[0]!r}")

@@ -1,4 +1,4 @@
-"""``gru-suite train``: fit a task, test its best epoch once, compare with the baselines."""
+"""``gru-suite train``: train a task, test its best checkpoint, compare it with its baselines."""
 
 import time
 from pathlib import Path
@@ -27,13 +27,13 @@ from gru_suite.training.transfer import FreezeBackbone, start_from
 
 
 def train(cfg: DictConfig) -> float | None:
-    """Run one training.
+    """Train, test and report one run.
 
     Args:
         cfg: the composed config ``train.yaml``.
 
     Returns:
-        The best validation score (``monitor.metric``), for searches.
+        The best value of ``monitor.metric``, for hyper-parameter searches.
     """
     check_same_task(cfg.task._target_, cfg.data._target_)
     folder = start_run(cfg)
@@ -81,8 +81,8 @@ def check_validation(data: SequenceDataModule) -> None:
     """Raise UserError if the data has no validation part."""
     if not data.val_dataloader():
         raise UserError(
-            f"{data.name}: no validation part, by which the best epoch is chosen; give it a share "
-            "in data.split"
+            f"{data.name}: no validation part, which selects the best epoch; give it a share in "
+            "data.split"
         )
 
 
@@ -91,18 +91,18 @@ def keep_checkpoints(
 ) -> tuple[ModelCheckpoint, ModelCheckpoint]:
     """Return the callbacks that keep ``best.ckpt`` and ``last.ckpt`` in a folder.
 
-    Without a metric nothing chooses among the epochs, and the best is the last: where the
-    validation part is so small that it would choose by chance.
+    Without a metric the best epoch is the last one: for a validation part so small that it would
+    select an epoch by chance.
     """
-    # Two callbacks: since Lightning 2.6 `save_last` writes only in epochs that are the best so far.
-    # Lightning distinguishes callbacks by their options: without a metric by the mode alone.
+    # Two callbacks, since from Lightning 2.6 on `save_last` writes only in the best epochs so far.
+    # Lightning identifies callbacks by their options: without a metric, by the mode alone.
     mode = mode if metric else "max"
     best = ModelCheckpoint(folder, "best", metric, mode=mode, enable_version_counter=False)
     return best, ModelCheckpoint(folder, "last", enable_version_counter=False)
 
 
 def check_best(best: ModelCheckpoint) -> None:
-    """Raise UserError if the monitored metric was not finite in any epoch."""
+    """Raise UserError if the validation metric was not finite in any epoch."""
     score = best.best_model_score
     if score is not None and not torch.isfinite(score):
         raise UserError(

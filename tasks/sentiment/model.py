@@ -1,4 +1,4 @@
-"""The text classifier that a checkpoint gives back: prediction, explanation, streams, export.
+"""The text classifier in use: prediction, attributions, streams, export.
 
 Shapes: N texts, K classes.
 """
@@ -25,12 +25,12 @@ from .reading.prediction_inputs import read_texts
 if TYPE_CHECKING:
     import pandas as pd
 
-# A page with more lines is slow to make and nobody reads it.
 MAX_EXPLAINED = 500
+"""Texts at most on the page of attributions, which takes a backward pass a text."""
 
 
 class SentimentModel(TextClassifier):
-    """Classifies texts: sentiment, or any other labels of the training data."""
+    """Text classifier: sentiment, or any other labels of the training data."""
 
     def predict(self, raw: "str | Path | pd.DataFrame | Sequence[str]") -> Predictions:
         """Predict labels and their probabilities.
@@ -50,8 +50,8 @@ class SentimentModel(TextClassifier):
         rows = [row for row, text in enumerate(texts) if text.strip()]
         if not rows:
             raise UserError("found no text to predict; at least one that is not empty is needed")
-        given = [texts[row] for row in rows]
-        predictions = self.predict_sequences(self.codec.encode(given), given)
+        filled = [texts[row] for row in rows]
+        predictions = self.predict_sequences(self.tokenizer.encode(filled), filled)
         probability_NK = np.full((len(texts), len(self.labels)), np.nan, np.float32)
         probability_NK[rows] = predictions.probability_NK
         return Predictions(self.input_kind, texts, self.labels, probability_NK)
@@ -97,7 +97,7 @@ class SentimentModel(TextClassifier):
         return sentiment_export(self)
 
     def limits(self) -> list[str]:
-        """Add language, vocabulary and longest text."""
+        """Return limits of the classes, and of language, vocabulary and length."""
         source = self.run_info.get("data", {}).get("source")
         language = (
             "Trained with English film reviews: other subjects and languages were not evaluated."
@@ -105,11 +105,11 @@ class SentimentModel(TextClassifier):
             else "The language and subject of the training texts are not recorded; no others were "
             "evaluated."
         )
-        cut = f"Of a text with more than {self.schema['max_tokens']} tokens a part is read."
-        words = (
-            f"{self.schema['vocabulary_size']:,} tokens are known; words of no known part are not."
-        )
-        return [*super().limits(), language, words, cut]
+        ngrams = " but for their character n-grams" if self.tokenizer.ngrams else ""
+        size = self.schema["vocabulary_size"]
+        vocabulary = f"Vocabulary of {size:,} tokens; others are unknown{ngrams}."
+        length = f"Texts are truncated to {self.schema['max_tokens']:,} tokens."
+        return [*super().limits(), language, vocabulary, length]
 
     def usage(self) -> list[str]:
         """Return Python lines that predict two texts with ``model``."""

@@ -1,4 +1,4 @@
-"""The sentiment task, and any other that classifies texts."""
+"""Training of the text classifier, for sentiment or any other labels."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from gru_suite.nn.weight_transfer import TAKEN, copy_fitting
 from gru_suite.options import check_positive
 from gru_suite.training.classification_task import ClassificationTask
 
-from .batches.vocabulary import VOCABULARY
+from .batches.vocabulary import VOCABULARY_KEYS
 from .model import SentimentModel
 from .training.linear_fit import fit_linear, fitting_weights
 from .training.word_vectors import copy_vectors
@@ -58,7 +58,7 @@ class SentimentTask(ClassificationTask):
         """Initialise the embedding with word vectors, where a file of them is given."""
         super().setup(stage)
         if stage == "fit" and self.vectors:
-            vocabulary = self.model.codec.tokenizer.get_vocab()
+            vocabulary = self.model.tokenizer.backend.get_vocab()
             path = Path(self.vectors)
             count = copy_vectors(path, vocabulary, self.model.encoder.embedding.weight.data)
             share = count / len(vocabulary)
@@ -70,14 +70,14 @@ class SentimentTask(ClassificationTask):
             fit_linear(self.model.wide, train, self._inverse_penalty, self._linear_prior)
 
     def take_over(self, checkpoint: Mapping[str, Any]) -> dict[str, str]:
-        """Take the backbone; with the same vocabulary the embedding too, with the same labels all.
+        """Take the backbone, with equal vocabulary the embedding, and with equal labels all layers.
 
-        The checkpoint's linear classifier becomes the prior of the one that is fitted here.
+        The linear classifier of the checkpoint becomes the prior of the one that is fitted here.
         """
         notes = super().take_over(checkpoint)
         model = self.model
         schema, state = checkpoint["hyper_parameters"].get("schema", {}), checkpoint["state_dict"]
-        if any(schema.get(key) != model.schema.get(key) for key in VOCABULARY):
+        if any(schema.get(key) != model.schema.get(key) for key in VOCABULARY_KEYS):
             return notes
         notes |= copy_fitting(model.encoder, state, "encoder.")
         if schema.get("labels") != model.labels:

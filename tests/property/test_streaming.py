@@ -92,13 +92,15 @@ def test_sentiment(backbone, pooling, tokens, wide_share, places) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.text(alphabet=" <br/>n't.a\u2019\u0301\uff1c\n\u3002A[PAD]", max_size=30), st.data())
 def test_no_later_character_changes_final_tokens(text, data) -> None:
-    from gru_suite.tasks.sentiment.inference.streaming import finished
+    from gru_suite.tasks.sentiment.inference.streaming import final_prefix_length
 
-    codec = sentiment_model().codec
-    end = finished(text)
+    tokenizer = sentiment_model().tokenizer
+    end = final_prefix_length(text)
     more = data.draw(st.text(alphabet=" <br/>n't.a\u2019\u0301", max_size=6))
-    together = codec.numbers(text + more)
-    apart = torch.cat([codec.numbers(text[:end]), codec.numbers(text[end:] + more)])
+    together = tokenizer.encode_chunk(text + more)
+    apart = torch.cat(
+        [tokenizer.encode_chunk(text[:end]), tokenizer.encode_chunk(text[end:] + more)]
+    )
     assert torch.equal(together, apart)
 
 

@@ -15,10 +15,10 @@ import pytorch_lightning as pl
 import soundfile
 import torch
 from forecasting_parts import make_task
+from sentiment_parts import text_schema
 
 import gru_suite
 from gru_suite.errors import UserError
-from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
 from gru_suite.tasks.sentiment.task import SentimentTask
 from gru_suite.tasks.speech_commands.inference.inputs import check_duration
 from gru_suite.tasks.speech_commands.reading.loudest_segment import read_loudest
@@ -38,15 +38,7 @@ def save(task: SequenceTask, path: Path) -> Path:
 
 
 def sentiment() -> SequenceTask:
-    tokenizer = train_tokenizer(["a good film"], min_count=1)
-    schema = CLASSES | {
-        "tokenizer": tokenizer.to_str(),
-        "vocabulary_size": tokenizer.get_vocab_size(),
-        "max_tokens": 50,
-        "truncation": "head",
-        "text_column": "text",
-        "encoding": "utf-8",
-    }
+    schema = text_schema(["a good film"], **CLASSES)
     return SentimentTask({"hidden_size": 4}, schema, embedding_size=3, wide_buckets=64)
 
 

@@ -164,7 +164,7 @@ WRONG = {
     "experiment=etth1": "experiment=etth1: there is no such option; did you mean 'etth1_",
     "hydra/launcher=x": "hydra/launcher=x: there is no such option; choose one of basic",
     "tsk=forecasting": "no key 'tsk' in the config; did you mean 'task'?",
-    "device=3": "device=3: device is a group, choose it by the name of an option",
+    "device=3": "device=3: device is a group; choose one of its options by name",
     "data.path=a(b": """cannot be read (no viable alternative at input 'a(b'); for text write""",
     "checkpoint=a=b.ckpt": """for text write 'checkpoint="a=b.ckpt"'""",
     "seed=1,2": "to run each of them: gru-suite -m seed=1,2, as a list: seed=[1,2]",
@@ -415,7 +415,7 @@ def test_rerun_of_a_run_folder(command: object, capsys: pytest.CaptureFixture[st
     assert run(*rerun, "sead=6") == 2
     assert "did you mean 'seed'?" in error_of(capsys)
     assert run(*rerun, "backbone=gru") == 2
-    assert "the 'backbone' of a rerun stays" in error_of(capsys)
+    assert "the 'backbone' of a rerun is fixed" in error_of(capsys)
 
 
 # Help and completion

@@ -218,7 +218,7 @@ def test_what_stands_at_padding_does_not_matter() -> None:
 
 
 class WrongExport(ClassificationExport):
-    """Answers otherwise when it is traced, as a wrong translation would."""
+    """Differs when it is traced, as a wrong translation would."""
 
     def forward(self, x: Tensor, lengths_B: Tensor) -> Tensor:
         found = super().forward(x, lengths_B)
@@ -228,7 +228,11 @@ class WrongExport(ClassificationExport):
 @pytest.mark.parametrize("kind", ["torch_export", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_a_failed_check_leaves_what_was_there(kind: str, tmp_path: Path) -> None:
     module = WrongExport(
-        plain_model(SMALL), Port("x", "float32", ("batch", "steps", 3), "numbers"), (1, 4), {}
+        plain_model(SMALL),
+        ["a", "b"],
+        Port("x", "float32", ("batch", "steps", 3), "numbers"),
+        (1, 4),
+        {},
     )
     target = tmp_path / f"model{GRAPHS[kind].suffix}"
     target.write_text("of before")

@@ -156,7 +156,7 @@ def test_what_is_there_already_stays_as_it_is(
     mine.mkdir()
     (mine / "mine.txt").write_text("mine")
     assert main(["new-task", "wave", "--package"]) == 2
-    assert "gru-suite-wave is there already; nothing was written" in capsys.readouterr().err
+    assert "gru-suite-wave exists already; nothing was written" in capsys.readouterr().err
     assert files_below(tmp_path) == {"gru-suite-wave/mine.txt"}
 
 

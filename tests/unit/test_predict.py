@@ -21,5 +21,5 @@ def test_only_a_task_that_draws_is_asked_to() -> None:
     assert predict_options(drawing, annotated) == {"annotate": True}  # type: ignore[arg-type]
     assert predict_options(drawing, plain) == {}  # type: ignore[arg-type]
     assert predict_options(make_task().model, plain) == {}
-    with pytest.raises(UserError, match=r"annotate=true: a forecasting checkpoint draws nothing"):
+    with pytest.raises(UserError, match=r"annotate=true: a forecasting checkpoint cannot annotate"):
         predict_options(make_task().model, annotated)

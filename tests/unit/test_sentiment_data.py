@@ -8,7 +8,7 @@ import torch
 
 from gru_suite.errors import UserError
 from gru_suite.tasks.sentiment.data import TextDataModule
-from gru_suite.tasks.sentiment.reading.text_files import Texts
+from gru_suite.tasks.sentiment.reading.labelled_texts import LabelledTexts
 from gru_suite.tasks.sentiment.samples.movie_reviews import SUBSETS, load_movie_reviews
 from gru_suite.tasks.sentiment.training.baselines import baseline_scores
 from gru_suite.testing.contract import not_plain
@@ -85,8 +85,8 @@ def test_baselines_are_beside_every_result(tmp_path: Path) -> None:
 
 
 def test_baseline_sees_signs_and_pairs() -> None:
-    def labelled(texts: list[str]) -> Texts:
-        return Texts(texts, ["x"] * len(texts), [""] * len(texts))
+    def labelled(texts: list[str]) -> LabelledTexts:
+        return LabelledTexts(texts, ["x"] * len(texts), [""] * len(texts))
 
     texts = ["not bad", "bad not", "who ?", "who !"]
     numbers = {part: [0, 1, 0, 1] for part in ("train", "val", "test")}

@@ -47,7 +47,7 @@ def test_folders_and_archives(tmp_path: Path, start: str) -> None:
     train = sorted(zip(parts["train"].texts, parts["train"].labels, strict=True))
     assert train == [("bad", "neg"), ("fine", "pos")]
     assert parts["test"].texts == ["good"]
-    assert parts["test"].places[0].endswith("test/pos/1_9.txt")
+    assert parts["test"].locations[0].endswith("test/pos/1_9.txt")
 
 
 def test_folders_without_parts(tmp_path: Path) -> None:
@@ -92,10 +92,10 @@ def test_sst2_with_test_keeps_dev(tmp_path: Path) -> None:
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no such folder; it needs to hold train\.tsv"):
+    with pytest.raises(UserError, match=r"no such folder; needs one with train\.tsv"):
         read_sst2(tmp_path / "nowhere", "utf-8")
     write(tmp_path, {"other.txt": "x"})
-    with pytest.raises(UserError, match=r"holds no train_5500\.label; found other\.txt"):
+    with pytest.raises(UserError, match=r"has no train_5500\.label; found other\.txt"):
         read_trec(tmp_path, "utf-8", None)
 
 

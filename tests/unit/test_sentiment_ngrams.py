@@ -6,17 +6,17 @@ from gru_suite.tasks.sentiment.batches.char_ngrams import MAX_NGRAMS, CharNgrams
 from gru_suite.tasks.sentiment.batches.tokenizer import (
     PADDING,
     UNKNOWN,
-    TextCodec,
+    TextTokenizer,
     train_tokenizer,
-    unknown_share,
-    unknown_tokens,
+    unknown_like,
+    unknown_rate,
 )
 from gru_suite.tasks.sentiment.network.token_encoder import NGRAM_BUCKETS, TokenEncoder
 
 
-def codec(max_tokens: int = 50) -> TextCodec:
+def text_tokenizer(max_tokens: int = 50) -> TextTokenizer:
     tokenizer = train_tokenizer(["a good film", "The film isn't bad"], min_count=1)
-    return TextCodec(
+    return TextTokenizer(
         {
             "tokenizer": tokenizer.to_str(),
             "max_tokens": max_tokens,
@@ -29,19 +29,19 @@ def codec(max_tokens: int = 50) -> TextCodec:
 def test_ngrams_are_those_of_the_marked_word() -> None:
     # <ab> has <ab, ab> and <ab>.
     ngrams = CharNgrams(3, 6)
-    assert len(ngrams.numbers("ab")) == 3
-    assert set(ngrams.numbers("ab")) & set(ngrams.numbers("abc")) == {ngrams.numbers("ab")[0]}
+    assert len(ngrams.ids("ab")) == 3
+    assert set(ngrams.ids("ab")) & set(ngrams.ids("abc")) == {ngrams.ids("ab")[0]}
     # The same in every process: it stands in checkpoints.
-    assert CharNgrams(3, 3).numbers("a") == [1_874_297_516]
-    assert len(ngrams.numbers("a" * 100)) == MAX_NGRAMS
-    assert min(ngrams.numbers("naïve")) >= 1
+    assert CharNgrams(3, 3).ids("a") == [1_874_297_516]
+    assert len(ngrams.ids("a" * 100)) == MAX_NGRAMS
+    assert min(ngrams.ids("naïve")) >= 1
 
 
 def test_text_with_ngrams_has_the_same_tokens() -> None:
-    found = codec()
+    found = text_tokenizer()
     texts = ["The film is n't good", "FILM\u2019s badly", "<br />"]
-    plain = TextCodec(
-        {"tokenizer": found.tokenizer.to_str(), "max_tokens": 50, "truncation": "both"}
+    plain = TextTokenizer(
+        {"tokenizer": found.backend.to_str(), "max_tokens": 50, "truncation": "both"}
     )
     sequences = found.encode(texts)
     assert len(sequences) == 3
@@ -49,22 +49,22 @@ def test_text_with_ngrams_has_the_same_tokens() -> None:
     for text, pieces, tokens in zip(texts, sequences, plain.encode(texts), strict=True):
         assert pieces.shape == (len(tokens), 1 + MAX_NGRAMS)
         assert pieces[:, 0].equal(tokens)
-        assert len(found.spans(text)) == len(pieces)
-    assert unknown_share(sequences) == unknown_share(plain.encode(texts))
+        assert len(found.offsets(text)) == len(pieces)
+    assert unknown_rate(sequences) == unknown_rate(plain.encode(texts))
 
 
 def test_unknown_words_differ_by_their_ngrams() -> None:
-    ((goodness, badness),) = codec().encode(["goodness badness"])
+    ((goodness, badness),) = text_tokenizer().encode(["goodness badness"])
     assert goodness[0] == badness[0] == UNKNOWN
     assert not goodness.equal(badness)
-    nothing = unknown_tokens(torch.stack([goodness, badness]))
+    nothing = unknown_like(torch.stack([goodness, badness]))
     assert nothing[:, 0].eq(UNKNOWN).all()
     assert nothing[:, 1:].eq(PADDING).all()
 
 
 def test_long_texts_are_cut() -> None:
-    (pieces,) = codec(max_tokens=2).encode(["a good film"])
-    (whole,) = codec().encode(["a good film"])
+    (pieces,) = text_tokenizer(max_tokens=2).encode(["a good film"])
+    (whole,) = text_tokenizer().encode(["a good film"])
     assert pieces.equal(whole[[0, 2]])
 
 

@@ -7,22 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gru_suite.errors import UserError
+from gru_suite.tasks.sentiment.reading.labelled_texts import LabelledTexts
 from gru_suite.tasks.sentiment.reading.splits import (
-    class_numbers,
-    complete_parts,
+    class_indices,
     count_overlap,
     drop_unusable,
+    hold_out_missing,
     order_labels,
 )
-from gru_suite.tasks.sentiment.reading.text_files import Texts
 
 SPLIT = [0.8, 0.1, 0.1]
 
 
-def texts_of(labels: str, words: list[str] | None = None) -> Texts:
+def texts_of(labels: str, words: list[str] | None = None) -> LabelledTexts:
     words = words or [f"text {index}" for index in range(len(labels))]
     places = [f"a.csv: row {row}" for row in range(1, len(labels) + 1)]
-    return Texts(words, list(labels), places)
+    return LabelledTexts(words, list(labels), places)
 
 
 @given(st.text("abc", min_size=1, max_size=80), st.integers(0, 3), st.integers(1, 40))
@@ -30,40 +30,40 @@ def test_split_is_a_partition_that_keeps_copies_together(
     labels: str, seed: int, num_words: int
 ) -> None:
     words = [f"text {index % num_words}" for index in range(len(labels))]
-    parts = complete_parts({"train": texts_of(labels, words)}, SPLIT, seed)
-    places = [place for part in parts.values() for place in part.places]
-    assert sorted(places) == sorted(texts_of(labels).places)
+    parts = hold_out_missing({"train": texts_of(labels, words)}, SPLIT, seed)
+    places = [place for part in parts.values() for place in part.locations]
+    assert sorted(places) == sorted(texts_of(labels).locations)
     known = [set(part.texts) for part in parts.values()]
     assert all(a.isdisjoint(b) for a, b in combinations(known, 2))
 
 
 def test_split_keeps_the_shares_of_labels_and_repeats() -> None:
     train = {"train": texts_of("a" * 600 + "b" * 300 + "c" * 100)}
-    parts = complete_parts(train, SPLIT, 1)
+    parts = hold_out_missing(train, SPLIT, 1)
     assert [len(part) for part in parts.values()] == [800, 100, 100]
     assert Counter(parts["test"].labels) == {"a": 60, "b": 30, "c": 10}
-    assert complete_parts(train, SPLIT, 1)["test"].places == parts["test"].places
-    assert complete_parts(train, SPLIT, 2)["test"].places != parts["test"].places
+    assert hold_out_missing(train, SPLIT, 1)["test"].locations == parts["test"].locations
+    assert hold_out_missing(train, SPLIT, 2)["test"].locations != parts["test"].locations
 
 
 def test_given_parts_stay_and_missing_ones_are_held_out() -> None:
     given_parts = {"train": texts_of("ab" * 90), "test": texts_of("ab" * 5)}
-    parts = complete_parts(given_parts, SPLIT, 0)
+    parts = hold_out_missing(given_parts, SPLIT, 0)
     assert [len(part) for part in parts.values()] == [160, 20, 10]
     assert list(parts) == ["train", "val", "test"]
     whole = {part: texts_of("ab") for part in ("train", "val", "test")}
-    assert complete_parts(whole, SPLIT, 0) == whole
+    assert hold_out_missing(whole, SPLIT, 0) == whole
 
 
 def test_rare_label_stays_in_training() -> None:
-    parts = complete_parts({"train": texts_of("a" * 50 + "b")}, [0.4, 0.3, 0.3], 0)
+    parts = hold_out_missing({"train": texts_of("a" * 50 + "b")}, [0.4, 0.3, 0.3], 0)
     assert "b" in parts["train"].labels
 
 
 @pytest.mark.parametrize("split", [[0.8, 0.2], [0.8, 0.1, 0.2], [0, 0.5, 0.5], [1.1, -0.1, 0]])
 def test_wrong_shares(split: list[float]) -> None:
     with pytest.raises(UserError, match=r"data\.split=.*add up to 1"):
-        complete_parts({"train": texts_of("ab")}, split, 0)
+        hold_out_missing({"train": texts_of("ab")}, split, 0)
 
 
 def test_unusable_texts_are_left_out_and_named() -> None:
@@ -103,9 +103,10 @@ def test_wanted_labels() -> None:
 
 
 def test_label_that_training_lacks() -> None:
+    found = LabelledTexts(["x", "y"], ["pos", "poss"], texts_of("ab").locations)
     with pytest.raises(UserError, match=r"a\.csv: row 2: found label 'poss'.*mean 'pos'"):
-        class_numbers(Texts(["x", "y"], ["pos", "poss"], texts_of("ab").places), ["neg", "pos"])
-    assert class_numbers(texts_of("ba"), ["a", "b"]) == [1, 0]
+        class_indices(found, ["neg", "pos"])
+    assert class_indices(texts_of("ba"), ["a", "b"]) == [1, 0]
 
 
 def test_overlap() -> None:

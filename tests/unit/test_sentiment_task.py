@@ -5,14 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sentiment_parts import text_schema
 
 import gru_suite
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch, collate
 from gru_suite.tasks.sentiment import model as model_module
-from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer, unknown_tokens
+from gru_suite.tasks.sentiment.batches.tokenizer import unknown_like
 from gru_suite.tasks.sentiment.inference.attribution_page import html_line, write_page
-from gru_suite.tasks.sentiment.inference.token_attributions import integrated_gradients, lead
+from gru_suite.tasks.sentiment.inference.token_attributions import integrated_gradients, margin
 from gru_suite.tasks.sentiment.model import SentimentModel
 from gru_suite.tasks.sentiment.task import SentimentTask
 
@@ -20,18 +21,7 @@ TEXTS = ["a good film", "a bad , dull film", "great", "not good at all"]
 
 
 def schema(**changes: Any) -> dict[str, Any]:
-    tokenizer = train_tokenizer(TEXTS, min_count=1)
-    content = {
-        "labels": ["neg", "pos"],
-        "class_counts": [2, 2],
-        "tokenizer": tokenizer.to_str(),
-        "vocabulary_size": tokenizer.get_vocab_size(),
-        "max_tokens": 50,
-        "truncation": "head",
-        "text_column": "text",
-        "encoding": "utf-8",
-    }
-    return content | changes
+    return text_schema(TEXTS, **changes)
 
 
 def make_task(**options: Any) -> SentimentTask:
@@ -112,7 +102,7 @@ def test_predict_file_writes_table_and_page(
 
 
 def batches(model: SentimentModel) -> list[SequenceBatch]:
-    return [collate(list(zip(model.codec.encode(TEXTS), [1, 0, 1, 0], strict=True)))]
+    return [collate(list(zip(model.tokenizer.encode(TEXTS), [1, 0, 1, 0], strict=True)))]
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
@@ -127,13 +117,13 @@ def test_contributions_add_up_to_the_lead(cell: str, ngrams: list[int] | None) -
     model = task.model
     task.warm_start(batches(model), [])
     text = "not a good film at all"
-    found = integrated_gradients(model, text, steps=200)
-    unknown = collate([(unknown_tokens(model.codec.encode([text])[0]), 0)])
+    found = integrated_gradients(model, text, num_steps=200)
+    unknown = collate([(unknown_like(model.tokenizer.encode([text])[0]), 0)])
     answer = model.labels.index(found.label)
-    start = float(lead(model(unknown), answer).detach())
-    assert found.lead > 0
-    assert sum(found.weights) == pytest.approx(found.lead - start, abs=2e-3)
-    assert [text[a:b] for a, b in found.spans] == text.split()
+    start = float(margin(model(unknown), answer).detach())
+    assert found.margin > 0
+    assert sum(found.attributions) == pytest.approx(found.margin - start, abs=2e-3)
+    assert [text[a:b] for a, b in found.offsets] == text.split()
 
 
 def test_explaining_changes_nothing() -> None:
@@ -153,7 +143,7 @@ def test_line_colours_by_sign_and_strength(tmp_path: Path) -> None:
     line = html_line(found)
     assert "&lt;" in line
     assert "<i>" not in line
-    assert line.count("<span") == len(found.spans)
+    assert line.count("<span") == len(found.offsets)
     assert ",0.75)" in line
     assert write_page(tmp_path / "page.html", [found]).read_text().startswith("<!DOCTYPE html>")
 
@@ -178,7 +168,7 @@ def test_task_without_linear_path() -> None:
     model = task.model
     assert model.wide is None
     task.warm_start(batches(model), [])
-    assert len(model.explain("a good film").weights) == 3
+    assert len(model.explain("a good film").attributions) == 3
 
 
 @pytest.mark.parametrize(
@@ -210,7 +200,7 @@ def test_vectors_are_read_when_training_starts_and_not_again(
     task.setup("test")
     assert torch.equal(model.encoder.embedding.weight, before)
     task.setup("fit")
-    rows = model.codec.encode(["good bad"])[0]
+    rows = model.tokenizer.encode(["good bad"])[0]
     good, bad = model.encoder.embedding.weight[rows].detach()
     torch.testing.assert_close(good, -bad)
     assert "vectors.txt: vectors of 2 of 12 tokens (16.7%)" in capsys.readouterr().out

@@ -8,10 +8,10 @@ import pytest
 
 from gru_suite.errors import UserError
 from gru_suite.tasks.sentiment.reading.tables import (
-    cell,
+    cell_text,
+    column_texts,
     read_labelled_table,
     read_table,
-    text_cells,
 )
 from gru_suite.tasks.sentiment.reading.text_files import check_encoding, read_lines, read_text
 
@@ -58,14 +58,14 @@ def test_header_is_missed_where_its_label_occurs_again(tmp_path: Path) -> None:
     found = read_labelled_table(path, text_column=0, label_column=-1)
     assert len(found) == 3
     assert found.notes == []
-    assert found.places[0] == "a.csv: row 1"
+    assert found.locations[0] == "a.csv: row 1"
 
 
 @pytest.mark.parametrize(
     ("value", "expected"), [(1.0, "1"), (1, "1"), (None, ""), (float("nan"), ""), (" x ", "x")]
 )
 def test_cells_as_text(value: Any, expected: str) -> None:
-    assert cell(value) == expected
+    assert cell_text(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_cells_as_text(value: Any, expected: str) -> None:
         ("a.parquet", "no parquet", {}, "not readable as a Parquet table"),
         ("a.csv", b"text,label\n\0\0,1\n", {}, "not a text file"),
         ("a.csv.gz", "text,label\nx,1\n", {}, "cannot be read"),
-        ("a.xlsx", "x", {}, "not a kind of table.*csv"),
+        ("a.xlsx", "x", {}, "unknown format of a table.*csv"),
         ("a.csv", "text,label\nx,1\n", {"encoding": "utf-9"}, "no such encoding.*'utf-8'"),
     ],
 )
@@ -131,9 +131,9 @@ def test_encodings() -> None:
 
 def test_table_to_predict(tmp_path: Path) -> None:
     frame, _ = read_table(write(tmp_path / "a.csv", "review\nfine\n"))
-    assert text_cells(frame, "text", "a.csv") == ["fine"]
+    assert column_texts(frame, "text", "a.csv") == ["fine"]
     wide = pd.DataFrame({"id": [1], "text": ["fine"]})
-    assert text_cells(wide, "text", "it") == ["fine"]
-    assert text_cells(wide, 1, "it") == ["fine"]
+    assert column_texts(wide, "text", "it") == ["fine"]
+    assert column_texts(wide, 1, "it") == ["fine"]
     with pytest.raises(UserError, match="the model needs column 'body'"):
-        text_cells(wide, "body", "it")
+        column_texts(wide, "body", "it")

@@ -10,9 +10,9 @@ from gru_suite.tasks.sentiment.batches.tokenizer import (
     PADDING,
     SPECIAL_TOKENS,
     UNKNOWN,
-    TextCodec,
+    TextTokenizer,
     train_tokenizer,
-    unknown_share,
+    unknown_rate,
 )
 from gru_suite.tasks.sentiment.network.token_encoder import TokenEncoder
 from gru_suite.tasks.sentiment.training.word_vectors import copy_vectors
@@ -20,10 +20,12 @@ from gru_suite.tasks.sentiment.training.word_vectors import copy_vectors
 TEXTS = ["The film is n't good .", "I can\u2019t say the film isn't GOOD.<br /><br />Good !"] * 2
 
 
-def codec(max_tokens: int = 100, truncation: str = "head", **options: Any) -> TextCodec:
+def text_tokenizer(
+    max_tokens: int = 100, truncation: str = "head", **options: Any
+) -> TextTokenizer:
     tokenizer = train_tokenizer(TEXTS, **({"min_count": 1} | options))
     content = {"tokenizer": tokenizer.to_str(), "max_tokens": max_tokens}
-    return TextCodec(content | {"truncation": truncation})
+    return TextTokenizer(content | {"truncation": truncation})
 
 
 def words(tokenizer: Tokenizer, text: str) -> list[str]:
@@ -81,26 +83,26 @@ def test_unknown_kind() -> None:
 def test_truncation(truncation: str, expected: str) -> None:
     tokenizer = train_tokenizer(["a b c d e"], min_count=1)
     content = {"tokenizer": tokenizer.to_str(), "max_tokens": 3, "truncation": truncation}
-    found = TextCodec(content)
+    found = TextTokenizer(content)
     (tokens,) = found.encode(["a b c d e"])
     assert "".join(tokenizer.id_to_token(int(token)) for token in tokens) == expected
     text = "A b  c d e"
-    assert "".join(text[start:end] for start, end in found.spans(text)).lower() == expected
+    assert "".join(text[start:end] for start, end in found.offsets(text)).lower() == expected
 
 
 def test_text_without_tokens_is_one_unknown_token() -> None:
-    assert codec().encode(["<br />"])[0].tolist() == [UNKNOWN]
-    assert codec().spans("<br />") == [(0, 6)]
+    assert text_tokenizer().encode(["<br />"])[0].tolist() == [UNKNOWN]
+    assert text_tokenizer().offsets("<br />") == [(0, 6)]
 
 
 def test_many_texts_keep_their_order() -> None:
-    found = codec().encode(["good film"] * 1001 + ["film"])
+    found = text_tokenizer().encode(["good film"] * 1001 + ["film"])
     assert len(found) == 1002
     assert [len(each) for each in (found[0], found[-1])] == [2, 1]
 
 
 def test_unknown_share() -> None:
-    assert unknown_share([torch.tensor([UNKNOWN, 5]), torch.tensor([7, 8])]) == 0.25
+    assert unknown_rate([torch.tensor([UNKNOWN, 5]), torch.tensor([7, 8])]) == 0.25
 
 
 def test_encoder_drops_in_training_only() -> None:
@@ -146,7 +148,7 @@ def test_vectors(tmp_path: Path, first: str) -> None:
     [
         ("film 1 2 3\n", r"line 1 has 3 values.*embedding has 2; set task\.embedding_size=3"),
         ("the 1 2\nfilm 1\n", "line 2 has 1 values, the others 2"),
-        ("film 1 x\n", "line 1 holds something that is no number"),
+        ("film 1 x\n", "line 1 has a value that is not a number"),
         ("film 1 nan\n", "not finite"),
         ("der 1 2\n", "none of its words is among the 5"),
         ("", "none of its words"),

@@ -9,10 +9,10 @@ import pytorch_lightning as pl
 import torch
 from forecasting_parts import make_batch, make_schema, make_task
 from pytorch_lightning.callbacks import Callback
+from sentiment_parts import text_schema
 
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch, collate
-from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
 from gru_suite.tasks.sentiment.data import TextDataModule
 from gru_suite.tasks.sentiment.network.hashed_linear import HashedLinear
 from gru_suite.tasks.sentiment.task import SentimentTask
@@ -31,21 +31,10 @@ TEXTS = ["a good film", "a bad , dull film", "great", "not good at all"]
 LABELS = [1, 0, 1, 0]
 
 
-def text_schema(
+def schema_of_texts(
     labels: tuple[str, str] = ("neg", "pos"), texts: list[str] = TEXTS
 ) -> dict[str, Any]:
-    tokenizer = train_tokenizer(texts, min_count=1)
-    return {
-        "labels": list(labels),
-        "class_counts": [2, 2],
-        "tokenizer": tokenizer.to_str(),
-        "vocabulary_size": tokenizer.get_vocab_size(),
-        "char_ngrams": [3, 4],
-        "max_tokens": 50,
-        "truncation": "head",
-        "text_column": "text",
-        "encoding": "utf-8",
-    }
+    return text_schema(texts, labels=list(labels), char_ngrams=[3, 4])
 
 
 def sentiment(schema: dict[str, Any], seed: int, **backbone: Any) -> SentimentTask:
@@ -55,7 +44,7 @@ def sentiment(schema: dict[str, Any], seed: int, **backbone: Any) -> SentimentTa
 
 
 def text_batch(task: SentimentTask, texts: list[str] = TEXTS) -> SequenceBatch:
-    return collate(list(zip(task.model.codec.encode(texts), LABELS, strict=True)))
+    return collate(list(zip(task.model.tokenizer.encode(texts), LABELS, strict=True)))
 
 
 def save(task: SequenceTask, path: Path) -> Path:
@@ -66,7 +55,7 @@ def save(task: SequenceTask, path: Path) -> Path:
 
 
 def test_one_tasks_backbone_starts_from_anothers(tmp_path: Path) -> None:
-    source = sentiment(text_schema(), 1, hidden_size=8, bidirectional=False)
+    source = sentiment(schema_of_texts(), 1, hidden_size=8, bidirectional=False)
     path = save(source, tmp_path / "text.ckpt")
     task = make_task()
     backbone = task.model.backbone
@@ -104,9 +93,9 @@ def test_a_backbone_of_another_kind_is_refused(
 
 
 def test_the_same_vocabulary_and_labels_take_everything(tmp_path: Path) -> None:
-    source = sentiment(text_schema(), 1)
+    source = sentiment(schema_of_texts(), 1)
     path = save(source, tmp_path / "text.ckpt")
-    task = sentiment(text_schema(), 2)
+    task = sentiment(schema_of_texts(), 2)
     assert start_from(task, path)[0].endswith("13 of 13 tensors taken over")
     batch = text_batch(task)
     task.train(False)
@@ -114,20 +103,20 @@ def test_the_same_vocabulary_and_labels_take_everything(tmp_path: Path) -> None:
     task.model.wide_share = source.model.wide_share = 0.0
     torch.testing.assert_close(task(batch), source(batch), rtol=0, atol=0)
     # Other words: the backbone alone. Other labels: the embedding too.
-    other_words = start_from(sentiment(text_schema(texts=["other words"]), 3), path)
+    other_words = start_from(sentiment(schema_of_texts(texts=["other words"]), 3), path)
     assert other_words[0].endswith("8 of 8 tensors taken over")
-    other_labels = start_from(sentiment(text_schema(("bad", "good")), 3), path)
+    other_labels = start_from(sentiment(schema_of_texts(("bad", "good")), 3), path)
     assert other_labels[0].endswith("10 of 10 tensors taken over")
 
 
 def test_the_linear_path_learns_from_what_another_one_says(tmp_path: Path) -> None:
-    source = sentiment(text_schema(), 1)
+    source = sentiment(schema_of_texts(), 1)
     source.warm_start([text_batch(source)], [])
     path = save(source, tmp_path / "text.ckpt")
     new = ["a film", "film film", "great film", "at film"]
     scores = []
     for known in (False, True):
-        task = sentiment(text_schema(), 2)
+        task = sentiment(schema_of_texts(), 2)
         if known:
             start_from(task, path)
         task.warm_start([text_batch(task, new)], [])
@@ -146,7 +135,7 @@ def test_the_linear_path_weighs_what_another_one_says() -> None:
     random = np.random.default_rng(0)
     words = [f"word{number}" for number in range(40)]
     texts = [" ".join(random.choice(words, 3)) for _ in range(400)]
-    sequences = sentiment(text_schema(texts=texts), 1).model.codec.encode(texts)
+    sequences = sentiment(schema_of_texts(texts=texts), 1).model.tokenizer.encode(texts)
     # The first half of the words is good.
     labels = [sum(int(word[4:]) < 20 for word in text.split()) // 2 for text in texts]
     batch = collate(list(zip(sequences[:100], labels[:100], strict=True)))
@@ -167,7 +156,7 @@ def test_the_linear_path_weighs_what_another_one_says() -> None:
 
 
 def test_a_vocabulary_comes_from_a_checkpoint_and_training_texts_in_pieces(tmp_path: Path) -> None:
-    path = save(sentiment(text_schema(), 1), tmp_path / "text.ckpt")
+    path = save(sentiment(schema_of_texts(), 1), tmp_path / "text.ckpt")
     lines = [f"a good film {'very ' * 9}good,pos", "a dull film,neg", *["great,pos", "bad,neg"] * 9]
     (tmp_path / "texts.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
     options: dict[str, Any] = {"path": str(tmp_path / "texts.csv"), "split": [1.0, 0.0, 0.0]}
@@ -175,7 +164,7 @@ def test_a_vocabulary_comes_from_a_checkpoint_and_training_texts_in_pieces(tmp_p
     data.prepare_data()
     with pytest.raises(UserError, match="val part is empty"):
         data.setup("fit")
-    assert data.schema()["tokenizer"] == text_schema()["tokenizer"]
+    assert data.schema()["tokenizer"] == schema_of_texts()["tokenizer"]
     assert data.schema()["labels"] == ["neg", "pos"]
     train = data.datasets["train"]
     # 13 words: three pieces of 4, and a rest too short to keep. Shorter texts stay whole.

@@ -1,1 +1,1 @@
-"""Texts to token numbers: tokenizer, character n-grams, pieces of long texts."""
+"""Texts to token ids: tokenizer, character n-grams, chunks of long texts."""

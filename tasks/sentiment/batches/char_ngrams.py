@@ -1,10 +1,11 @@
-"""What a word is made of: character n-grams, which rare and unknown words share with others.
+"""Hashed character n-grams of words, which rare and unknown words share with others.
 
-Shapes: T tokens, P numbers of a token (its own, then those of its n-grams, right-padded), N words.
+Shapes: T tokens, P ids of a token (its own, then those of its n-grams, right-padded), V distinct
+    words.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, overload
@@ -15,100 +16,119 @@ from torch import Tensor
 from gru_suite.errors import UserError
 
 PADDING = 0
+"""Id of the padding token, and of the padding after a token's n-grams."""
 
-# All n-grams of 3 to 6 letters that a word of eleven has; of longer ones the short n-grams count.
 MAX_NGRAMS = 40
+"""N-grams of a word at most: all of 3 to 6 letters of a word of eleven; else the shortest."""
 
 
 @dataclass(frozen=True)
 class CharNgrams:
-    """Numbers of a word's character n-grams (Bojanowski et al. 2017, arXiv 1607.04606).
+    """Character n-grams of a word (Bojanowski et al. 2017, arXiv 1607.04606).
 
-    There is no list of n-grams: a number is a hash, so words that were never seen have numbers too.
+    Ids are hashes rather than indices into a vocabulary, so unseen words have them too.
 
     Attributes:
-        shortest: letters of the shortest n-grams, the marks of a word's begin and end included.
+        shortest: letters of the shortest n-grams, word boundary marks included.
         longest: letters of the longest.
     """
 
     shortest: int
     longest: int
 
-    def numbers(self, word: str) -> list[int]:
-        """Return the n-grams' numbers, at most ``MAX_NGRAMS``, each from 1 to 2**32."""
+    def ids(self, word: str) -> list[int]:
+        """Return the ids of the n-grams, at most ``MAX_NGRAMS``, each from 1 to 2**32."""
         marked = f"<{word}>"
-        grams = (
+        ngrams = (
             marked[start : start + size]
             for size in range(self.shortest, self.longest + 1)
             for start in range(len(marked) - size + 1)
         )
-        # Not hash(): Python gives another one in each process.
-        kept = islice(grams, MAX_NGRAMS)
-        return [1 + zlib.crc32(gram.encode("utf-8", "replace")) for gram in kept]
+        # Not hash(), which differs between processes.
+        return [
+            1 + zlib.crc32(ngram.encode("utf-8", "replace")) for ngram in islice(ngrams, MAX_NGRAMS)
+        ]
 
 
-class PieceSequences(Sequence[Tensor]):
-    """Texts as rows of a table of words, shape (T, P) each.
+class NgramSequences(Sequence[Tensor]):
+    """Encoded texts, shape (T, P) each, stored as indices into a table of distinct words.
 
-    A text is put together when it is asked for: some forty numbers for each token of a large data
-    set would fill the memory.
+    A text is looked up when it is asked for: the n-grams of every token of a large data set would
+    not fit into memory.
     """
 
-    def __init__(self, words: Sequence[Tensor], table_NP: Tensor) -> None:
-        """Hold the texts.
+    def __init__(self, indices: Sequence[Tensor], table_VP: Tensor) -> None:
+        """Store the texts.
 
         Args:
-            words: of each text, the rows of its words, shape (T,).
-            table_NP: numbers of each word.
+            indices: rows of the table, shape (T,) a text.
+            table_VP: ids of each distinct word.
         """
-        self.words = words
-        self.table_NP = table_NP
+        self.indices = indices
+        self.table_VP = table_VP
 
     def __len__(self) -> int:
         """Return the number of texts."""
-        return len(self.words)
+        return len(self.indices)
 
     @overload
     def __getitem__(self, index: int) -> Tensor: ...
     @overload
-    def __getitem__(self, index: slice) -> "PieceSequences": ...
-    def __getitem__(self, index: int | slice) -> "Tensor | PieceSequences":
-        """Return a text, shape (T, P), or some of them."""
+    def __getitem__(self, index: slice) -> "NgramSequences": ...
+    def __getitem__(self, index: int | slice) -> "Tensor | NgramSequences":
+        """Return a text, shape (T, P), or a slice of the texts."""
         if isinstance(index, slice):
-            return PieceSequences(self.words[index], self.table_NP)
-        return self.table_NP[self.words[index]]
+            return NgramSequences(self.indices[index], self.table_VP)
+        return self.table_VP[self.indices[index]]
 
 
-def piece_sequences(
-    texts: Sequence[Sequence[str]], numbers: dict[str, int], unknown: int, ngrams: CharNgrams
-) -> PieceSequences:
-    """Number the words of texts and their n-grams.
+def ids_table(
+    words: Sequence[str], vocabulary: Mapping[str, int], unknown: int, ngrams: CharNgrams
+) -> Tensor:
+    """Return the ids of words and of their n-grams, shape (number of words, P).
+
+    Args:
+        words: one a row.
+        vocabulary: word to id.
+        unknown: id of all other words.
+        ngrams: gives the further ids.
+    """
+    table = torch.full((len(words), 1 + MAX_NGRAMS), PADDING)
+    for row, word in zip(table, words, strict=True):
+        ids = [vocabulary.get(word, unknown), *ngrams.ids(word)]
+        row[: len(ids)] = torch.tensor(ids)
+    return table
+
+
+def ngram_sequences(
+    texts: Sequence[Sequence[str]],
+    vocabulary: Mapping[str, int],
+    unknown: int,
+    ngrams: CharNgrams,
+) -> NgramSequences:
+    """Encode texts, with character n-grams.
 
     Args:
         texts: the words of each text, at least one.
-        numbers: of the vocabulary's words.
-        unknown: number of all other words.
-        ngrams: makes the further numbers.
+        vocabulary: word to id.
+        unknown: id of all other words.
+        ngrams: gives the further ids.
     """
     rows: dict[str, int] = {}
-    words = [torch.tensor([rows.setdefault(word, len(rows)) for word in text]) for text in texts]
-    table_NP = torch.full((len(rows), 1 + MAX_NGRAMS), PADDING)
-    for word, row in rows.items():
-        pieces = [numbers.get(word, unknown), *ngrams.numbers(word)]
-        table_NP[row, : len(pieces)] = torch.tensor(pieces)
-    return PieceSequences(words, table_NP)
+    indices = [torch.tensor([rows.setdefault(word, len(rows)) for word in text]) for text in texts]
+    return NgramSequences(indices, ids_table([*rows], vocabulary, unknown, ngrams))
 
 
 def check_ngrams(sizes: Any) -> None:
-    """Refuse an impossible ``data.char_ngrams``.
+    """Check the value of ``data.char_ngrams``.
 
     Raises:
-        UserError: as said.
+        UserError: it is neither None nor two sizes, shortest first.
     """
     if sizes is None:
         return
-    whole = isinstance(sizes, list | tuple) and all(type(size) is int for size in sizes)
-    if not whole or len(sizes) != 2 or not 1 <= sizes[0] <= sizes[1]:
+    integers = isinstance(sizes, list | tuple) and all(type(size) is int for size in sizes)
+    if not integers or len(sizes) != 2 or not 1 <= sizes[0] <= sizes[1]:
         raise UserError(
             f"data.char_ngrams={sizes}: needs the shortest and the longest in letters, as [3,6]"
         )

@@ -1,7 +1,6 @@
-"""From text to token numbers and back to places in the text."""
+"""Tokenizer: texts to token ids, and tokens to their character offsets."""
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import Any
 
 import torch
@@ -10,22 +9,24 @@ from torch import Tensor
 
 from gru_suite.errors import UserError, nearest
 
-from .char_ngrams import MAX_NGRAMS, PADDING, CharNgrams, piece_sequences
+from .char_ngrams import PADDING, CharNgrams, ids_table, ngram_sequences
 
-__all__ = ["PADDING", "UNKNOWN", "TextCodec", "train_tokenizer", "unknown_share"]
+__all__ = ["PADDING", "UNKNOWN", "TextTokenizer", "train_tokenizer", "unknown_rate"]
 
 UNKNOWN = 1
+"""Id of the unknown token."""
+
 SPECIAL_TOKENS = ["[PAD]", "[UNK]"]
 KINDS = ("word", "bpe")
 TRUNCATIONS = ("head", "tail", "both")
 
-# Words, with English endings apart as the Penn Treebank has them (do n't, movie 's), so that raw
-# and tokenized texts give the same tokens; any other sign by itself.
+# Words with English contractions split as in the Penn Treebank (do n't, movie 's), so that raw and
+# tokenized texts give the same tokens; every other character is a token.
 WORD_PATTERN = r"\w+(?=n't\b)|n't\b|'\w{1,2}\b|\w+|[^\w\s]"
 _LINE_BREAK = r"<br\s*/?>"
-# Signs that texts write in several ways, the Penn Treebank's among them, and the one that counts.
-# Some published data sets have lost the hyphens of -lrb- (a left round bracket) and between words.
-_SIGNS = {
+# Spellings of one character, those of the Penn Treebank included, and the one they become. Some
+# published data sets have lost the hyphens of -lrb- (left round bracket) and between words.
+_SPELLINGS = {
     "[\u2018\u2019\u02bc]": "'",
     "``|''(?!\\w)|[\u201c\u201d]": '"',
     r"(?i)-?\blrb\b-?": "(",
@@ -42,18 +43,18 @@ def train_tokenizer(
     min_count: int = 2,
     lowercase: bool = True,
 ) -> Tokenizer:
-    """Learn a vocabulary.
+    """Train a tokenizer.
 
     Args:
         texts: the training texts.
-        kind: ``word`` (a token a word, all others unknown) or ``bpe`` (pieces of words, learned by
-            byte-pair encoding; only letters never seen are unknown).
-        vocabulary_size: tokens at most, the two special ones included.
-        min_count: a token (of bpe: a pair) that occurs less often is not taken up.
-        lowercase: take small and capital letters as the same.
+        kind: ``word`` (a token is a word; others are unknown) or ``bpe`` (subwords by byte-pair
+            encoding; only unseen characters are unknown).
+        vocabulary_size: most tokens in the vocabulary, the two special ones included.
+        min_count: least frequency of a word (of bpe: a pair) in the vocabulary.
+        lowercase: ignore case.
 
     Raises:
-        UserError: an option has an impossible value.
+        UserError: no such ``kind``.
     """
     if kind not in KINDS:
         raise UserError(f"data.tokenizer={kind}: no such kind{nearest(str(kind), KINDS)}")
@@ -63,7 +64,7 @@ def train_tokenizer(
     steps = [
         normalizers.NFKC(),
         normalizers.Replace(Regex(_LINE_BREAK), " "),
-        *(normalizers.Replace(Regex(sign), one) for sign, one in _SIGNS.items()),
+        *(normalizers.Replace(Regex(pattern), one) for pattern, one in _SPELLINGS.items()),
         *([normalizers.Lowercase()] if lowercase else []),
     ]
     tokenizer.normalizer = normalizers.Sequence(steps)
@@ -82,70 +83,71 @@ def train_tokenizer(
     return tokenizer
 
 
-class TextCodec:
-    """Encodes texts by what a schema says: vocabulary, and where long texts are cut."""
+class TextTokenizer:
+    """The trained tokenizer of a schema, with truncation and character n-grams.
+
+    Attributes:
+        backend: tokenizer of the library ``tokenizers``.
+        ngrams: character n-grams; None where tokens have none.
+    """
 
     def __init__(self, schema: dict[str, Any]) -> None:
         """Restore the tokenizer.
 
         Args:
             schema: with ``tokenizer`` (its JSON), ``max_tokens`` and ``truncation``;
-                ``char_ngrams`` where tokens have some.
+                ``char_ngrams`` where tokens have them.
         """
-        self.tokenizer = Tokenizer.from_str(schema["tokenizer"])
+        self.backend = Tokenizer.from_str(schema["tokenizer"])
         self.max_tokens: int = schema["max_tokens"]
         self.truncation: str = schema["truncation"]
         sizes = schema.get("char_ngrams")
         self.ngrams = CharNgrams(*sizes) if sizes else None
-        # Asked for at every text it would take longer than all the rest.
-        self._vocabulary = self.tokenizer.get_vocab() if sizes else {}
+        # get_vocab() copies the vocabulary: much slower than the tokenization of a text.
+        self._vocabulary = self.backend.get_vocab() if sizes else {}
 
     def encode(self, texts: Sequence[str]) -> Sequence[Tensor]:
-        """Return the token numbers of each text, int64; a text without any is one unknown token.
+        """Return the token ids of each text, int64; a text without tokens is one unknown token.
 
         Returns:
-            Shape (T,) each; where tokens have n-grams (T, P), their numbers after the token's own.
+            Shape (T,) each; with n-grams (T, P), the token's own id first.
         """
         if self.ngrams is not None:
-            words = [self._cut(self._words(text)) or SPECIAL_TOKENS[UNKNOWN:] for text in texts]
-            return piece_sequences(words, self._vocabulary, UNKNOWN, self.ngrams)
-        found: list[Tensor] = []
-        lines = iter(texts)
-        while batch := list(islice(lines, _BATCH)):
-            for encoding in self.tokenizer.encode_batch_fast(batch):
-                found.append(torch.tensor(self._cut(encoding.ids) or [UNKNOWN]))
-        return found
+            words = [
+                self._truncate(self._words(text)) or SPECIAL_TOKENS[UNKNOWN:] for text in texts
+            ]
+            return ngram_sequences(words, self._vocabulary, UNKNOWN, self.ngrams)
+        sequences: list[Tensor] = []
+        # In batches, since the library's encodings take much more memory than the ids.
+        for start in range(0, len(texts), _BATCH):
+            for encoding in self.backend.encode_batch_fast(texts[start : start + _BATCH]):
+                sequences.append(torch.tensor(self._truncate(encoding.ids) or [UNKNOWN]))
+        return sequences
 
-    def numbers(self, text: str) -> Tensor:
-        """Return the token numbers of a piece of text, which is not cut and may have none.
+    def encode_chunk(self, text: str) -> Tensor:
+        """Return the token ids of a part of a text, which is not truncated and may have none.
 
         Returns:
-            Shape (T,) or (T, P), as of :meth:`encode`.
+            Shape (T,) or (T, P), as :meth:`encode`.
         """
         if self.ngrams is None:
-            return torch.tensor(self.tokenizer.encode(text).ids, dtype=torch.int64)
-        words = self._words(text)
-        found = torch.full((len(words), 1 + MAX_NGRAMS), PADDING)
-        for row, word in zip(found, words, strict=True):
-            number = self.tokenizer.token_to_id(word)
-            pieces = [UNKNOWN if number is None else number, *self.ngrams.numbers(word)]
-            row[: len(pieces)] = torch.tensor(pieces)
-        return found
+            return torch.tensor(self.backend.encode(text).ids, dtype=torch.int64)
+        return ids_table(self._words(text), self._vocabulary, UNKNOWN, self.ngrams)
 
-    def spans(self, text: str) -> list[tuple[int, int]]:
-        """Return where each token that :meth:`encode` gives begins and ends in the text."""
-        return self._cut(self.tokenizer.encode(text).offsets) or [(0, len(text))]
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Return start and end in the text of each token of :meth:`encode`."""
+        return self._truncate(self.backend.encode(text).offsets) or [(0, len(text))]
 
-    def known(self, tokens: Iterable[str]) -> set[int]:
-        """Return the numbers of those tokens that the vocabulary has."""
-        numbers = (self.tokenizer.token_to_id(token) for token in tokens)
-        return {number for number in numbers if number is not None}
+    def ids_of(self, tokens: Iterable[str]) -> set[int]:
+        """Return the ids of those tokens that are in the vocabulary."""
+        ids = (self.backend.token_to_id(token) for token in tokens)
+        return {each for each in ids if each is not None}
 
     def _words(self, text: str) -> list[str]:
-        normal = self.tokenizer.normalizer.normalize_str(text)
-        return [word for word, _ in self.tokenizer.pre_tokenizer.pre_tokenize_str(normal)]
+        normalized = self.backend.normalizer.normalize_str(text)
+        return [word for word, _ in self.backend.pre_tokenizer.pre_tokenize_str(normalized)]
 
-    def _cut(self, tokens: list[Any]) -> list[Any]:
+    def _truncate(self, tokens: list[Any]) -> list[Any]:
         if len(tokens) <= self.max_tokens:
             return tokens
         if self.truncation == "head":
@@ -156,19 +158,19 @@ class TextCodec:
         return tokens[: self.max_tokens - tail] + tokens[len(tokens) - tail :]
 
 
-def unknown_share(encoded: Sequence[Tensor]) -> float:
+def unknown_rate(encoded: Sequence[Tensor]) -> float:
     """Return the share of tokens that are not in the vocabulary."""
-    tokens = torch.cat([own_numbers(each) for each in encoded])
-    return float((tokens == UNKNOWN).double().mean())
+    ids = torch.cat([token_ids(each) for each in encoded])
+    return float((ids == UNKNOWN).double().mean())
 
 
-def own_numbers(tokens: Tensor) -> Tensor:
-    """Return the tokens' own numbers, shape (T,), of what :meth:`TextCodec.encode` gives."""
+def token_ids(tokens: Tensor) -> Tensor:
+    """Return the tokens' own ids, shape (T,), of an encoded text of shape (T,) or (T, P)."""
     return tokens if tokens.dim() == 1 else tokens[:, 0]
 
 
-def unknown_tokens(tokens: Tensor) -> Tensor:
+def unknown_like(tokens: Tensor) -> Tensor:
     """Return as many unknown tokens without n-grams, in the same shape."""
-    nothing = torch.full_like(tokens, PADDING)
-    own_numbers(nothing).fill_(UNKNOWN)
-    return nothing
+    unknown = torch.full_like(tokens, PADDING)
+    token_ids(unknown).fill_(UNKNOWN)
+    return unknown

@@ -1,4 +1,4 @@
-"""The vocabulary of a checkpoint, for a training that goes on from it."""
+"""The vocabulary of a checkpoint, for a training that starts from its weights."""
 
 from pathlib import Path
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from gru_suite.errors import UserError
 from gru_suite.model.checkpoint import read_checkpoint
 
-VOCABULARY = ("tokenizer", "vocabulary_size", "char_ngrams")
-"""Keys of the schema that turn text into token numbers."""
+VOCABULARY_KEYS = ("tokenizer", "vocabulary_size", "char_ngrams")
+"""Keys of the schema that map texts to token ids."""
 
 
 def read_vocabulary(path: str | Path) -> dict[str, Any]:
-    """Return the parts of a checkpoint's schema that turn text into token numbers.
+    """Return the entries ``VOCABULARY_KEYS`` of a checkpoint's schema.
 
     Raises:
-        UserError: the file is no checkpoint, or its task reads no texts.
+        UserError: the file is no checkpoint, or its task has no vocabulary.
     """
     schema = read_checkpoint(path)["hyper_parameters"].get("schema", {})
     if "tokenizer" not in schema:
@@ -22,4 +22,4 @@ def read_vocabulary(path: str | Path) -> dict[str, Any]:
             f"data.vocabulary_from={path}: the checkpoint of a task on texts is needed; this one "
             "has no vocabulary"
         )
-    return {key: schema.get(key) for key in VOCABULARY}
+    return {key: schema.get(key) for key in VOCABULARY_KEYS}

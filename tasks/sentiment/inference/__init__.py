@@ -1,1 +1,1 @@
-"""Streams and exports of a trained model."""
+"""Streams, exports and token attributions of a trained model."""

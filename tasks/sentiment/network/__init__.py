@@ -1,1 +1,1 @@
-"""Layers of the text classifier: token encoder, hashed linear classifier, word vectors."""
+"""Layers of the text classifier: token encoder, hashed linear classifier, and the whole network."""

@@ -12,7 +12,7 @@ from gru_suite.model.batches import SequenceBatch
 from gru_suite.model.classification import ClassificationModel
 from gru_suite.options import check_count, check_share
 
-from ..batches.tokenizer import TextCodec
+from ..batches.tokenizer import TextTokenizer
 from .hashed_linear import HashedLinear
 from .token_encoder import TokenEncoder
 
@@ -21,7 +21,7 @@ class TextClassifier(ClassificationModel):
     """Embedding -> backbone -> pooling -> head, interpolated with a hashed linear classifier.
 
     Attributes:
-        codec: the tokenizer, with truncation and character n-grams.
+        tokenizer: encodes texts as in training.
         encoder: the token embedding.
         wide: the linear classifier; None where ``wide_share`` is 0.
         wide_share: its weight in the logits.
@@ -66,8 +66,8 @@ class TextClassifier(ClassificationModel):
         check_share("task.embedding_dropout", embedding_dropout)
         check_share("task.wide_share", wide_share)
         super().__init__(backbone, embedding_size, schema, pooling, head_dropout)
-        self.codec = TextCodec(schema)
-        ngrams = self.codec.ngrams is not None
+        self.tokenizer = TextTokenizer(schema)
+        ngrams = self.tokenizer.ngrams is not None
         self.encoder = TokenEncoder(
             schema["vocabulary_size"], embedding_size, token_dropout, embedding_dropout, ngrams
         )

@@ -1,7 +1,7 @@
-"""From token numbers to features: an embedding, and what is dropped from it in training.
+"""Token embedding with character n-grams and dropout.
 
-Shapes: B batch, T tokens (right-padded), F embedding size, P numbers of a token (its own, then
-    those of its character n-grams, right-padded).
+Shapes: B batch, T tokens (right-padded), F embedding size, P ids of a token (its own, then those of
+    its character n-grams, right-padded), N tokens of all texts.
 """
 
 import torch
@@ -10,17 +10,17 @@ from torch.nn import functional as F
 
 from ..batches.tokenizer import PADDING, UNKNOWN
 
-INITIAL_SPREAD = 0.1
+INITIAL_STD = 0.1
 NGRAM_BUCKETS = 32_768
-"""Vectors that the character n-grams share."""
+"""Embedding vectors that the character n-grams share by hashing."""
 
 
 class TokenEncoder(nn.Module):
-    """Look each token up in a table of learned vectors; add the mean of its n-grams' vectors.
+    """Sum of a token's embedding and the mean embedding of its character n-grams.
 
-    In training a share of the tokens is replaced by the unknown one, which teaches what to make of
-    unknown words, and a share of a text's features is set to zero, the same ones at every token
-    (Gal and Ghahramani 2016, arXiv 1512.05287).
+    In training, tokens are replaced by the unknown token at random (word dropout), which trains its
+    embedding, and features of a text are set to zero, the same at every token (variational dropout;
+    Gal and Ghahramani 2016, arXiv 1512.05287).
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class TokenEncoder(nn.Module):
         dropout: float,
         char_ngrams: bool = False,
     ) -> None:
-        """Build the tables, drawn from N(0, 0.1).
+        """Build the embeddings, drawn from N(0, 0.1).
 
         Args:
             vocabulary_size: tokens.
             embedding_size: features of a token.
-            token_dropout: share of tokens made unknown in training, 0 to below 1.
+            token_dropout: share of tokens replaced by the unknown token in training, 0 to below 1.
             dropout: share of features set to zero in training, 0 to below 1.
             char_ngrams: whether tokens have character n-grams.
         """
@@ -47,10 +47,10 @@ class TokenEncoder(nn.Module):
             self.ngrams = nn.EmbeddingBag(
                 1 + NGRAM_BUCKETS, embedding_size, mode="mean", padding_idx=PADDING
             )
-        for table in (self.embedding, self.ngrams):
-            if table is not None:
-                nn.init.normal_(table.weight, std=INITIAL_SPREAD)
-                nn.init.zeros_(table.weight.detach()[PADDING])
+        for embedding in (self.embedding, self.ngrams):
+            if embedding is not None:
+                nn.init.normal_(embedding.weight, std=INITIAL_STD)
+                nn.init.zeros_(embedding.weight.detach()[PADDING])
         self.token_dropout = token_dropout
         self.dropout = nn.Dropout1d(dropout)
 
@@ -58,27 +58,27 @@ class TokenEncoder(nn.Module):
         """Return features, shape (B, T, F).
 
         Args:
-            tokens: their numbers, shape (B, T), or with those of their n-grams (B, T, P).
+            tokens: token ids, shape (B, T), or with those of their n-grams (B, T, P).
         """
-        own_BT = tokens if tokens.dim() == 2 else tokens[..., 0]
+        ids_BT = tokens if tokens.dim() == 2 else tokens[..., 0]
         if self.training and self.token_dropout:
-            dropped_BT = torch.rand(own_BT.shape, device=tokens.device) < self.token_dropout
-            own_BT = own_BT.masked_fill(dropped_BT & (own_BT != PADDING), UNKNOWN)
+            dropped_BT = torch.rand(ids_BT.shape, device=tokens.device) < self.token_dropout
+            ids_BT = ids_BT.masked_fill(dropped_BT & (ids_BT != PADDING), UNKNOWN)
             if self.ngrams is not None:
                 tokens = tokens.masked_fill(dropped_BT.unsqueeze(2), PADDING)
-        x_BTF: Tensor = self.embedding(own_BT)
+        x_BTF: Tensor = self.embedding(ids_BT)
         if self.ngrams is not None:
-            grams = tokens[..., 1:].flatten(0, 1)
-            row = (grams % NGRAM_BUCKETS + 1).where(grams != PADDING, PADDING)
-            x_BTF = x_BTF + self._mean_vector(self.ngrams, row).view_as(x_BTF)
-        # Dropout1d zeroes whole rows of the last axis: features, once time lies there.
+            ngrams_NP = tokens[..., 1:].flatten(0, 1)
+            buckets_NP = (ngrams_NP % NGRAM_BUCKETS + 1).where(ngrams_NP != PADDING, PADDING)
+            x_BTF = x_BTF + self._mean_embedding(self.ngrams, buckets_NP).view_as(x_BTF)
+        # Dropout1d zeroes channels, the second axis: features, once transposed.
         return self.dropout(x_BTF.mT).mT if self.dropout.p else x_BTF
 
-    def _mean_vector(self, table: nn.EmbeddingBag, row_NP: Tensor) -> Tensor:
-        """Return the mean of the vectors of each row's n-grams, zero where it has none."""
+    def _mean_embedding(self, ngrams: nn.EmbeddingBag, buckets_NP: Tensor) -> Tensor:
+        """Return the mean embedding of each token's n-grams, zero where it has none."""
         if not torch.compiler.is_exporting():
-            mean_NF: Tensor = table(row_NP)
+            mean_NF: Tensor = ngrams(buckets_NP)
             return mean_NF
-        # Other formats have no such table; the vector of the padding is zero.
-        count_N1 = (row_NP != PADDING).sum(1, keepdim=True).clamp(min=1)
-        return F.embedding(row_NP, table.weight).sum(1) / count_N1
+        # ONNX has no EmbeddingBag; the embedding of the padding is zero.
+        count_N1 = (buckets_NP != PADDING).sum(1, keepdim=True).clamp(min=1)
+        return F.embedding(buckets_NP, ngrams.weight).sum(1) / count_N1

@@ -1,1 +1,1 @@
-"""Files to labelled texts: tables, folders, published layouts, splits."""
+"""Labelled texts from tables, folders and published layouts; splits; texts to predict."""

@@ -1,4 +1,4 @@
-"""Published data sets in the layout they are published in."""
+"""Readers of data sets in their published layouts: SST, TREC, TweetEval, folders of files."""
 
 import re
 import tarfile
@@ -7,11 +7,9 @@ from pathlib import Path
 
 from gru_suite.errors import UserError, nearest
 
+from .labelled_texts import LabelledTexts, Parts
 from .tables import read_labelled_table
-from .text_files import FALLBACK_ENCODING, Texts, decode, read_lines
-
-Parts = dict[str, Texts]
-"""``train`` and, where they are, ``val`` and ``test``."""
+from .text_files import FALLBACK_ENCODING, decode, read_lines
 
 PART_NAMES = {
     "train": "train",
@@ -26,27 +24,27 @@ _ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
 
 def read_sst2(folder: Path, encoding: str) -> Parts:
-    """Read ``train.tsv``, ``dev.tsv`` and, where it is, ``test.tsv``: sentence, tab, 0 or 1."""
-    files = _files(folder, {"train": "train.tsv", "val": "dev.tsv", "test": "test.tsv"})
-    return _official(
+    """Read ``train.tsv``, ``dev.tsv`` and, if published, ``test.tsv``: sentence, tab, 0 or 1."""
+    files = _existing_files(folder, {"train": "train.tsv", "val": "dev.tsv", "test": "test.tsv"})
+    return _with_test(
         {part: read_labelled_table(path, 0, 1, False, encoding) for part, path in files.items()}
     )
 
 
 def read_sst5(folder: Path, encoding: str) -> Parts:
-    """Read ``stsa.fine.train``, ``.dev`` and, where it is, ``.test``: grade, space, sentence."""
+    """Read ``stsa.fine.train``, ``.dev`` and, if published, ``.test``: grade, space, sentence."""
     names = {"train": "stsa.fine.train", "val": "stsa.fine.dev", "test": "stsa.fine.test"}
-    files = _files(folder, names)
-    return _official({part: _label_first(path, encoding) for part, path in files.items()})
+    files = _existing_files(folder, names)
+    return _with_test({part: _read_label_first(path, encoding) for part, path in files.items()})
 
 
 def read_trec(folder: Path, encoding: str, level: str | None) -> Parts:
     """Read ``train_5500.label`` and ``TREC_10.label``: ``COARSE:fine``, space, question."""
     level = level or "coarse"
     if level not in TREC_LEVELS:
-        raise UserError(f"data.subset={level}: no level of TREC{nearest(level, TREC_LEVELS)}")
-    files = _files(folder, {"train": "train_5500.label", "test": "TREC_10.label"})
-    parts = {part: _label_first(path, encoding) for part, path in files.items()}
+        raise UserError(f"data.subset={level}: no such level of TREC{nearest(level, TREC_LEVELS)}")
+    files = _existing_files(folder, {"train": "train_5500.label", "test": "TREC_10.label"})
+    parts = {part: _read_label_first(path, encoding) for part, path in files.items()}
     if level == "coarse":
         for part in parts.values():
             part.labels = [label.partition(":")[0] for label in part.labels]
@@ -60,9 +58,9 @@ def read_tweeteval(folder: Path, encoding: str, task: str | None) -> Parts:
     elif not (folder / "train_text.txt").is_file() and folder.is_dir():
         tasks = sorted(each.parent.name for each in folder.glob("*/train_text.txt"))
         if tasks:
-            raise UserError(f"{folder}: holds several tasks; choose data.subset={'|'.join(tasks)}")
-    files = _files(folder, {part: f"{part}_text.txt" for part in ("train", "val", "test")})
-    lines, _ = read_lines(_files(folder, {"train": "mapping.txt"})["train"], encoding)
+            raise UserError(f"{folder}: has several tasks; choose data.subset={'|'.join(tasks)}")
+    files = _existing_files(folder, {part: f"{part}_text.txt" for part in ("train", "val", "test")})
+    lines, _ = read_lines(_existing_files(folder, {"train": "mapping.txt"})["train"], encoding)
     pairs = (line.split(maxsplit=1) for line in lines if line.strip())
     names = {pair[0]: pair[-1].strip() for pair in pairs}
     parts = {}
@@ -76,41 +74,41 @@ def read_tweeteval(folder: Path, encoding: str, task: str | None) -> Parts:
                 "each text needs the label on the same line"
             )
         labels = [names.get(number, number) for number in numbers]
-        places = [f"{path.name}: line {line}" for line in range(1, len(texts) + 1)]
-        parts[part] = Texts(texts, labels, places, notes)
-    return _official(parts)
+        locations = [f"{path.name}: line {line}" for line in range(1, len(texts) + 1)]
+        parts[part] = LabelledTexts(texts, labels, locations, notes)
+    return _with_test(parts)
 
 
 def read_folders(path: Path, encoding: str, labels: list[str] | None) -> Parts:
-    """Read a folder a class of ``.txt`` files, with or without ``train`` and ``test`` above.
+    """Read ``<label>/*.txt`` or ``<part>/<label>/*.txt``.
 
     Args:
-        path: the folder that holds ``train`` or the classes; one that holds nothing but such a
-            folder (as ``aclImdb``); or a tar archive, which is read without unpacking it.
+        path: a folder in this layout; one whose only content is such a folder (as ``aclImdb``); or
+            a tar archive, which is read without unpacking it.
         encoding: of the texts.
         labels: the folders to read; None reads all.
 
     Raises:
         UserError: there are no such folders.
     """
-    archive = _archive(path)
+    archive = _find_archive(path)
     if archive is None and not path.is_dir():
         raise UserError(f"data.path={path}: no such folder or archive")
-    files = _in_archive(archive) if archive else _in_folder(path)
+    files = _read_archive(archive) if archive else _read_folder(path)
     parts: Parts = {}
     num_fell_back = 0
-    for place, raw in files:
-        names = place.split("/")
+    for location, content in files:
+        names = location.split("/")
         part, label = PART_NAMES.get(names[-3], "") if len(names) > 2 else "", names[-2]
-        # Lists beside the classes, as aclImdb's train/urls_pos.txt, are no texts.
+        # Files beside the folders of the classes, as train/urls_pos.txt of aclImdb, are no texts.
         if label in PART_NAMES or (labels is not None and label not in labels):
             continue
-        text, fell_back = decode(raw, encoding)
+        text, fell_back = decode(content, encoding)
         num_fell_back += fell_back
-        found = parts.setdefault(part or "train", Texts())
-        found.texts.append(text)
-        found.labels.append(label)
-        found.places.append(place)
+        texts = parts.setdefault(part or "train", LabelledTexts())
+        texts.texts.append(text)
+        texts.labels.append(label)
+        texts.locations.append(location)
     if "train" not in parts:
         wanted = f" called {', '.join(labels)}" if labels else ""
         raise UserError(
@@ -123,10 +121,10 @@ def read_folders(path: Path, encoding: str, labels: list[str] | None) -> Parts:
     return parts
 
 
-def _label_first(path: Path, encoding: str) -> Texts:
+def _read_label_first(path: Path, encoding: str) -> LabelledTexts:
     lines, notes = read_lines(path, encoding)
     rows = [(number, *line.partition(" ")) for number, line in enumerate(lines, 1) if line.strip()]
-    return Texts(
+    return LabelledTexts(
         [text.strip() for *_, text in rows],
         [label for _, label, *_ in rows],
         [f"{path.name}: line {number}" for number, *_ in rows],
@@ -134,10 +132,11 @@ def _label_first(path: Path, encoding: str) -> Texts:
     )
 
 
-def _official(parts: Parts) -> Parts:
-    """Take the official dev part for the test part where the test part is not published.
+def _with_test(parts: Parts) -> Parts:
+    """Use the dev part as the test part where the test part is not published.
 
-    Choosing epochs on the part that is reported would flatter; the caller holds out training texts.
+    It is then not the validation part: results on a part that also selects the epoch are biased.
+    The caller holds out training texts for validation.
     """
     if "test" not in parts and "val" in parts:
         parts["test"] = parts.pop("val")
@@ -148,19 +147,19 @@ def _official(parts: Parts) -> Parts:
     return parts
 
 
-def _files(folder: Path, names: dict[str, str]) -> dict[str, Path]:
-    """Return those of the files that are there; the training file must be."""
+def _existing_files(folder: Path, names: dict[str, str]) -> dict[str, Path]:
+    """Return the paths of the files that exist; the training file must."""
     if not folder.is_dir():
-        raise UserError(f"data.path={folder}: no such folder; it needs to hold {names['train']}")
+        raise UserError(f"data.path={folder}: no such folder; needs one with {names['train']}")
     if not (folder / names["train"]).is_file():
         found = sorted(each.name for each in folder.iterdir())[:6]
         raise UserError(
-            f"data.path={folder}: holds no {names['train']}; found {', '.join(found) or 'nothing'}"
+            f"data.path={folder}: has no {names['train']}; found {', '.join(found) or 'nothing'}"
         )
     return {part: folder / name for part, name in names.items() if (folder / name).is_file()}
 
 
-def _archive(path: Path) -> Path | None:
+def _find_archive(path: Path) -> Path | None:
     if path.is_file():
         if path.name.endswith(_ARCHIVES):
             return path
@@ -171,7 +170,7 @@ def _archive(path: Path) -> Path | None:
     return archives[0] if len(archives) == 1 else None
 
 
-def _in_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
+def _read_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(archive) as members:
             for member in members:
@@ -183,7 +182,7 @@ def _in_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
         raise UserError(f"{archive}: not a complete tar archive ({error})") from None
 
 
-def _in_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
+def _read_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
     children = [each for each in folder.iterdir() if each.is_dir()]
     if len(children) == 1 and not any(children[0].glob("*.txt")):
         folder = children[0]

@@ -24,7 +24,7 @@ def read_texts(raw: Any, column: Column, encoding: str) -> list[str]:
         encoding: of text files.
 
     Raises:
-        UserError: the input is none of these, or holds something other than texts.
+        UserError: the input is none of these, or has elements other than texts.
     """
     if isinstance(raw, str):
         if len(raw) < _LONGEST_PATH and Path(raw).is_file():
@@ -39,10 +39,10 @@ def read_texts(raw: Any, column: Column, encoding: str) -> list[str]:
         # pandas is slow to import, and strings and lists of them do not need it.
         import pandas as pd
 
-        from .tables import text_cells
+        from .tables import column_texts
 
         if isinstance(raw, pd.DataFrame):
-            return text_cells(raw, column, "the given table")
+            return column_texts(raw, column, "the given table")
         if not isinstance(raw, Sequence | np.ndarray | pd.Series) or isinstance(raw, bytes):
             raise UserError(
                 f"input of type {type(raw).__name__}: needs a text, a list of texts, a pandas "
@@ -59,8 +59,8 @@ def _read_file(path: Path, column: Column, encoding: str) -> list[str]:
     if not path.name.removesuffix(".gz").lower().endswith(TABLE_SUFFIXES):
         return read_lines(path, encoding)[0]
     # As slow as pandas to import.
-    from .tables import read_table, text_cells
+    from .tables import column_texts, read_table
 
     # Columns by number are those of a table without a header.
     frame, _ = read_table(path, encoding, header=isinstance(column, str))
-    return text_cells(frame, column, path.name)
+    return column_texts(frame, column, path.name)

@@ -1,4 +1,4 @@
-"""Checked, complete parts: every label known, nothing empty, nothing of one part in another."""
+"""Splits into train, val and test; checks of texts and labels."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,20 +7,18 @@ import numpy as np
 
 from gru_suite.errors import UserError, nearest
 
-from .text_files import Texts
-
-PARTS = ("train", "val", "test")
+from .labelled_texts import PARTS, LabelledTexts, Parts
 
 
-def drop_unusable(part: Texts, max_bad_fraction: float) -> Texts:
-    """Leave out texts that are empty or have no label, and say so in the notes.
+def drop_unusable(part: LabelledTexts, max_bad_fraction: float) -> LabelledTexts:
+    """Drop texts that are empty or have no label, with a note.
 
     Args:
         part: the texts.
-        max_bad_fraction: share of such texts above which the data is refused.
+        max_bad_fraction: largest share of such texts.
 
     Raises:
-        UserError: there are more of them, or nothing is left.
+        UserError: there are more of them.
     """
     bad = {
         row: "an empty text" if label else "no label"
@@ -33,25 +31,25 @@ def drop_unusable(part: Texts, max_bad_fraction: float) -> Texts:
     count = f"{len(bad)} of {len(part)} rows" if len(bad) > 1 else f"1 of {len(part)} rows"
     if len(bad) > max_bad_fraction * len(part):
         raise UserError(
-            f"{part.places[first]}: found {bad[first]} ({count} have no text or no label, "
+            f"{part.locations[first]}: found {bad[first]} ({count} have no text or no label, "
             f"data.max_bad_fraction={max_bad_fraction:g} are allowed)"
         )
-    kept = part.take([row for row in range(len(part)) if row not in bad])
-    kept.notes.append(f"left out, no text or no label: {count}, the first {part.places[first]}")
+    kept = part.select([row for row in range(len(part)) if row not in bad])
+    kept.notes.append(f"left out, no text or no label: {count}, the first {part.locations[first]}")
     return kept
 
 
-def complete_parts(parts: dict[str, Texts], split: Sequence[float], seed: int) -> dict[str, Texts]:
-    """Hold the missing ones of val and test out of train, by class; copies stay together.
+def hold_out_missing(parts: Parts, split: Sequence[float], seed: int) -> Parts:
+    """Hold missing parts out of train: stratified by class, copies of a text in one part.
 
     Args:
-        parts: ``train``, and ``val`` and ``test`` where they are.
-        split: shares of train, val and test in the whole. Of those, the missing parts' shares are
-            taken, in proportion.
-        seed: of the choice.
+        parts: ``train``, and ``val`` and ``test`` where they exist.
+        split: shares of train, val and test. Missing parts are held out in proportion to their
+            shares.
+        seed: of the random choice.
 
     Raises:
-        UserError: three shares that add up to 1 are needed.
+        UserError: ``split`` is not three shares that add up to 1.
     """
     shares = [float(share) for share in split]
     if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0 or abs(sum(shares) - 1) > 1e-6:
@@ -62,19 +60,19 @@ def complete_parts(parts: dict[str, Texts], split: Sequence[float], seed: int) -
     train = parts["train"]
     missing = [part for part in PARTS[1:] if part not in parts]
     wanted = [share for part, share in zip(PARTS, shares, strict=True) if part not in parts]
-    whole = shares[0] + sum(wanted)
-    held_out = [share / whole for share in wanted]
-    chosen = _choose(train, held_out, seed) if missing else [list(range(len(train)))]
+    total = shares[0] + sum(wanted)
+    held_out = [share / total for share in wanted]
+    chosen = _stratified(train, held_out, seed) if missing else [list(range(len(train)))]
     complete = dict(parts)
     for part, rows in zip(["train", *missing], chosen, strict=True):
-        complete[part] = train.take(rows)
+        complete[part] = train.select(rows)
         if part != "train":
             complete[part].notes = []
     return {part: complete[part] for part in PARTS}
 
 
-def _choose(train: Texts, shares: list[float], seed: int) -> list[list[int]]:
-    """Return the rows that stay, then those of each part held out; each in the file's order."""
+def _stratified(train: LabelledTexts, shares: list[float], seed: int) -> list[list[int]]:
+    """Return the rows that stay, then those of each part held out, in the order of the file."""
     rows_by_text: dict[str, list[int]] = defaultdict(list)
     for row, text in enumerate(train.texts):
         rows_by_text[text].append(row)
@@ -88,7 +86,7 @@ def _choose(train: Texts, shares: list[float], seed: int) -> list[list[int]]:
         order = generator.permutation(len(groups))
         start = 0
         for part, share in enumerate(shares, 1):
-            # The last of a class is always for training.
+            # At least one text of each class stays in train.
             end = min(start + round(share * len(groups)), len(groups) - 1)
             for index in order[start:end]:
                 chosen[part].extend(groups[index])
@@ -99,10 +97,10 @@ def _choose(train: Texts, shares: list[float], seed: int) -> list[list[int]]:
 
 
 def order_labels(labels: Sequence[str], wanted: Sequence[str] | None = None) -> list[str]:
-    """Return the classes: as wanted, else sorted, numbers by their value.
+    """Return the class names: ``wanted``, or those that occur, sorted (numbers by value).
 
     Raises:
-        UserError: there are fewer than two, or a wanted one does not occur.
+        UserError: there are fewer than two, or one of ``wanted`` does not occur.
     """
     found = set(labels)
     for label in wanted or ():
@@ -122,23 +120,23 @@ def order_labels(labels: Sequence[str], wanted: Sequence[str] | None = None) -> 
     return sorted(found)
 
 
-def class_numbers(part: Texts, labels: Sequence[str]) -> list[int]:
-    """Return each text's place of its label in ``labels``.
+def class_indices(part: LabelledTexts, labels: Sequence[str]) -> list[int]:
+    """Return the index in ``labels`` of each text's label.
 
     Raises:
         UserError: a label is not among them.
     """
-    numbers = {label: number for number, label in enumerate(labels)}
-    for label, place in zip(part.labels, part.places, strict=True):
-        if label not in numbers:
+    indices = {label: index for index, label in enumerate(labels)}
+    for label, location in zip(part.labels, part.locations, strict=True):
+        if label not in indices:
             raise UserError(
-                f"{place}: found label {label!r}, which no training text has"
+                f"{location}: found label {label!r}, which no training text has"
                 f"{nearest(label, labels)}"
             )
-    return [numbers[label] for label in part.labels]
+    return [indices[label] for label in part.labels]
 
 
-def count_overlap(part: Texts, train: Texts) -> int:
-    """Return how many texts of a part are training texts too, letter by letter."""
-    known = set(train.texts)
-    return sum(text in known for text in part.texts)
+def count_overlap(part: LabelledTexts, train: LabelledTexts) -> int:
+    """Return the number of texts of a part that are also training texts, character by character."""
+    train_texts = set(train.texts)
+    return sum(text in train_texts for text in part.texts)

@@ -1,4 +1,4 @@
-"""Labelled texts from a table: which columns, whether there is a header, cells as text."""
+"""Texts and labels from tables: CSV, TSV, JSON lines, Parquet."""
 
 import csv
 import io
@@ -10,7 +10,8 @@ import pandas as pd
 
 from gru_suite.errors import UserError, nearest
 
-from .text_files import TABLE_SUFFIXES, Column, Texts, read_bytes, read_lines, read_text
+from .labelled_texts import LabelledTexts
+from .text_files import TABLE_SUFFIXES, Column, read_bytes, read_lines, read_text
 
 
 def read_labelled_table(
@@ -19,60 +20,63 @@ def read_labelled_table(
     label_column: Column = "label",
     header: bool | None = None,
     encoding: str = "utf-8",
-) -> Texts:
+) -> LabelledTexts:
     """Read the texts and labels of a table.
 
     Args:
-        path: CSV, TSV, JSONL or Parquet.
+        path: CSV, TSV, JSON lines or Parquet.
         text_column: name, or number from 0.
         label_column: name, or number from 0.
-        header: whether CSV and TSV begin with the columns' names. None: they do if a column is
-            given by name; if both are numbers, they do unless the first line's label occurs again
-            below it.
+        header: whether CSV and TSV have a header. None infers it: they do if a column is given by
+            name, or if the label of the first line occurs in no other line.
         encoding: of a text file.
 
     Raises:
-        UserError: a column is not there, or the table is not readable.
+        UserError: the table is not readable, is empty, or lacks a column.
     """
     by_number = isinstance(text_column, int) and isinstance(label_column, int)
-    named = header if header is not None else not by_number
-    frame, notes = read_table(path, encoding, header=named)
+    has_header = header if header is not None else not by_number
+    frame, notes = read_table(path, encoding, header=has_header)
     if (
         header is None
         and by_number
         and len(frame)
         and list(frame.columns) == [*range(frame.shape[1])]
     ):
-        labels = _column(frame, label_column, path.name, "data.label_column", named)
+        labels = _column(frame, label_column, path.name, "data.label_column", has_header)
         if str(labels.iloc[0]) not in set(labels.iloc[1:].astype(str)):
             frame = frame.iloc[1:]
-            notes.append(f"{path.name}: its first line was taken for a header")
-    texts = _column(frame, text_column, path.name, "data.text_column", named)
-    labels = _column(frame, label_column, path.name, "data.label_column", named)
+            notes.append(f"{path.name}: its first line was read as a header")
+    texts = _column(frame, text_column, path.name, "data.text_column", has_header)
+    labels = _column(frame, label_column, path.name, "data.label_column", has_header)
     if frame.empty:
         raise UserError(f"{path}: found no rows; at least one text is needed")
-    places = [f"{path.name}: row {number}" for number in range(1, len(frame) + 1)]
-    return Texts([cell(each) for each in texts], [cell(each) for each in labels], places, notes)
+    return LabelledTexts(
+        [cell_text(each) for each in texts],
+        [cell_text(each) for each in labels],
+        [f"{path.name}: row {number}" for number in range(1, len(frame) + 1)],
+        notes,
+    )
 
 
-def text_cells(frame: pd.DataFrame, column: Column, label: str) -> list[str]:
-    """Return the column of texts to predict; in a table of one column, that one.
+def column_texts(frame: pd.DataFrame, column: Column, table: str) -> list[str]:
+    """Return the texts to predict of a table; those of its only column if it has just one.
 
     Args:
         frame: the table.
-        column: its name or number in the training data.
-        label: what messages call the table.
+        column: name or number of the text column in the training data.
+        table: name of the table in messages.
 
     Raises:
         UserError: the column is not there.
     """
     if frame.shape[1] == 1 and column not in frame.columns:
-        return [cell(each) for each in frame.iloc[:, 0]]
-    series = _column(frame, column, label, "the model", isinstance(column, str))
-    return [cell(each) for each in series]
+        return [cell_text(each) for each in frame.iloc[:, 0]]
+    series = _column(frame, column, table, "the model", isinstance(column, str))
+    return [cell_text(each) for each in series]
 
 
-def cell(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """Return a cell as text, empty where it is missing; 1.0 and 1 are the same label."""
     if value is None or (isinstance(value, float) and value != value):
         return ""
@@ -82,53 +86,55 @@ def cell(value: Any) -> str:
 
 
 def _column(
-    frame: pd.DataFrame, column: Column, label: str, option: str, named: bool
+    frame: pd.DataFrame, column: Column, table: str, option: str, has_header: bool
 ) -> "pd.Series[Any]":
     if isinstance(column, int):
         if not -frame.shape[1] <= column < frame.shape[1]:
             raise UserError(
-                f"{label}: {option} is column {column}, and there are {frame.shape[1]} columns, "
+                f"{table}: {option} is column {column}, and there are {frame.shape[1]} columns, "
                 "numbered from 0"
             )
         return frame.iloc[:, column]
     if column not in frame.columns:
         names = [str(name) for name in frame.columns]
         hint = nearest(column, names)
-        if not named:
+        if not has_header:
             hint = "; with data.header=false give its number, from 0"
-        raise UserError(f"{label}: {option} needs column {column!r}, which is not there{hint}")
-    found = frame[column]
-    if isinstance(found, pd.DataFrame):
-        raise UserError(f"{label}: two columns are called {column!r}; give the column's number")
-    return found
+        raise UserError(f"{table}: {option} needs column {column!r}, which is not there{hint}")
+    series = frame[column]
+    if isinstance(series, pd.DataFrame):
+        raise UserError(f"{table}: two columns are called {column!r}; give the column's number")
+    return series
 
 
 def read_table(
     path: Path, encoding: str = "utf-8", header: bool | None = True
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Read CSV (comma, semicolon or tab), TSV, JSONL or Parquet, also ``.csv.gz`` and the like.
+    """Read CSV (comma, semicolon or tab), TSV, JSON lines or Parquet, gzipped or not.
 
-    TSV is read without quotes, as data sets are published; CSV with them.
+    Quotes have their usual meaning in CSV, and none in TSV, as data sets are published.
 
     Args:
         path: the file.
         encoding: of a text file.
-        header: whether CSV and TSV begin with the columns' names; otherwise columns are 0, 1, ...
+        header: whether CSV and TSV have a header; otherwise columns are 0, 1, ...
 
     Returns:
-        The table, cells of CSV and TSV as text; and notes.
+        The table, cells of CSV and TSV as text; and the notes of :func:`read_text`.
 
     Raises:
-        UserError: not a readable table, naming the line where there is one.
+        UserError: the file is not a readable table; the message names the line where there is one.
     """
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix in (".parquet", ".pq"):
         return _read_parquet(path), []
     if suffix in (".jsonl", ".ndjson"):
         lines, notes = read_lines(path, encoding)
-        return _from_json_lines(path, lines), notes
+        return _parse_json_lines(path, lines), notes
     if suffix not in (".csv", ".tsv", ".txt"):
-        raise UserError(f"{path}: not a kind of table; it needs one of {', '.join(TABLE_SUFFIXES)}")
+        raise UserError(
+            f"{path}: unknown format of a table; needs one of {', '.join(TABLE_SUFFIXES)}"
+        )
     text, notes = read_text(path, encoding)
     separator = "\t" if suffix == ".tsv" else _separator(text)
     try:
@@ -153,15 +159,15 @@ def _separator(text: str) -> str:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    raw = read_bytes(path)
+    content = read_bytes(path)
     try:
-        return pd.read_parquet(io.BytesIO(raw))
+        return pd.read_parquet(io.BytesIO(content))
     except (OSError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{path}: not readable as a Parquet table ({reason})") from None
 
 
-def _from_json_lines(path: Path, lines: list[str]) -> pd.DataFrame:
+def _parse_json_lines(path: Path, lines: list[str]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():

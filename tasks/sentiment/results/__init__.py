@@ -1,1 +1,1 @@
-"""The summary of a data set, and token attributions as a page."""
+"""Summary of a data set."""

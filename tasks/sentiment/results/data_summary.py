@@ -1,4 +1,4 @@
-"""What a person wants to know of texts before a training."""
+"""Summary of a data set of texts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,23 +7,23 @@ import numpy as np
 
 from gru_suite.model.batches import SequenceDataset
 
-from ..batches.tokenizer import unknown_share
-from ..reading.layouts import Parts
-from ..reading.splits import PARTS, count_overlap
+from ..batches.tokenizer import unknown_rate
+from ..reading.labelled_texts import PARTS, Parts
+from ..reading.splits import count_overlap
 
 
-def summary_of(
+def summarize(
     name: str, schema: dict[str, Any], parts: Parts, datasets: Mapping[str, SequenceDataset]
 ) -> list[str]:
-    """Say what was read, how it was split, how long texts are, and what was left out."""
+    """Return lines on sizes, labels, vocabulary, lengths, and texts left out or duplicated."""
     train = datasets["train"]
     sizes = ", ".join(f"{part} {len(datasets[part]):,}" for part in PARTS)
-    lines = [f"{name}: {sizes} texts, {len(schema['labels'])} labels ({_listed(schema)})"]
+    lines = [f"{name}: {sizes} texts, {len(schema['labels'])} labels ({_join_labels(schema)})"]
     if len(train):
         lengths_N = np.asarray(train.lengths)
         lines.append(
             f"tokens: {schema['vocabulary_size']:,} in the vocabulary, "
-            f"{unknown_share(train.sequences):.1%} of the training tokens unknown; "
+            f"{unknown_rate(train.sequences):.1%} of the training tokens unknown; "
             f"{np.median(lengths_N):.0f} in the median text, {lengths_N.max()} at most"
         )
     for part in PARTS:
@@ -34,6 +34,6 @@ def summary_of(
     return lines
 
 
-def _listed(schema: dict[str, Any], limit: int = 6) -> str:
+def _join_labels(schema: dict[str, Any], limit: int = 6) -> str:
     labels = schema["labels"]
     return ", ".join(labels[:limit]) + (", ..." if len(labels) > limit else "")

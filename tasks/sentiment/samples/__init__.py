@@ -1,1 +1,1 @@
-"""The embedded data: labelled film reviews."""
+"""The default data set: labelled movie reviews."""

@@ -1,1 +1,1 @@
-"""Linear baselines of text classification."""
+"""Fit of the linear classifier, word vectors for the embedding, and the baselines."""

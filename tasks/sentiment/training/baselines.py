@@ -1,4 +1,4 @@
-"""The linear model that most tutorials hide: weighted word pairs and a logistic regression."""
+"""Baselines of text classification: majority class, and tf-idf with logistic regression."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,29 +8,29 @@ from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[impo
 from gru_suite.training.linear_baselines import logistic_scores, majority_scores
 
 from ..batches.tokenizer import WORD_PATTERN
-from ..reading.text_files import Texts
+from ..reading.labelled_texts import Parts
 
 
 def baseline_scores(
-    parts: Mapping[str, Texts],
-    numbers: Mapping[str, Sequence[int]],
+    parts: Parts,
+    labels: Mapping[str, Sequence[int]],
     class_counts: list[int],
     stage: str,
 ) -> dict[str, dict[str, float]]:
     """Fit the baselines on the training part and score them on another.
 
     Args:
-        parts: ``train``, ``val`` (chooses the penalty) and ``stage``. Without training texts, as
-            when other data is scored, only the majority answer is known.
-        numbers: class numbers by part.
+        parts: ``train``, ``val`` (selects the penalty) and ``stage``. Without training texts, as
+            when other data is scored, there is only the majority baseline.
+        labels: class indices by part.
         class_counts: training texts of each class.
         stage: the part to score.
     """
-    labels = {part: np.asarray(each) for part, each in numbers.items()}
-    majority = majority_scores(class_counts, labels[stage])
+    labels_by_part = {part: np.asarray(each) for part, each in labels.items()}
+    majority = majority_scores(class_counts, labels_by_part[stage])
     if not len(parts["train"]):
         return {"majority": majority}
-    # Words as the model sees them: scikit-learn's own pattern would drop "!", "?" and "i".
+    # Tokens as in the model: the default pattern of scikit-learn drops "!", "?" and "i".
     vectorizer = TfidfVectorizer(
         ngram_range=(1, 2), sublinear_tf=True, token_pattern=WORD_PATTERN, dtype=np.float32
     )
@@ -42,5 +42,5 @@ def baseline_scores(
     }
     return {
         "majority": majority,
-        "tfidf_logistic": logistic_scores(features, labels, stage, len(class_counts)),
+        "tfidf_logistic": logistic_scores(features, labels_by_part, stage, len(class_counts)),
     }
