@@ -16,8 +16,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from gru_suite.cli.main import VERBS
 from gru_suite.cli.search_path import prepare_hydra
+from gru_suite.model.sequence_model import TRAINING_KEYS
 from gru_suite.nn.backbone import RecurrentBackbone
-from gru_suite.nn.weights import TRAINING_KEYS
 from gru_suite.plugins import own_package
 from gru_suite.training.optimizers import build_optimizer, build_scheduler
 

@@ -68,13 +68,13 @@ def test_one_tasks_backbone_starts_from_anothers(tmp_path: Path) -> None:
     source = sentiment(text_schema(), 1, hidden_size=8, bidirectional=False)
     path = save(source, tmp_path / "text.ckpt")
     task = make_task()
-    drawn = task.backbone.rnn.weight_ih_l0.clone()
+    drawn = task.model.backbone.rnn.weight_ih_l0.clone()
     told = "\n".join(start_from(task, path))
     assert "3 of 4 tensors taken over" in told
     assert "weight_ih_l0  left as drawn: (24, 5) there, (24, 8) here" in told
-    torch.testing.assert_close(task.backbone.rnn.weight_ih_l0, drawn, rtol=0, atol=0)
+    torch.testing.assert_close(task.model.backbone.rnn.weight_ih_l0, drawn, rtol=0, atol=0)
     for name in ("weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
-        found, given = getattr(task.backbone.rnn, name), getattr(source.backbone.rnn, name)
+        found, given = getattr(task.model.backbone.rnn, name), getattr(source.backbone.rnn, name)
         torch.testing.assert_close(found, given, rtol=0, atol=0)
 
 
@@ -218,8 +218,8 @@ class Watch(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         moved = {n for n, p in pl_module.named_parameters() if not torch.equal(p, self.before[n])}
-        self.backbone.append(any(name.startswith("backbone.") for name in moved))
-        self.head.append(any(name.startswith("decoder.") for name in moved))
+        self.backbone.append(any(name.startswith("model.backbone.") for name in moved))
+        self.head.append(any(name.startswith("model.decoder.") for name in moved))
 
 
 def fit(folder: Path, epochs: int, callbacks: list[Callback], resume: Path | None = None) -> Watch:
