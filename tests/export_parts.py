@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gru_suite.model.batches import SequenceBatch
 from gru_suite.tasks.forecasting.model import ForecastingModel
 from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
+from gru_suite.tasks.sentiment.model import SentimentModel
 from gru_suite.tasks.sentiment.task import SentimentTask
 from gru_suite.tasks.video_action.task import VideoActionTask
 from gru_suite.training.classification_task import ClassificationTask
@@ -53,7 +54,7 @@ def speech(backbone: dict[str, Any]) -> SequenceTask:
     return speech_task(backbone["cell"], "attention", backbone=options, causal=False)
 
 
-def sentiment(backbone: dict[str, Any], char_ngrams: list[int] | None = None) -> SentimentTask:
+def sentiment(backbone: dict[str, Any], char_ngrams: list[int] | None = None) -> SentimentModel:
     tokenizer = train_tokenizer(TEXTS, min_count=1)
     schema = {
         "labels": ["bad", "good"],
@@ -67,11 +68,11 @@ def sentiment(backbone: dict[str, Any], char_ngrams: list[int] | None = None) ->
         "encoding": "utf-8",
     }
     task = SentimentTask(backbone, schema, embedding_size=6, wide_buckets=50)
-    sequences = task.codec.encode(TEXTS)
+    sequences = task.model.codec.encode(TEXTS)
     padded = nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
     lengths_B = torch.tensor([len(each) for each in sequences])
     task.warm_start([SequenceBatch(padded, lengths_B, torch.tensor([1, 0, 1, 0]))], [])
-    return task.eval()
+    return task.model.eval()
 
 
 def video(backbone: dict[str, Any]) -> VideoActionTask:

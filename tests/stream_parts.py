@@ -9,6 +9,7 @@ import torch
 from gru_suite.model.batches import SequenceBatch, collate
 from gru_suite.model.predictions import Predictions
 from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
+from gru_suite.tasks.sentiment.model import SentimentModel
 from gru_suite.tasks.sentiment.task import SentimentTask
 from gru_suite.tasks.speech_commands.task import SpeechCommandsTask
 from gru_suite.tasks.video_action.batches.video_dataset import VideoBatch
@@ -112,7 +113,7 @@ TEXTS = [
 def sentiment_task(
     cell: str = "gru", pooling: str = "mean+max", tokenizer: str = "word",
     ngrams: list[int] | None = None, backbone: dict[str, Any] | None = None, **options: Any,
-) -> SentimentTask:  # fmt: skip
+) -> SentimentModel:  # fmt: skip
     torch.manual_seed(0)
     trained = train_tokenizer(TEXTS, tokenizer, min_count=1)
     schema = {
@@ -130,7 +131,7 @@ def sentiment_task(
         {"cell": cell, "hidden_size": 8, **(backbone or {})}, schema, embedding_size=6,
         pooling=pooling, **{"wide_buckets": 500, **options},
     )  # fmt: skip
-    sequences = task.codec.encode(TEXTS)
+    sequences = task.model.codec.encode(TEXTS)
     batch = collate([(each, row % 2) for row, each in enumerate(sequences)])
     task.warm_start([batch], [batch])
-    return with_statistics(task, [])
+    return with_statistics(task.model, [])

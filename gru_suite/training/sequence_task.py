@@ -19,6 +19,8 @@ from gru_suite.model.sequence_model import SequenceModel
 from gru_suite.nn.weight_transfer import copy_fitting
 from gru_suite.training.optimizers import build_optimizer, build_scheduler
 
+_COLLECTED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
 
 class SequenceTask(pl.LightningModule, ABC):
     """A :class:`SequenceModel` in training.
@@ -43,12 +45,18 @@ class SequenceTask(pl.LightningModule, ABC):
     better: ClassVar[dict[str, str]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Show the model's options in the signature, beside the task's own."""
+        """Show the options of the model and of all bases in the signature."""
         super().__init_subclass__(**kwargs)
         if not hasattr(cls, "model_class"):
             return
-        own = list(inspect.signature(cls.__init__).parameters.values())[1:]
-        shown = {each.name: each for each in own if each.kind is not each.VAR_KEYWORD}
+        shown: dict[str, inspect.Parameter] = {}
+        for base in cls.__mro__:
+            if issubclass(base, SequenceTask) and "__init__" in vars(base):
+                _, *own = inspect.signature(base.__init__).parameters.values()  # type: ignore[misc]
+                shown = {each.name: each for each in own if each.kind not in _COLLECTED} | shown
+                if all(each.kind is not each.VAR_KEYWORD for each in own):
+                    # It passes no further options on.
+                    break
         shown = {**inspect.signature(cls.model_class).parameters, **shown}
         keyword = inspect.Parameter.KEYWORD_ONLY
         cls.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

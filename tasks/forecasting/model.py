@@ -18,12 +18,12 @@ from gru_suite.model.streaming.stream import Stream, StreamModule
 from gru_suite.nn.evaluation import evaluating
 
 from .batches.forecast_batch import ForecastBatch, ForecastOutput, InferenceWindow
-from .inference.card_text import limits_of, usage_of
+from .inference.card_text import describe_limits, usage_lines
 from .inference.export import ForecastExport
 from .inference.forecasts import Forecasts
 from .network.decoders import DECODERS
 from .network.inputs import NetworkInput, Sizes, backbone_input
-from .network.layers import Normalized, SegmentEncoder, WindowNormalizer
+from .network.layers import NormalizedPast, SegmentEncoder, WindowNormalizer
 from .network.linear_skip import LinearSkip
 from .network.options import check_choices, check_quantiles, choose_segment_size
 
@@ -154,7 +154,7 @@ class ForecastingModel(SequenceModel):
         """Give each target a row of its own where channels are independent: (R, T, V)."""
         return values_BTC.mT.flatten(0, 1)[..., None] if self.independent else values_BTC
 
-    def _network_input(self, batch: ForecastBatch, window: Normalized) -> NetworkInput:
+    def _network_input(self, batch: ForecastBatch, window: NormalizedPast) -> NetworkInput:
         """Arrange a batch as rows; each target of a window has the covariates of the window."""
         copies = batch.target_BTC.size(-1) if self.independent else 1
         past_RLF, future_RPF, static_RS = (
@@ -239,11 +239,11 @@ class ForecastingModel(SequenceModel):
 
     def limits(self) -> list[str]:
         """Return the series, frequency and lookback that the model was trained for."""
-        return limits_of(self.schema, channels_mixed=not self.independent)
+        return describe_limits(self.schema, channels_mixed=not self.independent)
 
     def usage(self) -> list[str]:
         """Return lines that forecast from a table with the columns of the training data."""
-        return usage_of(self.schema)
+        return usage_lines(self.schema)
 
     def predict_file(self, source: Path, target: Path) -> list[Path]:
         """Forecast from a table file; write a CSV and, beside it, a figure of the same name."""

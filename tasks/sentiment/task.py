@@ -28,12 +28,7 @@ class SentimentTask(ClassificationTask):
 
     def __init__(
         self,
-        backbone: dict[str, Any],
-        schema: dict[str, Any],
-        optimizer: dict[str, Any] | None = None,
-        scheduler: dict[str, Any] | None = None,
-        label_smoothing: float = 0.0,
-        class_weights: bool = False,
+        *args: Any,
         vectors: str | None = None,
         wide_inverse_penalty: float = 10.0,
         **options: Any,
@@ -41,26 +36,19 @@ class SentimentTask(ClassificationTask):
         """Build the model and the loss.
 
         Args:
-            backbone: options of the recurrent stack.
-            schema: description of the training data.
-            optimizer: name and options of the optimizer.
-            scheduler: name and options of the learning-rate schedule.
-            label_smoothing: share of the target spread over all labels, 0 to below 1.
-            class_weights: weigh the loss by the inverse of a label's frequency.
+            *args: see :class:`ClassificationTask`.
             vectors: file of word vectors (GloVe, fastText) that initialise the embedding; read
                 when training starts, and never again.
             wide_inverse_penalty: inverse regularisation strength (C) of the linear classifier's
                 logistic regression, above 0; noisy labels, as those of chunks of longer texts,
                 need a small one.
-            **options: further options of :class:`SentimentModel`.
+            **options: options of :class:`ClassificationTask` and :class:`SentimentModel`.
 
         Raises:
             UserError: an option is out of its range.
         """
         check_positive("task.wide_inverse_penalty", wide_inverse_penalty)
-        super().__init__(
-            backbone, schema, optimizer, scheduler, label_smoothing, class_weights, **options
-        )
+        super().__init__(*args, **options)
         self.vectors = vectors
         self._inverse_penalty = wide_inverse_penalty
         # For the next fit only, so in no checkpoint.

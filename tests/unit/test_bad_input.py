@@ -109,7 +109,7 @@ def test_an_input_of_another_kind_is_refused(
     make: Callable[[], SequenceTask], raw: Any, said: str
 ) -> None:
     task = make().eval()
-    task.schema = task.schema | schema_of_tables()
+    task.model.schema = task.model.schema | schema_of_tables()
     with pytest.raises(UserError, match=said):
         task.predict(raw)
 

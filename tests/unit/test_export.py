@@ -22,6 +22,7 @@ from torch import Tensor
 
 import gru_suite
 from gru_suite.errors import UserError
+from gru_suite.model.checkpoint import describe_model
 from gru_suite.model.export.errors import ExportError
 from gru_suite.model.export.formats import (
     FORMATS,
@@ -35,7 +36,8 @@ from gru_suite.model.export.onnx.file import open_onnx
 from gru_suite.model.export.onnx.quantization import quantize_weights
 from gru_suite.model.export.parity import TOLERANCE, difference
 from gru_suite.model.export.stream import StreamExport
-from gru_suite.model.export.substitution import answering
+from gru_suite.model.export.substitution import exported_outputs
+from gru_suite.model.sequence_model import SequenceModel
 from gru_suite.nn.backbone import RecurrentBackbone
 
 SMALL: dict[str, Any] = {"cell": "gru", "hidden_size": 8}
@@ -271,15 +273,26 @@ def test_a_stream_takes_and_returns_its_state(tmp_path: Path) -> None:
     np.testing.assert_allclose(probability, expected.probability_NK, atol=1e-5)
 
 
-def test_weights_as_safetensors_give_the_task_back(tmp_path: Path) -> None:
-    task = sentiment(SMALL)
-    task.run_info = {"name": "four texts"}
-    written = export_weights(task, tmp_path / "task.safetensors", {})
+def save_checkpoint(model: SequenceModel, path: Path) -> Path:
+    content = {
+        "gru_suite": describe_model(model),
+        "hyper_parameters": model.options,
+        "state_dict": model.state_dict(),
+    }
+    torch.save(content, path)
+    return path
+
+
+def test_weights_as_safetensors_give_the_model_back(tmp_path: Path) -> None:
+    model = sentiment(SMALL)
+    model.run_info = {"name": "four texts"}
+    checkpoint = save_checkpoint(model, tmp_path / "best.ckpt")
+    written = export_weights(checkpoint, tmp_path / "model.safetensors", {})
     again = gru_suite.load(written.path)
-    assert type(again) is type(task)
-    assert dict(again.hparams) == dict(task.hparams)
-    assert again.run_info == task.run_info
-    expected, found = task.predict("a good film"), again.predict("a good film")
+    assert type(again) is type(model)
+    assert again.options == model.options
+    assert again.run_info == model.run_info
+    expected, found = model.predict("a good film"), again.predict("a good film")
     np.testing.assert_array_equal(found.probability_NK, expected.probability_NK)
 
 
@@ -288,7 +301,8 @@ def test_other_safetensors_are_refused(tmp_path: Path) -> None:
     save_file({"weight": torch.ones(2)}, bare)
     with pytest.raises(UserError, match=r"bare.safetensors: holds weights alone"):
         gru_suite.load(bare)
-    export_weights(sentiment(SMALL), tmp_path / "whole.safetensors", {})
+    checkpoint = save_checkpoint(sentiment(SMALL), tmp_path / "best.ckpt")
+    export_weights(checkpoint, tmp_path / "whole.safetensors", {})
     torn.write_bytes((tmp_path / "whole.safetensors").read_bytes()[:-50])
     with pytest.raises(UserError, match=r"not a complete safetensors file"):
         gru_suite.load(torn)
@@ -336,7 +350,7 @@ def test_a_task_answers_by_what_it_is_told_to() -> None:
     task = sentiment(SMALL)
     module = task.export_module()
     own = task.predict("a good film").probability_NK
-    with answering(module, lambda inputs: [torch.tensor([[0.25, 0.75]])]):
+    with exported_outputs(module, lambda inputs: [torch.tensor([[0.25, 0.75]])]):
         told = task.predict("a good film").probability_NK
     np.testing.assert_allclose(told, [[0.25, 0.75]])
     np.testing.assert_array_equal(task.predict("a good film").probability_NK, own)

@@ -17,7 +17,7 @@ GIVEN_BY_THE_RUN = {"self", "schema", "backbone", "optimizer", "scheduler"}
 
 
 def options_of(kind: type) -> dict[str, Any]:
-    parameters = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
+    parameters = inspect.signature(kind).parameters
     return {name: p.default for name, p in parameters.items() if name not in GIVEN_BY_THE_RUN}
 
 

@@ -9,9 +9,11 @@ import torch
 import gru_suite
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch, collate
-from gru_suite.tasks.sentiment import task as task_module
+from gru_suite.tasks.sentiment import model as model_module
 from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer, unknown_tokens
-from gru_suite.tasks.sentiment.results.token_attribution import explain, html_line, lead, write_page
+from gru_suite.tasks.sentiment.inference.attribution_page import html_line, write_page
+from gru_suite.tasks.sentiment.inference.token_attributions import integrated_gradients, lead
+from gru_suite.tasks.sentiment.model import SentimentModel
 from gru_suite.tasks.sentiment.task import SentimentTask
 
 TEXTS = ["a good film", "a bad , dull film", "great", "not good at all"]
@@ -32,22 +34,26 @@ def schema(**changes: Any) -> dict[str, Any]:
     return content | changes
 
 
-def task(**options: Any) -> SentimentTask:
+def make_task(**options: Any) -> SentimentTask:
     backbone = {"hidden_size": 6, "bidirectional": True} | options.pop("backbone", {})
     content = options.pop("schema", None) or schema()
     return SentimentTask(backbone, content, embedding_size=5, **options).eval()
 
 
+def make_model(**options: Any) -> SentimentModel:
+    return make_task(**options).model
+
+
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
 def test_text_in_label_out(cell: str) -> None:
-    found = task(backbone={"cell": cell}).predict("a good film")
+    found = make_model(backbone={"cell": cell}).predict("a good film")
     assert found.names == ["a good film"]
     assert found.label[0] in ("neg", "pos")
     assert found.probability_NK.sum() == pytest.approx(1)
 
 
 def test_every_kind_of_input_gives_the_same(tmp_path: Path) -> None:
-    model = task()
+    model = make_model()
     frame = pd.DataFrame({"id": range(4), "text": TEXTS})
     frame.to_csv(tmp_path / "a.csv", index=False)
     frame.to_parquet(tmp_path / "a.parquet")
@@ -62,12 +68,12 @@ def test_every_kind_of_input_gives_the_same(tmp_path: Path) -> None:
 def test_columns_by_number_are_of_tables_without_header(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("pos,a good film\nneg,dull\n")
-    model = task(schema=schema(text_column=1))
+    model = make_model(schema=schema(text_column=1))
     assert model.predict(path).names == ["a good film", "dull"]
 
 
 def test_empty_text_has_no_label() -> None:
-    found = task().predict(["good", " ", "bad"])
+    found = make_model().predict(["good", " ", "bad"])
     assert found.label[1] == ""
     assert np.isnan(found.probability_NK[1]).all()
     assert not np.isnan(found.probability_NK[[0, 2]]).any()
@@ -76,16 +82,16 @@ def test_empty_text_has_no_label() -> None:
 @pytest.mark.parametrize("raw", ["", [], ["", " "]])
 def test_nothing_to_predict(raw: Any) -> None:
     with pytest.raises(UserError, match="found no text"):
-        task().predict(raw)
+        make_model().predict(raw)
 
 
 def test_wrong_input_is_named() -> None:
     with pytest.raises(UserError, match="text 1 is float"):
-        task().predict(["good", 1.5])  # type: ignore[list-item]
+        make_model().predict(["good", 1.5])  # type: ignore[list-item]
     with pytest.raises(UserError, match="needs column 'text'"):
-        task().predict(pd.DataFrame({"a": ["x"], "b": ["y"]}))
+        make_model().predict(pd.DataFrame({"a": ["x"], "b": ["y"]}))
     with pytest.raises(UserError, match="no such file"):
-        task().predict(Path("nowhere.txt"))
+        make_model().predict(Path("nowhere.txt"))
 
 
 def test_predict_file_writes_table_and_page(
@@ -93,8 +99,8 @@ def test_predict_file_writes_table_and_page(
 ) -> None:
     source = tmp_path / "in.txt"
     source.write_text("a good <b> & film\n\nbad\ndull\n")
-    monkeypatch.setattr(task_module, "MAX_EXPLAINED", 2)
-    written = task().predict_file(source, tmp_path / "out.csv")
+    monkeypatch.setattr(model_module, "MAX_EXPLAINED", 2)
+    written = make_model().predict_file(source, tmp_path / "out.csv")
     assert [path.name for path in written] == ["out.csv", "out.html"]
     table = pd.read_csv(written[0])
     assert list(table) == ["text", "label", "probability_neg", "probability_pos"]
@@ -105,7 +111,7 @@ def test_predict_file_writes_table_and_page(
     assert "<b> &" not in page
 
 
-def batches(model: SentimentTask) -> list[SequenceBatch]:
+def batches(model: SentimentModel) -> list[SequenceBatch]:
     return [collate(list(zip(model.codec.encode(TEXTS), [1, 0, 1, 0], strict=True)))]
 
 
@@ -113,14 +119,15 @@ def batches(model: SentimentTask) -> list[SequenceBatch]:
 @pytest.mark.parametrize("ngrams", [None, [3, 6]])
 def test_contributions_add_up_to_the_lead(cell: str, ngrams: list[int] | None) -> None:
     torch.manual_seed(3)
-    model = task(
+    task = make_task(
         backbone={"cell": cell, "hidden_size": 16},
         pooling="attention+max",
         schema=schema(char_ngrams=ngrams),
     )
-    model.warm_start(batches(model), [])
+    model = task.model
+    task.warm_start(batches(model), [])
     text = "not a good film at all"
-    found = explain(model, text, steps=200)
+    found = integrated_gradients(model, text, steps=200)
     unknown = collate([(unknown_tokens(model.codec.encode([text])[0]), 0)])
     answer = model.labels.index(found.label)
     start = float(lead(model(unknown), answer).detach())
@@ -130,7 +137,7 @@ def test_contributions_add_up_to_the_lead(cell: str, ngrams: list[int] | None) -
 
 
 def test_explaining_changes_nothing() -> None:
-    model = task().train()
+    model = make_model().train()
     before = [parameter.clone() for parameter in model.parameters()]
     found = model.explain("a good film")
     assert model.training
@@ -142,7 +149,7 @@ def test_explaining_changes_nothing() -> None:
 
 
 def test_line_colours_by_sign_and_strength(tmp_path: Path) -> None:
-    found = task().explain('isn\'t "good" <i>')
+    found = make_model().explain('isn\'t "good" <i>')
     line = html_line(found)
     assert "&lt;" in line
     assert "<i>" not in line
@@ -152,12 +159,13 @@ def test_line_colours_by_sign_and_strength(tmp_path: Path) -> None:
 
 
 def test_linear_path_has_its_share_of_the_answer() -> None:
-    model = task(wide_share=0.25, head_dropout=0.0, embedding_dropout=0.0, token_dropout=0.0)
+    task = make_task(wide_share=0.25, head_dropout=0.0, embedding_dropout=0.0, token_dropout=0.0)
+    model = task.model
     (batch,) = batches(model)
     # The linear path says nothing yet, so this is three quarters of the recurrent one.
     recurrent_BK = model(batch)
     assert model.wide is not None
-    model.warm_start([batch], [])
+    task.warm_start([batch], [])
     wide_BK = model.wide(batch.x)
     assert wide_BK.argmax(1).equal(batch.labels_B)
     torch.testing.assert_close(model(batch), recurrent_BK + 0.25 * wide_BK)
@@ -166,9 +174,10 @@ def test_linear_path_has_its_share_of_the_answer() -> None:
 
 
 def test_task_without_linear_path() -> None:
-    model = task(wide_share=0.0)
+    task = make_task(wide_share=0.0)
+    model = task.model
     assert model.wide is None
-    model.warm_start(batches(model), [])
+    task.warm_start(batches(model), [])
     assert len(model.explain("a good film").weights) == 3
 
 
@@ -185,7 +194,7 @@ def test_task_without_linear_path() -> None:
 )
 def test_bad_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        task(**options)
+        make_task(**options)
     with pytest.raises(UserError, match=r"task\.embedding_size=0"):
         SentimentTask({}, schema(), embedding_size=0)
 
@@ -195,17 +204,18 @@ def test_vectors_are_read_when_training_starts_and_not_again(
 ) -> None:
     path = tmp_path / "vectors.txt"
     path.write_text("good 1 0 0 0 0\nbad -1 0 0 0 0\n")
-    model = task(vectors=str(path))
+    task = make_task(vectors=str(path))
+    model = task.model
     before = model.encoder.embedding.weight.detach().clone()
-    model.setup("test")
+    task.setup("test")
     assert torch.equal(model.encoder.embedding.weight, before)
-    model.setup("fit")
+    task.setup("fit")
     rows = model.codec.encode(["good bad"])[0]
     good, bad = model.encoder.embedding.weight[rows].detach()
     torch.testing.assert_close(good, -bad)
     assert "vectors.txt: vectors of 2 of 12 tokens (16.7%)" in capsys.readouterr().out
     path.unlink()
-    again = SentimentTask(**model.hparams)
+    again = SentimentTask(**task.hparams)
     again.setup("test")
 
 
@@ -213,10 +223,11 @@ def test_vectors_are_read_when_training_starts_and_not_again(
 def test_checkpoint_predicts_anywhere(tmp_path: Path, ngrams: list[int] | None) -> None:
     import pytorch_lightning as pl
 
-    model = task(schema=schema(char_ngrams=ngrams))
-    model.warm_start(batches(model), [])
+    task = make_task(schema=schema(char_ngrams=ngrams))
+    model = task.model
+    task.warm_start(batches(model), [])
     trainer = pl.Trainer(logger=False, accelerator="cpu", enable_progress_bar=False)
-    trainer.strategy.connect(model)
+    trainer.strategy.connect(task)
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     found = gru_suite.load(tmp_path / "a.ckpt").predict(TEXTS)
     np.testing.assert_array_equal(found.probability_NK, model.predict(TEXTS).probability_NK)

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.sentiment.reading.tables import cell, read_labelled_table, text_cells
-from gru_suite.tasks.sentiment.reading.text_files import (
-    check_encoding,
-    read_lines,
+from gru_suite.tasks.sentiment.reading.tables import (
+    cell,
+    read_labelled_table,
     read_table,
-    read_text,
+    text_cells,
 )
+from gru_suite.tasks.sentiment.reading.text_files import check_encoding, read_lines, read_text
 
 ROWS = [("good, very good", "pos"), ('a "bad" film', "neg"), ("naïve", "pos")]
 

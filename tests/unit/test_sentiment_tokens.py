@@ -15,7 +15,7 @@ from gru_suite.tasks.sentiment.batches.tokenizer import (
     unknown_share,
 )
 from gru_suite.tasks.sentiment.network.token_encoder import TokenEncoder
-from gru_suite.tasks.sentiment.network.word_vectors import copy_vectors
+from gru_suite.tasks.sentiment.training.word_vectors import copy_vectors
 
 TEXTS = ["The film is n't good .", "I can\u2019t say the film isn't GOOD.<br /><br />Good !"] * 2
 

@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 
 from gru_suite.model.batches import SequenceBatch, collate
 from gru_suite.tasks.sentiment.batches.tokenizer import TextCodec, train_tokenizer
-from gru_suite.tasks.sentiment.network.hashed_linear import WidePath
+from gru_suite.tasks.sentiment.network.hashed_linear import HashedLinear
+from gru_suite.tasks.sentiment.training.linear_fit import fit_linear
 
 TEXTS = [
     "good good film",
@@ -34,10 +35,10 @@ def batch(texts: list[str], labels: list[int] | None = None, **changes: Any) -> 
     return collate(list(zip(sequences, labels or [0] * len(texts), strict=True)))
 
 
-def fitted(labels: list[int] = LABELS, num_classes: int = 2, **changes: Any) -> WidePath:
-    path = WidePath(2**16, num_classes, bool(changes.get("char_ngrams")))
+def fitted(labels: list[int] = LABELS, num_classes: int = 2, **changes: Any) -> HashedLinear:
+    path = HashedLinear(2**16, num_classes, bool(changes.get("char_ngrams")))
     parts = [batch(TEXTS[rows], labels[rows], **changes) for rows in (slice(0, 4), slice(4, 6))]
-    path.fit(parts)
+    fit_linear(path, parts, 10.0)
     return path
 
 
@@ -101,9 +102,9 @@ def test_class_without_texts_is_never_the_answer() -> None:
 def test_fitting_again_begins_anew() -> None:
     path = fitted()
     weight_WK = path.weight_WK.clone()
-    path.fit([batch(["not a film", "bad film"], [0, 1])])
+    fit_linear(path, [batch(["not a film", "bad film"], [0, 1])], 10.0)
     assert path(batch(["bad"]).x).argmax() == 1
-    path.fit([batch(["other words"] * 2, [0, 1])])
+    fit_linear(path, [batch(["other words"] * 2, [0, 1])], 10.0)
     assert path(batch(["bad"]).x).eq(0).all()
-    path.fit([batch(TEXTS, LABELS)])
+    fit_linear(path, [batch(TEXTS, LABELS)], 10.0)
     torch.testing.assert_close(path.weight_WK, weight_WK, atol=1e-3, rtol=1e-2)

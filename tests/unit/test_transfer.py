@@ -14,8 +14,9 @@ from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch, collate
 from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
 from gru_suite.tasks.sentiment.data import TextDataModule
-from gru_suite.tasks.sentiment.network.hashed_linear import WidePath
+from gru_suite.tasks.sentiment.network.hashed_linear import HashedLinear
 from gru_suite.tasks.sentiment.task import SentimentTask
+from gru_suite.tasks.sentiment.training.linear_fit import fit_linear
 from gru_suite.training.sequence_task import SequenceTask
 from gru_suite.training.transfer import FreezeBackbone, start_from
 from gru_suite.training.weight_averaging import ExponentialAveraging
@@ -54,7 +55,7 @@ def sentiment(schema: dict[str, Any], seed: int, **backbone: Any) -> SentimentTa
 
 
 def text_batch(task: SentimentTask, texts: list[str] = TEXTS) -> SequenceBatch:
-    return collate(list(zip(task.codec.encode(texts), LABELS, strict=True)))
+    return collate(list(zip(task.model.codec.encode(texts), LABELS, strict=True)))
 
 
 def save(task: SequenceTask, path: Path) -> Path:
@@ -74,7 +75,10 @@ def test_one_tasks_backbone_starts_from_anothers(tmp_path: Path) -> None:
     assert "weight_ih_l0  left as drawn: (24, 5) there, (24, 8) here" in told
     torch.testing.assert_close(task.model.backbone.rnn.weight_ih_l0, drawn, rtol=0, atol=0)
     for name in ("weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
-        found, given = getattr(task.model.backbone.rnn, name), getattr(source.backbone.rnn, name)
+        found, given = (
+            getattr(task.model.backbone.rnn, name),
+            getattr(source.model.backbone.rnn, name),
+        )
         torch.testing.assert_close(found, given, rtol=0, atol=0)
 
 
@@ -109,7 +113,7 @@ def test_the_same_vocabulary_and_labels_take_everything(tmp_path: Path) -> None:
     batch = text_batch(task)
     task.train(False)
     source.train(False)
-    task.wide_share = source.wide_share = 0.0
+    task.model.wide_share = source.model.wide_share = 0.0
     torch.testing.assert_close(task(batch), source(batch), rtol=0, atol=0)
     # Other words: the backbone alone. Other labels: the embedding too.
     other_words = start_from(sentiment(text_schema(texts=["other words"]), 3), path)
@@ -129,12 +133,13 @@ def test_the_linear_path_learns_from_what_another_one_says(tmp_path: Path) -> No
         if known:
             start_from(task, path)
         task.warm_start([text_batch(task, new)], [])
-        assert task.wide is not None
+        wide = task.model.wide
+        assert wide is not None
         # "dull" is in no new text: only the prior knows that it is bad.
         tokens = text_batch(task, ["dull"] * 4).x
-        logits_BK = task.wide(tokens) - task.wide.bias_K
+        logits_BK = wide(tokens) - wide.bias_K
         scores.append(float(logits_BK[0, 1] - logits_BK[0, 0]))
-        assert all(np.isfinite(value.numpy()).all() for value in task.wide.state_dict().values())
+        assert all(np.isfinite(value.numpy()).all() for value in wide.state_dict().values())
     assert scores[0] == pytest.approx(0, abs=1e-6)
     assert scores[1] < -0.1
 
@@ -143,20 +148,19 @@ def test_the_linear_path_weighs_what_another_one_says() -> None:
     random = np.random.default_rng(0)
     words = [f"word{number}" for number in range(40)]
     texts = [" ".join(random.choice(words, 3)) for _ in range(400)]
-    sequences = sentiment(text_schema(texts=texts), 1).codec.encode(texts)
+    sequences = sentiment(text_schema(texts=texts), 1).model.codec.encode(texts)
     # The first half of the words is good.
     labels = [sum(int(word[4:]) < 20 for word in text.split()) // 2 for text in texts]
     batch = collate(list(zip(sequences[:100], labels[:100], strict=True)))
     shares = []
     for told in (labels[100:], random.permutation(labels[100:]).tolist()):
-        other = WidePath(1024, 2, char_ngrams=True)
-        other.fit([collate(list(zip(sequences[100:], told, strict=True)))])
+        other = HashedLinear(1024, 2, char_ngrams=True)
+        fit_linear(other, [collate(list(zip(sequences[100:], told, strict=True)))], 10.0)
         prior = other.state_dict()
-        path = WidePath(1024, 2, char_ngrams=True)
-        path.fit([batch])
+        path = HashedLinear(1024, 2, char_ngrams=True)
+        fit_linear(path, [batch], 10.0)
         own_WK = path.weight_WK.clone()
-        path.take_prior({f"wide.{name}": value for name, value in prior.items()}, "wide.")
-        path.fit([batch])
+        fit_linear(path, [batch], 10.0, prior)
         parts = torch.stack([own_WK[:, 1], prior["weight_WK"][:, 1]], 1)
         factors = torch.linalg.lstsq(parts, path.weight_WK[:, 1:]).solution.flatten()
         torch.testing.assert_close(parts @ factors, path.weight_WK[:, 1], atol=1e-4, rtol=1e-4)

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from gru_suite.errors import UserError
 
 from ..reading.frequency import Int64
-from ..reading.tables import category_column, is_categorical, numeric_column, place, source_of
-from ..reading.time_grid import Grid
+from ..reading.tables import category_column, is_categorical, numeric_column, place, table_name
+from ..reading.time_grid import TimeGrid
 
 MAX_CATEGORIES = 64
 
 
-def gather(values: NDArray[np.float64], rows: Int64) -> NDArray[np.float64]:
+def take_rows(values: NDArray[np.float64], rows: Int64) -> NDArray[np.float64]:
     """Return the values of ``rows``, NaN for row -1."""
     return np.append(values, np.nan)[rows]
 
@@ -36,12 +36,12 @@ def mean_and_std(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def fit_covariates(
-    frame: pd.DataFrame, rows: Int64, columns: list[str], categorical: list[str]
+    table: pd.DataFrame, rows: Int64, columns: list[str], categorical: list[str]
 ) -> tuple[dict[str, list[str]], dict[str, list[float]], list[str]]:
     """Learn how columns are encoded.
 
     Args:
-        frame: the table.
+        table: the table.
         rows: its rows in the training part, -1 for a step without a row.
         columns: covariates.
         categorical: those to take as categories although they hold numbers.
@@ -54,17 +54,17 @@ def fit_covariates(
     scale: dict[str, list[float]] = {}
     flags: list[str] = []
     for column in columns:
-        if column in categorical or is_categorical(frame, column):
+        if column in categorical or is_categorical(table, column):
             counts = Counter(
                 value
-                for value in category_column(frame, column)[rows[rows >= 0]]
+                for value in category_column(table, column)[rows[rows >= 0]]
                 if value is not None
             )
             ordered = sorted(counts, key=lambda name: (-counts[name], name))
             categories[column] = ordered[:MAX_CATEGORIES]
             continue
         # A step without a row needs no indicator: its targets are missing too, and are masked.
-        values = numeric_column(frame, column)[rows[rows >= 0]]
+        values = numeric_column(table, column)[rows[rows >= 0]]
         scale[column] = list(mean_and_std(values))
         if np.isnan(values).any():
             flags.append(column)
@@ -81,7 +81,7 @@ def features_size(columns: list[str], schema: dict[str, Any]) -> int:
 
 
 def encode(
-    frame: pd.DataFrame, rows: Int64, columns: list[str], schema: dict[str, Any]
+    table: pd.DataFrame, rows: Int64, columns: list[str], schema: dict[str, Any]
 ) -> NDArray[np.float32]:
     """Encode columns of the given rows, shape (rows, features); row -1 is missing everywhere."""
     features = np.zeros((len(rows), features_size(columns, schema)), dtype=np.float32)
@@ -90,14 +90,14 @@ def encode(
         if column in schema["categories"]:
             levels = schema["categories"][column]
             codes = pd.Index(levels, dtype=object).get_indexer(
-                pd.Index(category_column(frame, column), dtype=object)
+                pd.Index(category_column(table, column), dtype=object)
             )
             codes = np.append(codes, -1)[rows]
             known = np.flatnonzero(codes >= 0)
             features[known, at + codes[known]] = 1
             at += len(levels)
             continue
-        values = gather(numeric_column(frame, column), rows)
+        values = take_rows(numeric_column(table, column), rows)
         missing = np.isnan(values)
         mean, std = schema["covariate_scale"][column]
         features[:, at] = np.where(missing, 0, (values - mean) / std)
@@ -108,29 +108,29 @@ def encode(
     return features
 
 
-def first_rows(grid: Grid) -> Int64:
+def first_row_of_series(grid: TimeGrid) -> Int64:
     """First row of each series: where static covariates are read."""
     return grid.rows[grid.offsets[:-1]]
 
 
-def check_static(frame: pd.DataFrame, grid: Grid, columns: list[str]) -> None:
+def check_static_covariates(table: pd.DataFrame, grid: TimeGrid, columns: list[str]) -> None:
     """Raise UserError if a static covariate changes within a series."""
     rows, series = grid.rows[grid.rows >= 0], grid.series_of_step[grid.rows >= 0]
     for column in columns:
-        values = category_column(frame, column)
-        changes = values[rows] != values[first_rows(grid)][series]
+        values = category_column(table, column)
+        changes = values[rows] != values[first_row_of_series(grid)][series]
         if changes.any():
             row = int(rows[changes.argmax()])
             raise UserError(
-                f"{place(frame, row)}, column {column!r}: found {values[row]!r} in a series that"
-                f" began with {values[first_rows(grid)[series[changes.argmax()]]]!r}\n"
+                f"{place(table, row)}, column {column!r}: found {values[row]!r} in a series that"
+                f" began with {values[first_row_of_series(grid)[series[changes.argmax()]]]!r}\n"
                 "a static covariate has one value a series; name it in data.past_covariates or"
                 " data.future_covariates"
             )
 
 
-def require_known(
-    frame: pd.DataFrame, grid: Grid, columns: list[str], schema: dict[str, Any], horizon: int
+def check_future_covariates(
+    table: pd.DataFrame, grid: TimeGrid, columns: list[str], schema: dict[str, Any], horizon: int
 ) -> None:
     """Raise UserError unless each series has future covariates over the last ``horizon`` steps.
 
@@ -143,17 +143,17 @@ def require_known(
     if (found < horizon).any():
         worst = int(found.argmin())
         raise UserError(
-            f"{source_of(frame)}: series {grid.names[worst]!r} has {found[worst]} rows after its"
+            f"{table_name(table)}: series {grid.names[worst]!r} has {found[worst]} rows after its"
             f" last observed target, needs {horizon} (the horizon)\n"
             f"with values of {', '.join(columns)} and the target left empty"
         )
     for column in columns:
         if column in schema["categories"] or column in schema["missing_flags"]:
             continue
-        missing = np.isnan(numeric_column(frame, column)[rows_SP.ravel()])
+        missing = np.isnan(numeric_column(table, column)[rows_SP.ravel()])
         if missing.any():
             row = int(rows_SP.ravel()[missing.argmax()])
             raise UserError(
-                f"{place(frame, row)}, column {column!r}: a future covariate is missing in the"
+                f"{place(table, row)}, column {column!r}: a future covariate is missing in the"
                 f" horizon ({int(missing.sum())} such rows); training had no missing value there"
             )

@@ -5,17 +5,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..reading.time_grid import Grid
+from ..reading.time_grid import TimeGrid
 from .windows import WindowSet
 
 
-def raw_tables(
-    frame: pd.DataFrame, grid: Grid, schema: dict[str, Any], windows: WindowSet, count: int
+def example_tables(
+    table: pd.DataFrame, grid: TimeGrid, schema: dict[str, Any], windows: WindowSet, count: int
 ) -> list[pd.DataFrame]:
     """Return tables that forecasts of some windows can be made from.
 
     Args:
-        frame: the data, on the grid.
+        table: the data, on the grid.
         grid: its steps.
         schema: of the data.
         windows: some of them are chosen, spread over all whose last past value was observed.
@@ -27,7 +27,7 @@ def raw_tables(
         in advance.
     """
     flat_W = grid.offsets[windows.series_W.numpy()] + windows.origins_W.numpy()
-    observed_W = ~np.isnan(windows.panel.target[flat_W - 1]).all(axis=1)
+    observed_W = ~np.isnan(windows.series.target[flat_W - 1]).all(axis=1)
     numbers = np.flatnonzero(observed_W)
     if not len(numbers):
         return []
@@ -38,7 +38,7 @@ def raw_tables(
         flat, origin = int(flat_W[number]), int(windows.origins_W[number])
         steps = min(origin, windows.lookback + more * (windows.lookback // 2))
         past, future = grid.rows[flat - steps : flat], grid.rows[flat : flat + ahead]
-        known, later = frame.iloc[past[past >= 0]], frame.iloc[future[future >= 0]]
+        known, later = table.iloc[past[past >= 0]], table.iloc[future[future >= 0]]
         if len(later):
             known = pd.concat([known, later.assign(**dict.fromkeys(schema["targets"], np.nan))])
         tables.append(known.reset_index(drop=True))

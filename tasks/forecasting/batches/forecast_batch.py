@@ -23,7 +23,7 @@ class ForecastBatch(NamedTuple):
         std_BC: standard deviation that was divided by, in the target's own unit; positive.
         naive_BC: mean absolute seasonal difference of the training part, in the target's own unit;
             positive.
-        series_B: int64 index of the series in the panel.
+        series_B: int64 index of the series in the series.
         origin_B: int64 step of the series at which the horizon begins.
     """
 

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..reading.frequency import Int64
-from ..reading.time_grid import Grid
+from ..reading.time_grid import TimeGrid
 from .covariates import mean_and_std
 
 Float64: TypeAlias = NDArray[np.float64]
 
 
 def target_statistics(
-    target: Float64, grid: Grid, ends_S: Int64, season_length: int, lookback: int
+    target: Float64, grid: TimeGrid, ends_S: Int64, season_length: int, lookback: int
 ) -> tuple[Float64, Float64, Float64]:
     """Compute mean, standard deviation and naive error of each series before its ``ends_S``.
 
@@ -45,7 +45,7 @@ def target_statistics(
     return mean, std, np.where(naive > 0, naive, 1.0)
 
 
-def _naive_error(values: Float64, seen: NDArray[np.bool_], grid: Grid, lag: int) -> Float64:
+def _naive_error(values: Float64, seen: NDArray[np.bool_], grid: TimeGrid, lag: int) -> Float64:
     if lag >= len(values):
         return np.zeros((len(grid.names), values.shape[1]))
     pairs = np.zeros_like(seen)
@@ -60,7 +60,7 @@ def _naive_error(values: Float64, seen: NDArray[np.bool_], grid: Grid, lag: int)
 
 
 def scale_arrays(
-    schema: dict[str, Any], grid: Grid, target: Float64, ends_S: Int64
+    schema: dict[str, Any], grid: TimeGrid, target: Float64, ends_S: Int64
 ) -> tuple[Float64, Float64, Float64]:
     """Return mean, std and naive error: the schema's, or a series' own if it is unknown."""
     known: dict[str, dict[str, list[float]]] = schema["target_scale"]

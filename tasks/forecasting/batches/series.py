@@ -1,7 +1,7 @@
 """The series of a table as flat arrays, encoded by a schema.
 
 The schema is plain data and holds everything inference needs: columns and their roles, frequency,
-categories, scales. ``fit_schema`` (schema.py) learns it from the training part, ``build_panel``
+categories, scales. ``fit_schema`` (schema.py) learns it from the training part, ``encode_series``
 applies it to any table.
 """
 
@@ -13,13 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..reading.frequency import Int64, calendar_features
-from ..reading.tables import numeric_column, require_columns
-from ..reading.time_grid import Grid, align
-from .covariates import encode, first_rows
+from ..reading.tables import check_columns, numeric_column
+from ..reading.time_grid import TimeGrid, align_table
+from .covariates import encode, first_row_of_series
 from .scaling import scale_arrays
 from .schema import ROLES, fit_schema, schema_frequency
 
-__all__ = ["Panel", "Series", "build_panel", "fit_schema"]
+__all__ = ["Series", "SeriesSet", "encode_series", "fit_schema"]
 
 Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
@@ -27,7 +27,7 @@ Float64: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Series:
-    """One series: views into the arrays of its panel, T steps long."""
+    """One series: views into the arrays of its series, T steps long."""
 
     name: str
     time: NDArray[np.datetime64] | None
@@ -38,7 +38,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Panel:
+class SeriesSet:
     """Series on regular time steps, one after the other in flat arrays.
 
     Attributes:
@@ -52,7 +52,7 @@ class Panel:
             see the schema.
     """
 
-    grid: Grid
+    grid: TimeGrid
     target: Float64
     scaled: Float32
     past: Float32
@@ -81,7 +81,7 @@ class Panel:
         """Return the number of series."""
         return len(self.grid.names)
 
-    def series(self, index: int) -> Series:
+    def __getitem__(self, index: int) -> Series:
         """Return one series."""
         steps = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
         time = None if self.time is None else self.time[steps]
@@ -96,17 +96,17 @@ class Panel:
         )
 
 
-def build_panel(
-    frame: pd.DataFrame,
+def encode_series(
+    table: pd.DataFrame,
     schema: dict[str, Any],
-    grid: Grid | None = None,
+    grid: TimeGrid | None = None,
     train_ends_S: Int64 | None = None,
-) -> Panel:
+) -> SeriesSet:
     """Encode a table by a schema.
 
     Args:
-        frame: table from ``read_table``.
-        schema: from ``fit_schema``; nothing is learned from ``frame``, except the scale of a series
+        table: table from ``read_table``.
+        schema: from ``fit_schema``; nothing is learned from ``table``, except the scale of a series
             that the schema does not know.
         grid: steps to encode, if the table was aligned before.
         train_ends_S: step before which the scale of an unknown series is taken, one a series; None:
@@ -116,43 +116,45 @@ def build_panel(
         UserError: a column is missing or holds text or infinite values, or the times are not
             regular.
     """
-    require_schema_columns(frame, schema)
+    check_schema_columns(table, schema)
     if grid is None:
-        frame, grid = align_by_schema(frame, schema)
-    target = target_table(frame, schema)[grid.rows]
+        table, grid = align_by_schema(table, schema)
+    target = target_values(table, schema)[grid.rows]
     ends_S = grid.lengths if train_ends_S is None else train_ends_S
     statistics = scale_arrays(schema, grid, target, ends_S)
-    return encode_panel(frame, grid, schema, target, statistics, first_rows(grid))
+    return encode_on_grid(table, grid, schema, target, statistics, first_row_of_series(grid))
 
 
-def encode_panel(
-    frame: pd.DataFrame,
-    grid: Grid,
+def encode_on_grid(
+    table: pd.DataFrame,
+    grid: TimeGrid,
     schema: dict[str, Any],
     target: Float64,
     statistics: tuple[Float64, Float64, Float64],
     static_rows_S: Int64,
-) -> Panel:
-    """Put a panel together from target values and statistics that are known already."""
+) -> SeriesSet:
+    """Put a series together from target values and statistics that are known already."""
     mean, std, naive = statistics
     scaled = target - np.repeat(mean, grid.lengths, axis=0)
     scaled /= np.repeat(std, grid.lengths, axis=0)
-    future = encode(frame, grid.rows, schema["future_covariates"], schema)
+    future = encode(table, grid.rows, schema["future_covariates"], schema)
     if schema["calendar"] and grid.time is not None:
         future = np.concatenate((future, calendar_features(grid.time, schema["calendar"])), axis=1)
     past = future
     if schema["past_covariates"]:
         past = np.concatenate(
-            (encode(frame, grid.rows, schema["past_covariates"], schema), future), axis=1
+            (encode(table, grid.rows, schema["past_covariates"], schema), future), axis=1
         )
-    static = encode(frame, static_rows_S, schema["static_covariates"], schema)
-    return Panel(grid, target, scaled.astype(np.float32), past, future, static, mean, std, naive)
+    static = encode(table, static_rows_S, schema["static_covariates"], schema)
+    return SeriesSet(
+        grid, target, scaled.astype(np.float32), past, future, static, mean, std, naive
+    )
 
 
-def align_by_schema(frame: pd.DataFrame, schema: dict[str, Any]) -> tuple[pd.DataFrame, Grid]:
+def align_by_schema(table: pd.DataFrame, schema: dict[str, Any]) -> tuple[pd.DataFrame, TimeGrid]:
     """Lay a table on the steps of a schema's frequency."""
-    return align(
-        frame,
+    return align_table(
+        table,
         schema["time_column"],
         schema["id_column"],
         schema_frequency(schema),
@@ -161,17 +163,17 @@ def align_by_schema(frame: pd.DataFrame, schema: dict[str, Any]) -> tuple[pd.Dat
     )
 
 
-def target_table(frame: pd.DataFrame, schema: dict[str, Any]) -> Float64:
+def target_values(table: pd.DataFrame, schema: dict[str, Any]) -> Float64:
     """Return the raw targets, (rows + 1, targets); the last row is the NaN of row -1."""
-    columns = [numeric_column(frame, name) for name in schema["targets"]]
+    columns = [numeric_column(table, name) for name in schema["targets"]]
     return np.concatenate((np.stack(columns, axis=1), np.full((1, len(columns)), np.nan)))
 
 
-def require_schema_columns(frame: pd.DataFrame, schema: dict[str, Any]) -> None:
+def check_schema_columns(table: pd.DataFrame, schema: dict[str, Any]) -> None:
     """Raise UserError, naming the nearest, if the table lacks a column that the schema uses."""
     times = schema["time_column"] or []
-    require_columns(frame, [times] if isinstance(times, str) else times, "the model's time column")
-    require_columns(frame, [schema["id_column"]] if schema["id_column"] else [], "the model's id")
-    require_columns(frame, schema["targets"], "the model's target")
+    check_columns(table, [times] if isinstance(times, str) else times, "the model's time column")
+    check_columns(table, [schema["id_column"]] if schema["id_column"] else [], "the model's id")
+    check_columns(table, schema["targets"], "the model's target")
     for role in ROLES:
-        require_columns(frame, schema[role], f"the model's {role.replace('_', ' ')}")
+        check_columns(table, schema[role], f"the model's {role.replace('_', ' ')}")

@@ -8,7 +8,7 @@ _ANY_DAY = "2024-01-01"
 _MAX_NAMED = 5
 
 
-def limits_of(schema: Mapping[str, Any], channels_mixed: bool) -> list[str]:
+def describe_limits(schema: Mapping[str, Any], channels_mixed: bool) -> list[str]:
     """Say what a model of this schema was trained with and cannot be relied on for."""
     names = list(schema.get("target_scale", ()))
     targets = schema.get("targets", ())
@@ -35,7 +35,7 @@ def limits_of(schema: Mapping[str, Any], channels_mixed: bool) -> list[str]:
     return lines
 
 
-def usage_of(schema: Mapping[str, Any]) -> list[str]:
+def usage_lines(schema: Mapping[str, Any]) -> list[str]:
     """Return lines that forecast from a table with a straight line as its past."""
     time_column = schema.get("time_column")
     if "targets" not in schema or isinstance(time_column, list):

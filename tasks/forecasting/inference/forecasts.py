@@ -133,11 +133,11 @@ class Forecasts:
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Return the columns of :meth:`to_frame` as plain lists, times as ISO 8601, for JSON."""
-        frame = self.to_frame()
-        times = frame.columns[1 if self.id_column else 0]
+        table = self.to_frame()
+        times = table.columns[1 if self.id_column else 0]
         if self.time_column:
-            frame[times] = [time.isoformat() for time in frame[times]]
-        return {str(name): column.tolist() for name, column in frame.items()}
+            table[times] = [time.isoformat() for time in table[times]]
+        return {str(name): column.tolist() for name, column in table.items()}
 
     def panels(self) -> list[ForecastPanel]:
         """Return the first few forecasts, ready to draw."""

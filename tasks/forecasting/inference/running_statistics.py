@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-class RunningScale:
+class RunningStatistics:
     """Running mean and spread: ``batches.scaling.target_statistics`` row by row."""
 
     def __init__(self, sums: dict[str, Tensor]) -> None:

@@ -16,7 +16,7 @@ from gru_suite.errors import UserError
 from ..batches.covariates import features_size
 from ..batches.forecast_batch import ForecastBatch, InferenceWindow
 from ..reading.frequency import Frequency, Int64, calendar_features
-from ..reading.row_order import time_text
+from ..reading.sorting import format_time
 
 Rows = dict[str, Tensor]
 """``time_ns`` (N,), zeros without times; ``target`` (N, C), NaN where missing; ``past`` (N, F) and
@@ -79,8 +79,8 @@ class SeriesBuffer:
             observed_ns = seen_ns[_observed(before)]
             if len(observed_ns) and new_ns[0] <= observed_ns[-1]:
                 raise UserError(
-                    f"a row of {time_text(new_ns[0])} pushed after one of "
-                    f"{time_text(observed_ns[-1])}: rows must come in order of time, each once"
+                    f"a row of {format_time(new_ns[0])} pushed after one of "
+                    f"{format_time(observed_ns[-1])}: rows must come in order of time, each once"
                 )
             kept = kept[~np.isin(seen_ns, new_ns)]
         joined = {k: torch.cat([before[k][torch.from_numpy(kept)], new[k]]) for k in new}
@@ -97,8 +97,8 @@ class SeriesBuffer:
         wrong_N = ~exact_N | (np.diff(position_N, prepend=-1) < 1)
         if wrong_N.any():
             raise UserError(
-                f"a row of {time_text(times_ns[wrong_N.argmax()])} is not on the steps of frequency"
-                f" {frequency.alias!r} from {time_text(times_ns[0])}"
+                f"a row of {format_time(times_ns[wrong_N.argmax()])} is not on the steps of frequency"
+                f" {frequency.alias!r} from {format_time(times_ns[0])}"
             )
 
     def trim(self, rows: Rows) -> tuple[Rows, int]:

@@ -21,12 +21,12 @@ from gru_suite.model.streaming.stream import Row, Stream
 from ..batches.covariates import encode
 from ..batches.forecast_batch import ForecastBatch, InferenceWindow
 from ..batches.schema import schema_frequency
-from ..batches.series import require_schema_columns, target_table
+from ..batches.series import check_schema_columns, target_values
 from ..reading.frequency import Frequency
-from ..reading.row_order import SINGLE_SERIES, order_rows
+from ..reading.sorting import SINGLE_SERIES, sort_rows
 from ..reading.tables import numeric_column, read_table
 from .forecasts import Forecasts
-from .running_statistics import RunningScale
+from .running_statistics import RunningStatistics
 from .series_buffer import Rows, SeriesBuffer
 
 
@@ -78,7 +78,7 @@ class ForecastingStream(Stream[Forecasts]):
             "rows": self.buffer.nothing(),
             "static": torch.zeros(int(self.schema["static_size"])),
             "dropped": 0,
-            "scale": RunningScale.nothing(),
+            "scale": RunningStatistics.nothing(),
         }
 
     @property
@@ -142,16 +142,16 @@ class ForecastingStream(Stream[Forecasts]):
             # As of a table: what stands in the first row.
             "static": static_S if row["series"] is None else row["static"],
             "dropped": row["dropped"] + dropped,
-            "scale": RunningScale(row["scale"]).add(new["target"]),
+            "scale": RunningStatistics(row["scale"]).add(new["target"]),
         }
 
     def _read(self, chunk: pd.DataFrame) -> tuple[str, Rows, Tensor]:
         """Return a series' name, its rows and its static covariates."""
         schema = self.schema
-        frame = read_table(chunk)
-        require_schema_columns(frame, schema)
-        ordered = order_rows(
-            frame,
+        table = read_table(chunk)
+        check_schema_columns(table, schema)
+        ordered = sort_rows(
+            table,
             schema["time_column"],
             schema["id_column"],
             schema["on_duplicates"],
@@ -162,25 +162,25 @@ class ForecastingStream(Stream[Forecasts]):
                 f"rows of {len(ordered.names)} series ({', '.join(ordered.names[:3])}, ...) pushed "
                 "to one stream: needs a stream for each, as of model.stream(batch_size=...)"
             )
-        frame, index = ordered.frame, ordered.rows
+        table, index = ordered.table, ordered.rows
         times_ns = np.zeros(len(index), np.int64) if ordered.times_ns is None else ordered.times_ns
         known = np.ones(len(index), np.bool_)
         for name in schema["future_covariates"]:
             if name not in schema["categories"] and name not in schema["missing_flags"]:
-                known &= ~np.isnan(numeric_column(frame, name)[index])
+                known &= ~np.isnan(numeric_column(table, name)[index])
         past, future = (
-            encode(frame, index, schema[f"{role}_covariates"], schema)
+            encode(table, index, schema[f"{role}_covariates"], schema)
             for role in ("past", "future")
         )
         rows: dict[str, NDArray[Any]] = {
             "time_ns": times_ns,
-            "target": target_table(frame, schema)[index],
+            "target": target_values(table, schema)[index],
             "past": past,
             "future": future,
             "known": known,
         }
         static_S = torch.from_numpy(
-            encode(frame, index[:1], schema["static_covariates"], schema)[0]
+            encode(table, index[:1], schema["static_covariates"], schema)[0]
         )
         return ordered.names[0], {k: torch.from_numpy(v.copy()) for k, v in rows.items()}, static_S
 
@@ -233,7 +233,7 @@ class ForecastingStream(Stream[Forecasts]):
         scale = self.schema["target_scale"].get(row["series"])
         if scale is None:
             # As of a series that training did not have: scaled by all of its own values.
-            scale = RunningScale(row["scale"]).schema_entry()
+            scale = RunningStatistics(row["scale"]).schema_entry()
         series, dropped = row["series"], row["dropped"]
         return self.buffer.window(row["rows"], row["static"], scale, series, dropped)
 

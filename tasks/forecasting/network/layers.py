@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Normalized(NamedTuple):
+class NormalizedPast(NamedTuple):
     """A past with its level (and spread) taken out, and how to put them back."""
 
     past_BLC: Tensor  # missing values are 0
@@ -47,7 +47,7 @@ class WindowNormalizer(nn.Module):
             self.weight_C = nn.Parameter(torch.ones(num_targets))
             self.bias_C = nn.Parameter(torch.zeros(num_targets))
 
-    def forward(self, past_BLC: Tensor, mean_BC: Tensor, std_BC: Tensor) -> Normalized:
+    def forward(self, past_BLC: Tensor, mean_BC: Tensor, std_BC: Tensor) -> NormalizedPast:
         """Normalize z-scored values; NaN means missing."""
         observed_BLC = ~torch.isnan(past_BLC)
         filled_BLC = torch.nan_to_num(past_BLC)
@@ -73,9 +73,9 @@ class WindowNormalizer(nn.Module):
         past_BLC = (filled_BLC - offset_B1C) / spread_B1C
         if self.kind == "revin":
             past_BLC = past_BLC * self.weight_C + self.bias_C
-        return Normalized(past_BLC * observed_BLC, observed_BLC, offset_B1C, spread_B1C)
+        return NormalizedPast(past_BLC * observed_BLC, observed_BLC, offset_B1C, spread_B1C)
 
-    def undo(self, forecast_BPCQ: Tensor, normalized: Normalized) -> Tensor:
+    def undo(self, forecast_BPCQ: Tensor, normalized: NormalizedPast) -> Tensor:
         """Return forecasts as z-scored values."""
         if self.kind == "revin":
             # Learned scales stay near 1; the floor keeps a step through 0 from dividing by it.

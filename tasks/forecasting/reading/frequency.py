@@ -152,7 +152,7 @@ def infer_frequency(times_ns: Int64, steps_ns: Int64) -> Frequency | None:
     return Frequency(_alias(name, step // FIXED_NS[name]), "ns", step)
 
 
-def first_change(jumps: Int64) -> int | None:
+def find_frequency_change(jumps: Int64) -> int | None:
     """Find where a series turns to another frequency.
 
     Args:

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from gru_suite.errors import UserError
 
-from .frequency import Frequency, Int64, first_change, infer_frequency
-from .row_order import OrderedRows, order_rows, time_text
-from .tables import source_of
+from .frequency import Frequency, Int64, find_frequency_change, infer_frequency
+from .sorting import SortedRows, format_time, sort_rows
+from .tables import table_name
 
 # A grid with more steps than this for each row and this many beside has a wrong time in it.
 MAX_STEPS_PER_ROW, MAX_SPARE_STEPS = 10, 100_000
 
 
 @dataclass(frozen=True)
-class Grid:
+class TimeGrid:
     """Where the rows of a table lie on the regular steps of its series.
 
     Attributes:
@@ -60,7 +60,7 @@ class Grid:
         """Step number within its series of every flat step."""
         return np.arange(len(self.rows)) - np.repeat(self.offsets[:-1], self.lengths)
 
-    def cut(self, starts_S: Int64, length: int) -> "Grid":
+    def cut(self, starts_S: Int64, length: int) -> "TimeGrid":
         """Return ``length`` steps from ``starts_S``; steps past the last row have no row."""
         position_SL = starts_S[:, None] + np.arange(length)
         inside_SL = position_SL < self.lengths[:, None]
@@ -68,24 +68,24 @@ class Grid:
         rows = np.where(inside_SL, self.rows[flat_SL], -1).ravel()
         offsets = np.arange(len(self.names) + 1, dtype=np.int64) * length
         if self.time is None or self.frequency is None:
-            return Grid(self.names, offsets, rows)
+            return TimeGrid(self.names, offsets, rows)
         first_S1 = self.time.view(np.int64)[self.offsets[:-1], None]
         time = self.frequency.times(first_S1, position_SL).ravel().view("datetime64[ns]")
-        return Grid(self.names, offsets, rows, time, self.frequency)
+        return TimeGrid(self.names, offsets, rows, time, self.frequency)
 
 
-def align(
-    frame: pd.DataFrame,
+def align_table(
+    table: pd.DataFrame,
     time_column: str | list[str] | None,
     id_column: str | None,
     frequency: Frequency | None = None,
     on_duplicates: str = "error",
     sort: bool = False,
-) -> tuple[pd.DataFrame, Grid]:
+) -> tuple[pd.DataFrame, TimeGrid]:
     """Find the series of a table and the regular step of every row.
 
     Args:
-        frame: table from ``read_table``.
+        table: table from ``read_table``.
         time_column: column(s) of the time, or None: then rows count as evenly spaced, in the order
             given.
         id_column: column that names the series of a row, or None for one series.
@@ -101,18 +101,18 @@ def align(
         UserError: times are unsorted, repeated, of mixed frequency, or not on the steps of
             ``frequency``.
     """
-    ordered = order_rows(frame, time_column, id_column, on_duplicates, sort)
+    ordered = sort_rows(table, time_column, id_column, on_duplicates, sort)
     if ordered.times_ns is None:
         lengths = np.bincount(ordered.codes, minlength=len(ordered.names))
-        return ordered.frame, Grid(ordered.names, _offsets(lengths), ordered.rows)
-    return ordered.frame, _regular(ordered, ordered.times_ns, frequency)
+        return ordered.table, TimeGrid(ordered.names, _offsets(lengths), ordered.rows)
+    return ordered.table, _regular(ordered, ordered.times_ns, frequency)
 
 
 def _offsets(lengths: Int64) -> Int64:
     return np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
 
 
-def _regular(ordered: OrderedRows, times_ns: Int64, frequency: Frequency | None) -> Grid:
+def _regular(ordered: SortedRows, times_ns: Int64, frequency: Frequency | None) -> TimeGrid:
     """Place ordered rows on the steps of ``frequency``, inferred if None."""
     inside = ordered.inside
     inferred = frequency is None
@@ -127,7 +127,7 @@ def _regular(ordered: OrderedRows, times_ns: Int64, frequency: Frequency | None)
         _check_change(ordered, jumps, frequency)
     elif inside.any() and int(jumps[inside].min()) > 1:
         raise UserError(
-            f"{source_of(ordered.frame)}: rows lie at least {int(jumps[inside].min())} steps of"
+            f"{table_name(ordered.table)}: rows lie at least {int(jumps[inside].min())} steps of"
             f" frequency {frequency.alias!r} apart; rows one step apart are needed"
         )
     offsets = _offsets(position[starts + counts - 1] + 1)
@@ -142,8 +142,8 @@ def _regular(ordered: OrderedRows, times_ns: Int64, frequency: Frequency | None)
     first_gap = ""
     if len(gaps):
         name = ordered.names[ordered.codes[gaps[0]]]
-        first_gap = f"{name!r} after {time_text(times_ns[gaps[0]])}"
-    return Grid(
+        first_gap = f"{name!r} after {format_time(times_ns[gaps[0]])}"
+    return TimeGrid(
         ordered.names,
         offsets,
         rows,
@@ -155,12 +155,12 @@ def _regular(ordered: OrderedRows, times_ns: Int64, frequency: Frequency | None)
     )
 
 
-def _infer(ordered: OrderedRows, times_ns: Int64) -> Frequency:
+def _infer(ordered: SortedRows, times_ns: Int64) -> Frequency:
     inside = ordered.inside
     steps_ns = np.diff(times_ns)
     if not inside.any():
         raise UserError(
-            f"{source_of(ordered.frame)}: no series has two rows, so the frequency is unknown; set"
+            f"{table_name(ordered.table)}: no series has two rows, so the frequency is unknown; set"
             " data.frequency"
         )
     frequency = infer_frequency(times_ns, steps_ns[inside])
@@ -178,7 +178,7 @@ def _infer(ordered: OrderedRows, times_ns: Int64) -> Frequency:
 
 
 def _check_on_steps(
-    ordered: OrderedRows,
+    ordered: SortedRows,
     times_ns: Int64,
     exact: NDArray[np.bool_],
     collide: NDArray[np.bool_],
@@ -190,14 +190,14 @@ def _check_on_steps(
     if off.any():
         at = int(off.argmax())
         raise UserError(
-            f"{ordered.place(at)} after {time_text(times_ns[max(at - 1, 0)])} is not on the steps"
+            f"{ordered.place(at)} after {format_time(times_ns[max(at - 1, 0)])} is not on the steps"
             f" of frequency {frequency.alias!r}: the frequency is mixed ({int(off.sum())} such"
             " rows)\nresample the file to regular steps, or set data.frequency to the finest step"
         )
 
 
-def _check_change(ordered: OrderedRows, jumps: Int64, frequency: Frequency) -> None:
-    at = first_change(jumps)
+def _check_change(ordered: SortedRows, jumps: Int64, frequency: Frequency) -> None:
+    at = find_frequency_change(jumps)
     if at is not None:
         raise UserError(
             f"{ordered.place(at)}: from here many rows in turn lie {int(jumps[at])} steps of the"
@@ -206,7 +206,7 @@ def _check_change(ordered: OrderedRows, jumps: Int64, frequency: Frequency) -> N
         )
 
 
-def _check_sparse(ordered: OrderedRows, jumps: Int64, num_steps: int) -> None:
+def _check_sparse(ordered: SortedRows, jumps: Int64, num_steps: int) -> None:
     """Refuse a grid that is nearly all gap: one wrong time would fill the memory."""
     num_rows = len(ordered.rows)
     if num_steps > MAX_STEPS_PER_ROW * num_rows + MAX_SPARE_STEPS:

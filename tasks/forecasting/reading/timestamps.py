@@ -18,7 +18,7 @@ from pandas.tseries.api import guess_datetime_format
 
 from gru_suite.errors import UserError
 
-from .tables import numeric_column, place, source_of
+from .tables import numeric_column, place, table_name
 
 EXAMPLE = "2024-01-31 18:00"
 NUMERIC_DATE = re.compile(
@@ -27,11 +27,11 @@ NUMERIC_DATE = re.compile(
 )
 
 
-def time_column_values(frame: pd.DataFrame, time_column: str | list[str]) -> NDArray[np.datetime64]:
+def time_column_values(table: pd.DataFrame, time_column: str | list[str]) -> NDArray[np.datetime64]:
     """Return the rows' times as datetime64[ns].
 
     Args:
-        frame: the table.
+        table: the table.
         time_column: one column of timestamps, or two: a date and the hour of the day as a number,
             0..23.
 
@@ -39,40 +39,40 @@ def time_column_values(frame: pd.DataFrame, time_column: str | list[str]) -> NDA
         UserError: a time is missing or not readable; its row is named.
     """
     if isinstance(time_column, str):
-        return _timestamps(frame, time_column)
+        return _timestamps(table, time_column)
     date, hour = time_column
-    hours = numeric_column(frame, hour)
+    hours = numeric_column(table, hour)
     bad = ~((hours >= 0) & (hours < 24))
     if bad.any():
         row = int(bad.argmax())
         raise UserError(
-            f"{place(frame, row)}, column {hour!r}: found {hours[row]:g}, expected an hour from 0"
+            f"{place(table, row)}, column {hour!r}: found {hours[row]:g}, expected an hour from 0"
             " to 23"
         )
     offset_ns = np.rint(hours * 3.6e12).astype("timedelta64[ns]")
-    days = _timestamps(frame, date).astype("datetime64[D]")
+    days = _timestamps(table, date).astype("datetime64[D]")
     times: NDArray[np.datetime64] = days.astype("datetime64[ns]") + offset_ns
     return times
 
 
-def _timestamps(frame: pd.DataFrame, column: str) -> NDArray[np.datetime64]:
-    values = frame[column]
+def _timestamps(table: pd.DataFrame, column: str) -> NDArray[np.datetime64]:
+    values = table[column]
     if types.is_numeric_dtype(values.dtype):
         raise UserError(
-            f"{source_of(frame)}: time column {column!r} holds numbers, expected timestamps such as"
+            f"{table_name(table)}: time column {column!r} holds numbers, expected timestamps such as"
             f" {EXAMPLE}\nwithout a time column (data.time_column=null) rows count as evenly spaced"
         )
     try:
         times = _parse_times(values)
     except pd.errors.OutOfBoundsDatetime as error:
         raise UserError(
-            f"{source_of(frame)}, column {column!r}: a time is outside 1678 to 2261 ({error})"
+            f"{table_name(table)}, column {column!r}: a time is outside 1678 to 2261 ({error})"
         ) from None
     unread = np.isnat(times)
     if unread.any():
         row = int(unread.argmax())
         raise UserError(
-            f"{place(frame, row)}, column {column!r}: found {str(values.iloc[row])!r}, expected a"
+            f"{place(table, row)}, column {column!r}: found {str(values.iloc[row])!r}, expected a"
             f" timestamp such as {EXAMPLE} ({int(unread.sum())} such rows)"
         )
     return times

@@ -29,7 +29,7 @@ def plot_windows(model: ForecastingModel, windows: WindowSet, path: Path) -> Pat
 def window_times(windows: WindowSet, index: int) -> InferenceWindow:
     """Return the name and times of one window of a data set."""
     number, origin = int(windows.series_W[index]), int(windows.origins_W[index])
-    series = windows.panel.series(number)
+    series = windows.series[number]
     first, last = origin - windows.lookback, origin + windows.horizon
     times = np.arange(first, last) if series.time is None else series.time[first:last]
     return InferenceWindow(series.name, times[: windows.lookback], times[windows.lookback :])

@@ -27,14 +27,14 @@ def load_weather() -> pd.DataFrame:
     packed = resources.files(__package__) / "weather.csv.gz"
     with packed.open("rb") as raw, gzip.open(raw, "rt", encoding="utf-8") as lines:
         numbers = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "pressure", "visib")
-        frame = pd.read_csv(lines, dtype=dict.fromkeys(numbers, np.float64))
-    times = pd.to_datetime(frame["time"], utc=True, format="%Y-%m-%dT%H:%M:%SZ")
+        table = pd.read_csv(lines, dtype=dict.fromkeys(numbers, np.float64))
+    times = pd.to_datetime(table["time"], utc=True, format="%Y-%m-%dT%H:%M:%SZ")
     # Nanoseconds in every pandas version: pandas 3 would choose a coarser unit.
-    frame["time"] = times.dt.tz_localize(None).astype("datetime64[ns]")
+    table["time"] = times.dt.tz_localize(None).astype("datetime64[ns]")
     for origin, time, columns in _IMPOSSIBLE:
-        row = (frame["origin"] == origin) & (frame["time"] == pd.Timestamp(time))
-        frame.loc[row, list(columns)] = np.nan
-    angle = np.deg2rad(frame["wind_dir"])
-    frame["wind_north"] = frame["wind_speed"] * np.cos(angle)
-    frame["wind_east"] = frame["wind_speed"] * np.sin(angle)
-    return frame
+        row = (table["origin"] == origin) & (table["time"] == pd.Timestamp(time))
+        table.loc[row, list(columns)] = np.nan
+    angle = np.deg2rad(table["wind_dir"])
+    table["wind_north"] = table["wind_speed"] * np.cos(angle)
+    table["wind_east"] = table["wind_speed"] * np.sin(angle)
+    return table

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..batches.forecast_batch import ForecastBatch
 from ..network.linear_skip import lookbacks_within
-from .ridge_regression import Moments, choose_fit
+from .ridge_regression import NormalEquations, select_ridge
 
 MAX_FEATURES, FEW_FEATURES = 4_000, 1_000
 ROWS_PER_FEATURE = 4  # above FEW_FEATURES; with fewer rows, longer lookbacks only cost time
@@ -178,9 +178,9 @@ class LeastSquares:
             fill: what stands in for missing truths, z-scored (B, P, C).
         """
         self.design, self.fill = design, fill
-        fit = choose_fit(
-            self._moments(train, MAX_WORK),
-            self._moments(selection, MAX_WORK / 2),
+        fit = select_ridge(
+            self._normal_equations(train, MAX_WORK),
+            self._normal_equations(selection, MAX_WORK / 2),
             design.lookbacks,
             design.width,
             design.num_levels,
@@ -194,10 +194,10 @@ class LeastSquares:
         output_RO = self.design.features(batch, filled_BTC) @ self.weight_FO
         return self.design.from_outputs(output_RO, last_B1C.size(2)) + last_B1C
 
-    def _moments(self, windows: Windows, work: float) -> Moments:
+    def _normal_equations(self, windows: Windows, work: float) -> NormalEquations:
         size = self.design.width(self.design.lookbacks[-1])
         limit = max(1, int(work / size**2 / self.design.rows_per_window))
-        total: Moments | None = None
+        total: NormalEquations | None = None
         for batch in batches(windows, limit):
             filled_BTC, truth_BPC = fill_past(batch.target_BTC), batch.truth_BPC
             missing_BPC = truth_BPC.isnan()
@@ -205,7 +205,7 @@ class LeastSquares:
                 truth_BPC = torch.where(missing_BPC, self.fill(batch), truth_BPC)
             x_RF = self.design.features(batch, filled_BTC)
             y_RO = self.design.to_outputs(truth_BPC - filled_BTC[:, -1:])
-            total = total or Moments(size, y_RO.size(1))
+            total = total or NormalEquations(size, y_RO.size(1))
             total.add(x_RF, y_RO)
         if total is None:
             raise ValueError("a regression needs at least one window")

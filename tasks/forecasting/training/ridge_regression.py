@@ -13,13 +13,13 @@ from torch import Tensor
 ALPHAS = (1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 
 
-class Moments:
+class NormalEquations:
     """Sums of products over the rows of a part, in float64: all that fitting and judging need."""
 
     def __init__(self, num_features: int, num_outputs: int) -> None:
         self.gram_FF = torch.zeros(num_features, num_features, dtype=torch.float64)
         self.cross_FO = torch.zeros(num_features, num_outputs, dtype=torch.float64)
-        self.power_O = torch.zeros(num_outputs, dtype=torch.float64)
+        self.target_squares_O = torch.zeros(num_outputs, dtype=torch.float64)
         self.rows = 0
 
     def add(self, x_RF: Tensor, y_RO: Tensor) -> None:
@@ -28,12 +28,12 @@ class Moments:
         # NumPy sees that this product is symmetric and does half the work; torch does not.
         self.gram_FF += torch.from_numpy(x_RF.numpy().T @ x_RF.numpy())
         self.cross_FO.addmm_(x_RF.T, y_RO)
-        self.power_O += y_RO.square().sum(0)
+        self.target_squares_O += y_RO.square().sum(0)
         self.rows += len(x_RF)
 
 
 @dataclass(frozen=True)
-class Fit:
+class RidgeFit:
     """The regression that forecasts the selection rows best.
 
     Attributes:
@@ -47,13 +47,13 @@ class Fit:
     weight_FO: Tensor
 
 
-def choose_fit(
-    train: Moments,
-    selection: Moments,
+def select_ridge(
+    train: NormalEquations,
+    selection: NormalEquations,
     lookbacks: Sequence[int],
     width: Callable[[int], int],
     num_levels: int,
-) -> Fit:
+) -> RidgeFit:
     """Try every lookback, then the best one without the levels; climb over the penalties.
 
     Columns stand in the order levels, bias, what belongs to any lookback, then past steps from the
@@ -80,7 +80,7 @@ def choose_fit(
                 best_error, best_step = errors[step], step
                 weight_FO = torch.zeros(train.cross_FO.shape)
                 weight_FO[columns] = weight_KO.float()
-                best = Fit(steps, ALPHAS[step], weight_FO)
+                best = RidgeFit(steps, ALPHAS[step], weight_FO)
             # A lookback that starts behind the best rarely catches up by its penalty alone.
             step = _next_step(errors) if min(errors.values()) < 1.005 * best_error else None
     assert best is not None
@@ -94,7 +94,7 @@ def _next_step(errors: dict[int, float]) -> int | None:
     return next((step for step in nearby if step not in errors), None)
 
 
-def _solve(train: Moments, columns: slice, bias: int, alpha: float) -> Tensor:
+def _solve(train: NormalEquations, columns: slice, bias: int, alpha: float) -> Tensor:
     """Return the weights (K, O) of some columns; the bias, by its place among them, is free."""
     gram_KK = train.gram_FF[columns, columns].clone()
     penalty_K = torch.full_like(gram_KK[0], alpha * train.rows)
@@ -103,8 +103,8 @@ def _solve(train: Moments, columns: slice, bias: int, alpha: float) -> Tensor:
     return torch.cholesky_solve(train.cross_FO[columns], torch.linalg.cholesky(gram_KK))
 
 
-def _error(selection: Moments, columns: slice, weight_KO: Tensor) -> float:
+def _error(selection: NormalEquations, columns: slice, weight_KO: Tensor) -> float:
     """Return the mean squared error of a fit, ``|y|^2 - 2 w'X'y + w'X'Xw`` per row and output."""
     twice_KO = selection.gram_FF[columns, columns] @ weight_KO - 2 * selection.cross_FO[columns]
-    squared_O = selection.power_O + (weight_KO * twice_KO).sum(0)
+    squared_O = selection.target_squares_O + (weight_KO * twice_KO).sum(0)
     return float(squared_O.mean()) / selection.rows
