@@ -16,7 +16,6 @@ from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
 from gru_suite.options import check_count
 
-from .batches.example_tables import example_tables
 from .batches.forecast_batch import ForecastBatch
 from .batches.loaders import EpochShuffle, make_loader
 from .batches.schema import fit_schema, resolve_columns
@@ -33,6 +32,7 @@ from .reading.frequency import infer_season_length, parse_frequency
 from .reading.layouts import M4_ID, M4_VALUE
 from .reading.tables import table_name
 from .reading.time_grid import TimeGrid, align_table
+from .samples.example_tables import example_tables
 from .samples.sources import load_source
 from .training.baselines import baseline_scores
 

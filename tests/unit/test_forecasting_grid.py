@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.forecasting.reading.frequency import (
+from gru_suite.tasks.forecasting.batches.calendar_features import (
     calendar_features,
     choose_calendar,
-    infer_season_length,
     num_slow_cycles,
-    parse_frequency,
 )
+from gru_suite.tasks.forecasting.reading.frequency import infer_season_length, parse_frequency
 from gru_suite.tasks.forecasting.reading.tables import read_table
 from gru_suite.tasks.forecasting.reading.time_grid import TimeGrid, align_table
 

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from gru_suite.errors import UserError
 
 from ..reading.frequency import Int64
-from ..reading.tables import category_column, is_categorical, numeric_column, place, table_name
+from ..reading.tables import (
+    category_column,
+    describe_row,
+    is_categorical,
+    numeric_column,
+    table_name,
+)
 from ..reading.time_grid import TimeGrid
 
 MAX_CATEGORIES = 64
@@ -122,10 +128,10 @@ def check_static_covariates(table: pd.DataFrame, grid: TimeGrid, columns: list[s
         if changes.any():
             row = int(rows[changes.argmax()])
             raise UserError(
-                f"{place(table, row)}, column {column!r}: found {values[row]!r} in a series that"
-                f" began with {values[first_row_of_series(grid)[series[changes.argmax()]]]!r}\n"
-                "a static covariate has one value a series; name it in data.past_covariates or"
-                " data.future_covariates"
+                f"{describe_row(table, row)}, column {column!r}: found {values[row]!r} in a series "
+                f"that began with {values[first_row_of_series(grid)[series[changes.argmax()]]]!r}\n"
+                "a static covariate has one value a series; name it in data.past_covariates or "
+                "data.future_covariates"
             )
 
 
@@ -154,6 +160,6 @@ def check_future_covariates(
         if missing.any():
             row = int(rows_SP.ravel()[missing.argmax()])
             raise UserError(
-                f"{place(table, row)}, column {column!r}: a future covariate is missing in the"
-                f" horizon ({int(missing.sum())} such rows); training had no missing value there"
+                f"{describe_row(table, row)}, column {column!r}: a future covariate is missing in "
+                f"the horizon ({int(missing.sum())} such rows); training had no missing value there"
             )

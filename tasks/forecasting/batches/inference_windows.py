@@ -102,7 +102,7 @@ def _check_lookback(
         worst = int(short.argmax())
         more = f" ({int(short.sum())} such series)" if short.sum() > 1 else ""
         raise UserError(
-            f"{table_name(table)}: series {grid.names[worst]!r} has {int(ends_S[worst])} steps up to"
-            f" its last observed {' or '.join(schema['targets'][:3])}, needs {schema['lookback']}"
-            f" (the lookback){more}"
+            f"{table_name(table)}: series {grid.names[worst]!r} has {int(ends_S[worst])} steps up "
+            f"to its last observed {' or '.join(schema['targets'][:3])}, needs "
+            f"{schema['lookback']} (the lookback){more}"
         )

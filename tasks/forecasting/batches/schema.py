@@ -14,13 +14,12 @@ from ..reading.frequency import (
     DAY_NS,
     Frequency,
     Int64,
-    choose_calendar,
     infer_season_length,
-    num_slow_cycles,
     parse_frequency,
 )
 from ..reading.tables import check_columns, numeric_column, table_name
 from ..reading.time_grid import TimeGrid
+from .calendar_features import choose_calendar, num_slow_cycles
 from .covariates import check_static_covariates, features_size, fit_covariates, take_rows
 from .scaling import target_statistics
 

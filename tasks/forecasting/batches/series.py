@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..reading.frequency import Int64, calendar_features
+from ..reading.frequency import Int64
 from ..reading.tables import check_columns, numeric_column
 from ..reading.time_grid import TimeGrid, align_table
+from .calendar_features import calendar_features
 from .covariates import encode, first_row_of_series
 from .scaling import scale_arrays
 from .schema import ROLES, fit_schema, schema_frequency

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from gru_suite.errors import UserError
 
+from ..batches.calendar_features import calendar_features
 from ..batches.covariates import features_size
 from ..batches.forecast_batch import ForecastBatch, InferenceWindow
-from ..reading.frequency import Frequency, Int64, calendar_features
+from ..reading.frequency import Frequency, Int64
 from ..reading.sorting import format_time
 
 Rows = dict[str, Tensor]
@@ -97,8 +98,8 @@ class SeriesBuffer:
         wrong_N = ~exact_N | (np.diff(position_N, prepend=-1) < 1)
         if wrong_N.any():
             raise UserError(
-                f"a row of {format_time(times_ns[wrong_N.argmax()])} is not on the steps of frequency"
-                f" {frequency.alias!r} from {format_time(times_ns[0])}"
+                f"a row of {format_time(times_ns[wrong_N.argmax()])} is not on the steps of "
+                f"frequency {frequency.alias!r} from {format_time(times_ns[0])}"
             )
 
     def trim(self, rows: Rows) -> tuple[Rows, int]:

@@ -14,7 +14,7 @@ M4_ID, M4_VALUE = "series", "value"
 
 
 def read_layout(source: pd.DataFrame | str | Path, layout: str) -> pd.DataFrame:
-    """Read a table; layout ``m4`` becomes rows of ``series`` and ``value``."""
+    """Read a table; in layout ``m4`` as columns ``series`` and ``value``."""
     table = read_table(source)
     return (
         from_m4(table) if layout == "m4" and not {M4_ID, M4_VALUE} <= set(table.columns) else table
@@ -22,7 +22,7 @@ def read_layout(source: pd.DataFrame | str | Path, layout: str) -> pd.DataFrame:
 
 
 def from_m4(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn M4's layout (a name, then the values, padded on the right) into one row a value."""
+    """Convert M4's layout (a name, then values, padded on the right) to one row for each value."""
     ids, columns = table.columns[0], table.columns[1:]
     if len(columns) == 0:
         raise UserError(

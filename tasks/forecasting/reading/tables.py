@@ -1,12 +1,9 @@
-"""Read CSV and Parquet tables, and turn their columns into numbers, times and categories.
+"""CSV and Parquet tables, and their columns as numbers or categories.
 
-Choices made here:
-
-* An empty field and ``NaN``, ``NA``, ``nan``, ``null`` are missing. ``None`` is a word like any
-  other: in published tables it is a category ("no holiday"), and reading it as missing loses it.
-* Nothing is repaired in silence. Text where a number belongs, an infinite value or an unreadable
-  time is an error that names the file, the row (counted from 1, the header not counted) and the
-  column.
+* An empty field and ``NaN``, ``NA``, ``nan``, ``null`` are missing. ``None`` is not: in
+  published tables it is a category ("no holiday").
+* Nothing is repaired silently. Text in a numeric column, an infinite value or an unreadable time is
+  an error that names the file, the row (counted from 1 below the header) and the column.
 """
 
 import zlib
@@ -21,8 +18,7 @@ from pandas.api import types
 from gru_suite.errors import UserError, nearest
 
 MISSING = ("", "NaN", "NA", "nan", "null")
-# A text column with at least this share of numbers is a numeric column with typing errors, not a
-# category.
+# From this share of numbers on, a text column is numeric with typing errors, not categorical.
 NUMERIC_SHARE = 0.9
 
 
@@ -34,7 +30,7 @@ def read_table(source: str | Path | pd.DataFrame) -> pd.DataFrame:
             ``.csv.gz``) or Parquet file, or a DataFrame, which is not changed.
 
     Returns:
-        The table with rows numbered from 0; ``attrs["source"]`` is what messages call it.
+        The table, rows numbered from 0; ``attrs["source"]`` is its name in messages.
 
     Raises:
         UserError: the file is missing, empty, has no rows, or is not a table.
@@ -42,7 +38,7 @@ def read_table(source: str | Path | pd.DataFrame) -> pd.DataFrame:
     if isinstance(source, pd.DataFrame):
         table = source.copy(deep=False)
         if source.index.name is not None and source.index.name not in source.columns:
-            table = source.reset_index()  # times are often kept as the index
+            table = source.reset_index()  # times are often the index
         label = "the given table"
     else:
         table = _read_file(Path(source))
@@ -97,7 +93,7 @@ def _read_csv(path: Path, separator: str) -> pd.DataFrame:
 
 
 def check_columns(table: pd.DataFrame, columns: list[str], option: str) -> None:
-    """Raise UserError for the first column that the table lacks; ``option`` asked for it."""
+    """Raise UserError for the first column, asked for by ``option``, that the table lacks."""
     for column in columns:
         if column not in table.columns:
             raise UserError(
@@ -107,12 +103,12 @@ def check_columns(table: pd.DataFrame, columns: list[str], option: str) -> None:
 
 
 def table_name(table: pd.DataFrame) -> str:
-    """Return what messages call this table."""
+    """Return the table's name for messages."""
     return str(table.attrs.get("source", "the given table"))
 
 
-def place(table: pd.DataFrame, row: int) -> str:
-    """Name a row by its number in the file (from 1, the header not counted)."""
+def describe_row(table: pd.DataFrame, row: int) -> str:
+    """Return file and number of a row (from 1 below the header) for messages."""
     return f"{table_name(table)}: row {int(table.index[row]) + 1}"
 
 
@@ -132,21 +128,21 @@ def numeric_column(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
         if bad.any():
             row = int(bad.argmax())
             raise UserError(
-                f"{place(table, row)}, column {column!r}: found {str(values.iloc[row])!r}, expected"
-                f" a number ({int(bad.sum())} such rows)"
+                f"{describe_row(table, row)}, column {column!r}: found {str(values.iloc[row])!r}, "
+                f"expected a number ({int(bad.sum())} such rows)"
             )
     infinite = np.isinf(numbers)
     if infinite.any():
         row = int(infinite.argmax())
         raise UserError(
-            f"{place(table, row)}, column {column!r}: found {numbers[row]}, expected a finite"
-            f" number or an empty field ({int(infinite.sum())} such rows)"
+            f"{describe_row(table, row)}, column {column!r}: found {numbers[row]}, expected a "
+            f"finite number or an empty field ({int(infinite.sum())} such rows)"
         )
     return numbers
 
 
 def _parse_numbers(values: "pd.Series[Any]") -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the numbers, NaN elsewhere, and the mask of what is no number nor missing."""
+    """Return the numbers, NaN elsewhere, and the mask of values neither numeric nor missing."""
     if types.is_datetime64_any_dtype(values.dtype):
         return np.full(len(values), np.nan), np.ones(len(values), dtype=bool)
     plain = values.astype(object)
@@ -156,10 +152,10 @@ def _parse_numbers(values: "pd.Series[Any]") -> tuple[NDArray[np.float64], NDArr
 
 
 def is_categorical(table: pd.DataFrame, column: str) -> bool:
-    """Tell whether a covariate column holds categories rather than numbers.
+    """Return whether a covariate column is categorical rather than numeric.
 
     Raises:
-        UserError: nearly all values are numbers, so the others are taken for typing errors.
+        UserError: nearly all values are numbers, so that the others are typing errors.
     """
     values = table[column]
     if types.is_numeric_dtype(values.dtype):
@@ -172,7 +168,7 @@ def is_categorical(table: pd.DataFrame, column: str) -> bool:
 
 
 def category_column(table: pd.DataFrame, column: str) -> NDArray[np.object_]:
-    """Return a column as text, ``None`` where missing; whole numbers without a point."""
+    """Return a column as text, ``None`` where missing; integers without a decimal point."""
     values = table[column]
     if types.is_numeric_dtype(values.dtype) and not types.is_bool_dtype(values.dtype):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)

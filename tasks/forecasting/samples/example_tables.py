@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..batches.windows import WindowSet
 from ..reading.time_grid import TimeGrid
-from .windows import WindowSet
 
 
 def example_tables(
