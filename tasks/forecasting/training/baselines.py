@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -146,18 +147,16 @@ def residual_quantiles(
 
 
 def _quantiles(residual_NPC: Tensor, quantiles: Sequence[float]) -> Tensor:
-    """Return linearly interpolated quantiles over N that ignore NaN, 0 where nothing is observed.
+    """Return quantiles over N that ignore NaN, (P, C, Q); 0 where nothing is observed.
 
     ``torch.nanquantile`` refuses more than 2**24 values.
     """
     shape = residual_NPC.shape[1:]
     if len(residual_NPC) < MIN_WINDOWS_PER_STEP:
         residual_NPC = residual_NPC.flatten(0, 1).unsqueeze(1)
-    sorted_PCN = residual_NPC.permute(1, 2, 0).contiguous().sort().values  # NaN comes last
-    last_PC1 = (~sorted_PCN.isnan()).sum(-1, keepdim=True) - 1
-    position_PCQ = last_PC1.clamp(min=0) * torch.tensor(quantiles, dtype=torch.float64)
-    lower_PCQ = position_PCQ.floor()
-    low_PCQ = sorted_PCN.gather(-1, lower_PCQ.long())
-    high_PCQ = sorted_PCN.gather(-1, position_PCQ.ceil().long())
-    value_PCQ = torch.lerp(low_PCQ, high_PCQ, (position_PCQ - lower_PCQ).to(low_PCQ.dtype))
-    return value_PCQ.nan_to_num().expand(*shape, len(quantiles))
+    missing_NPC = residual_NPC.isnan()
+    residual_NPC = residual_NPC.masked_fill(missing_NPC.all(0), 0.0)
+    # numpy's variant for NaN loops over steps and targets.
+    quantile = np.nanquantile if missing_NPC.any() else np.quantile
+    value_QPC = torch.from_numpy(quantile(residual_NPC.numpy(), quantiles, axis=0))
+    return value_QPC.to(residual_NPC.dtype).movedim(0, -1).expand(*shape, len(quantiles))
