@@ -1,8 +1,8 @@
-"""The forecasting data module: from a file to batches of windows.
+"""The forecasting data module: from a table to batches of windows.
 
-Everything learned from data (scales, categories, calendar, frequency) is learned from the training
-part and kept in ``schema()``, plain data that a checkpoint carries. Given a schema, nothing is
-learned: another file is prepared exactly as the training data was.
+Scales, categories, calendar and frequency are learned from the training part and kept in
+``schema()``, plain data in every checkpoint. Given a schema, nothing is learned: other data are
+encoded as the training data were.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class ForecastingDataModule(SequenceDataModule):
     """Windows of the time series in a table.
 
     Attributes:
-        windows: a WindowSet for each of train, val and test; filled by ``setup``.
+        windows: a :class:`WindowSet` for each of train, val and test; set by ``setup``.
         series: the series; filled by ``setup``.
     """
 
@@ -73,7 +73,7 @@ class ForecastingDataModule(SequenceDataModule):
         seed: int = 0,
         schema: dict[str, Any] | None = None,
     ) -> None:
-        """Check the options; nothing is read yet.
+        """Check the options; data are read in :meth:`setup`.
 
         Args:
             lookback: past steps the model sees, at least 1.
@@ -195,13 +195,13 @@ class ForecastingDataModule(SequenceDataModule):
         return schema | reading
 
     def _fixed_columns(self) -> dict[str, Any]:
-        """Columns of the tables whose layout is fixed."""
+        """Return the columns of tables in M4's layout."""
         if self.source != "m4":
             return {}
         return {"id_column": M4_ID, "target": M4_VALUE, "time_column": None}
 
     def _check_part(self, part: str) -> None:
-        """Raise UserError if a part has no window, unless it was asked to be empty."""
+        """Raise UserError if a part has no window, unless the split leaves validation out."""
         assert self.series is not None
         starts_S, ends_S = self.borders.part(part)
         if len(self.windows[part]) or (part == "val" and (ends_S <= starts_S).all()):
@@ -211,14 +211,14 @@ class ForecastingDataModule(SequenceDataModule):
                 f"{self._label}: none of the {self.dropped[part]} {part} windows has an observed"
                 f" target both in its {self.lookback} past and its {self.horizon} future steps"
             )
-        need, what = self.horizon, "horizon"
+        need, reason = self.horizon, "horizon"
         if part == "train":
-            need, what = self.lookback + self.horizon, "lookback + horizon"
-        found = max(int((ends_S - starts_S).max()), 0)
+            need, reason = self.lookback + self.horizon, "lookback + horizon"
+        longest = max(int((ends_S - starts_S).max()), 0)
         raise UserError(
-            f"{self._label}: too few rows: the {part} part has {found} of the"
+            f"{self._label}: too few rows: the {part} part has {longest} of the"
             f" {int(self.series.grid.lengths.max())} steps of the longest series, needs {need}"
-            f" ({what}, of {self.lookback} and {self.horizon})\n"
+            f" ({reason}, of {self.lookback} and {self.horizon})\n"
             "shorten data.lookback or data.horizon, or change data.split"
         )
 
@@ -238,7 +238,7 @@ class ForecastingDataModule(SequenceDataModule):
         return make_loader(windows, self.batch_size, self.num_workers, sampler)
 
     def raw_examples(self, count: int) -> list[Any]:
-        """Return tables of one series each, up to somewhere in its test part."""
+        """Return tables of one series each, which end in its test part."""
         table, grid = align_by_schema(load_source(self.source, self.path), self.schema())
         return example_tables(table, grid, self.schema(), self.windows["test"], count)
 
@@ -256,7 +256,7 @@ class ForecastingDataModule(SequenceDataModule):
         return baseline_scores(self.windows, self.schema(), quantiles, stage)
 
     def summary(self) -> list[str]:
-        """Say what was read, how it was cut, and what was left out."""
+        """Return what was read, how it was split, and what was left out."""
         assert self.series is not None
         grid, schema = self.series.grid, self.schema()
         steps = "-".join(dict.fromkeys(str(n) for n in (grid.lengths.min(), grid.lengths.max())))

@@ -21,7 +21,7 @@ from .batches.forecast_batch import ForecastBatch, ForecastOutput, InferenceWind
 from .inference.card_text import describe_limits, usage_lines
 from .inference.export import ForecastExport
 from .inference.forecasts import Forecasts
-from .network.decoders import DECODERS
+from .network.decoders import DECODERS, EncodedPast
 from .network.inputs import NetworkInput, Sizes, backbone_input
 from .network.layers import NormalizedPast, SegmentEncoder, WindowNormalizer
 from .network.linear_skip import LinearSkip
@@ -132,7 +132,7 @@ class ForecastingModel(SequenceModel):
         inputs = self._network_input(batch, window)
         reduced = backbone_input(inputs, self.schema, self.relative_covariates)
         h_RTH, state = self.backbone(self.encoder(self.input_dropout(reduced.x_RLF)))
-        out_RPVQ = self.decoder(self.backbone, self.encoder, h_RTH, state, reduced)
+        out_RPVQ = self.decoder(self.backbone, self.encoder, EncodedPast(h_RTH, state, reduced))
         if self.skip is not None:
             out_RPVQ = out_RPVQ + self.skip(inputs)[..., None]
         if self.independent:
@@ -155,7 +155,7 @@ class ForecastingModel(SequenceModel):
         return values_BTC.mT.flatten(0, 1)[..., None] if self.independent else values_BTC
 
     def _network_input(self, batch: ForecastBatch, window: NormalizedPast) -> NetworkInput:
-        """Arrange a batch as rows; each target of a window has the covariates of the window."""
+        """Return a batch as rows; each target of a window has the covariates of the window."""
         copies = batch.target_BTC.size(-1) if self.independent else 1
         past_RLF, future_RPF, static_RS = (
             part if copies == 1 else part.repeat_interleave(copies, 0)

@@ -11,8 +11,8 @@ import torch
 
 from gru_suite.errors import UserError
 from gru_suite.tasks.forecasting.batches.scaling import target_statistics
-from gru_suite.tasks.forecasting.batches.schema import resolve_columns
-from gru_suite.tasks.forecasting.batches.series import encode_series, fit_schema
+from gru_suite.tasks.forecasting.batches.schema import fit_schema, resolve_columns
+from gru_suite.tasks.forecasting.batches.series import encode_series
 from gru_suite.tasks.forecasting.reading.tables import read_table
 from gru_suite.tasks.forecasting.reading.time_grid import TimeGrid, align_table
 

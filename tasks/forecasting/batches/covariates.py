@@ -1,8 +1,8 @@
-"""Turn the covariate columns of a table into numbers, by what the training part showed.
+"""Encoding of covariate columns, learned from the training part.
 
-Numeric columns become z-scores; a missing value becomes 0 (the mean), with an indicator column
-beside it if the training part had missing values there. Categories become one column each, for the
-64 most frequent; any other is all zeros.
+Numeric columns are z-scored; a missing value becomes 0 (the mean), with an indicator column if the
+training part had missing values there. Categorical columns are one-hot encoded: the 64 most
+frequent categories; any other is all zeros.
 """
 
 from collections import Counter
@@ -28,29 +28,29 @@ MAX_CATEGORIES = 64
 
 
 def take_rows(values: NDArray[np.float64], rows: Int64) -> NDArray[np.float64]:
-    """Return the values of ``rows``, NaN for row -1."""
+    """Return the values at ``rows``, NaN for row -1."""
     return np.append(values, np.nan)[rows]
 
 
 def mean_and_std(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and population standard deviation without NaN; a constant gets 1 to divide by."""
-    seen = values[~np.isnan(values)]
-    if len(seen) == 0:
+    """Return mean and population standard deviation without NaN; 1 for that of a constant."""
+    observed = values[~np.isnan(values)]
+    if len(observed) == 0:
         return 0.0, 1.0
-    mean, std = float(seen.mean()), float(seen.std())
+    mean, std = float(observed.mean()), float(observed.std())
     return mean, std if std > 1e-10 * abs(mean) else 1.0
 
 
 def fit_covariates(
     table: pd.DataFrame, rows: Int64, columns: list[str], categorical: list[str]
 ) -> tuple[dict[str, list[str]], dict[str, list[float]], list[str]]:
-    """Learn how columns are encoded.
+    """Learn the encoding of columns.
 
     Args:
         table: the table.
-        rows: its rows in the training part, -1 for a step without a row.
+        rows: table rows of the training part, -1 for a step without a row.
         columns: covariates.
-        categorical: those to take as categories although they hold numbers.
+        categorical: numeric columns that are categorical.
 
     Returns:
         Categories by column, most frequent first; [mean, std] by numeric column; the numeric
@@ -69,7 +69,7 @@ def fit_covariates(
             ordered = sorted(counts, key=lambda name: (-counts[name], name))
             categories[column] = ordered[:MAX_CATEGORIES]
             continue
-        # A step without a row needs no indicator: its targets are missing too, and are masked.
+        # A step without a row needs no indicator: its targets are missing too and masked.
         values = numeric_column(table, column)[rows[rows >= 0]]
         scale[column] = list(mean_and_std(values))
         if np.isnan(values).any():
@@ -78,7 +78,7 @@ def fit_covariates(
 
 
 def features_size(columns: list[str], schema: dict[str, Any]) -> int:
-    """Number of features that ``columns`` are encoded into."""
+    """Return the number of features of encoded columns."""
     sizes = (
         len(schema["categories"].get(name, [0])) + (name in schema["missing_flags"])
         for name in columns
@@ -89,9 +89,9 @@ def features_size(columns: list[str], schema: dict[str, Any]) -> int:
 def encode(
     table: pd.DataFrame, rows: Int64, columns: list[str], schema: dict[str, Any]
 ) -> NDArray[np.float32]:
-    """Encode columns of the given rows, shape (rows, features); row -1 is missing everywhere."""
+    """Encode columns at the given rows, shape (rows, features); row -1 is all missing."""
     features = np.zeros((len(rows), features_size(columns, schema)), dtype=np.float32)
-    at = 0
+    feature = 0
     for column in columns:
         if column in schema["categories"]:
             levels = schema["categories"][column]
@@ -100,22 +100,22 @@ def encode(
             )
             codes = np.append(codes, -1)[rows]
             known = np.flatnonzero(codes >= 0)
-            features[known, at + codes[known]] = 1
-            at += len(levels)
+            features[known, feature + codes[known]] = 1
+            feature += len(levels)
             continue
         values = take_rows(numeric_column(table, column), rows)
         missing = np.isnan(values)
         mean, std = schema["covariate_scale"][column]
-        features[:, at] = np.where(missing, 0, (values - mean) / std)
-        at += 1
+        features[:, feature] = np.where(missing, 0, (values - mean) / std)
+        feature += 1
         if column in schema["missing_flags"]:
-            features[:, at] = missing
-            at += 1
+            features[:, feature] = missing
+            feature += 1
     return features
 
 
 def first_row_of_series(grid: TimeGrid) -> Int64:
-    """First row of each series: where static covariates are read."""
+    """Return the first table row of each series, from which static covariates are read."""
     return grid.rows[grid.offsets[:-1]]
 
 
@@ -140,7 +140,7 @@ def check_future_covariates(
 ) -> None:
     """Raise UserError unless each series has future covariates over the last ``horizon`` steps.
 
-    A value may be missing only where training had missing values too.
+    Values may be missing only in columns with missing values in training.
     """
     if not columns:
         return

@@ -27,7 +27,7 @@ Table = pd.DataFrame | str | Path
 def inference_batch(
     raw: Table | Sequence[Table], schema: dict[str, Any]
 ) -> tuple[ForecastBatch, list[InferenceWindow]]:
-    """Cut the windows of one table or several, as :func:`inference_windows` does.
+    """Return the windows of one table or several; see :func:`inference_windows`.
 
     Raises:
         UserError: something other than tables and paths was given, or a table cannot be used.
@@ -50,18 +50,18 @@ def inference_batch(
 def inference_windows(
     source: Table, schema: dict[str, Any]
 ) -> tuple[ForecastBatch, list[InferenceWindow]]:
-    """Cut the window of each series that begins after its last row with an observed target.
+    """Return the window of each series whose horizon follows its last observed target.
 
-    Rows after that one give future covariates. A series that the schema does not know is scaled by
-    its own values.
+    Later rows give future covariates. A series that the schema does not know is scaled by its own
+    values.
 
     Args:
-        source: table or path, laid out as the training data were.
+        source: table or path, in the layout of the training data.
         schema: from training.
 
     Returns:
-        One window a series, in the order of the table (its truth is all NaN), and their names and
-        times.
+        One window for each series, in the order of the table, its truth all NaN; and their names
+        and times.
 
     Raises:
         UserError: a column is missing, a series is shorter than the lookback, or future covariates

@@ -1,4 +1,4 @@
-"""Learn the schema from the training part: what a model needs on other tables."""
+"""The schema: columns, frequency, encodings and scales, learned from the training part."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,12 +27,12 @@ ROLES = ("past_covariates", "future_covariates", "static_covariates")
 
 
 def schema_frequency(schema: dict[str, Any]) -> Frequency | None:
-    """Return the frequency of a schema, None if its data have no times."""
+    """Return the frequency of a schema, None without times."""
     return None if schema["frequency"] is None else parse_frequency(schema["frequency"])
 
 
 def resolve_columns(table: pd.DataFrame, options: dict[str, Any]) -> dict[str, Any]:
-    """Check and complete the roles of columns.
+    """Check the roles of columns and choose the targets.
 
     Args:
         table: the table.
@@ -44,9 +44,9 @@ def resolve_columns(table: pd.DataFrame, options: dict[str, Any]) -> dict[str, A
     Raises:
         UserError: a column is absent (the nearest is named) or has two roles.
     """
-    times = _names(options["time_column"], "data.time_column")
-    ids = _names(options["id_column"], "data.id_column")
-    covariates = {role: _names(options[role], f"data.{role}") for role in ROLES}
+    times = _column_list(options["time_column"], "data.time_column")
+    ids = _column_list(options["id_column"], "data.id_column")
+    covariates = {role: _column_list(options[role], f"data.{role}") for role in ROLES}
     if len(times) > 2 or len(ids) > 1:
         raise UserError(
             f"data.time_column={times}, data.id_column={ids}: give one column each; the time may"
@@ -55,7 +55,7 @@ def resolve_columns(table: pd.DataFrame, options: dict[str, Any]) -> dict[str, A
     for option, names in {"time_column": times, "id_column": ids, **covariates}.items():
         check_columns(table, names, f"data.{option}")
     known = [name for names in covariates.values() for name in names]
-    targets = _names(options["target"], "data.target")
+    targets = _column_list(options["target"], "data.target")
     check_columns(table, targets, "data.target")
     if options["target"] is None:
         targets = [name for name in table.columns if name not in {*times, *ids, *known}]
@@ -68,7 +68,7 @@ def resolve_columns(table: pd.DataFrame, options: dict[str, Any]) -> dict[str, A
                 f"column {name!r} has two roles; give it one (the model always sees the past of"
                 " data.target, and data.future_covariates are known in the past too)"
             )
-    categorical = _names(options["categorical"], "data.categorical")
+    categorical = _column_list(options["categorical"], "data.categorical")
     for name in categorical:
         if name not in known:
             raise UserError(f"data.categorical: {name!r} is no covariate{nearest(name, known)}")
@@ -81,7 +81,7 @@ def resolve_columns(table: pd.DataFrame, options: dict[str, Any]) -> dict[str, A
     }
 
 
-def _names(value: str | Sequence[str] | None, option: str) -> list[str]:
+def _column_list(value: str | Sequence[str] | None, option: str) -> list[str]:
     names = (
         []
         if value is None
@@ -111,7 +111,7 @@ def fit_schema(
         table: table from ``read_table``, aligned.
         grid: its steps.
         columns: roles from ``resolve_columns``.
-        train_ends_S: step after the training part, one a series; nothing after it is learned from.
+        train_ends_S: end of the training part of each series; nothing later is used.
         lookback: past steps the model sees.
         horizon: steps it forecasts.
         season_length: steps in a season; None infers it from the frequency.
@@ -133,7 +133,7 @@ def fit_schema(
         **{name: value for name, value in columns.items() if name != "categorical"},
         **_fit_encoding(table, grid, columns, train_N),
         "calendar": cycles,
-        # Only a line can go on where training never was: the backbone does not see these.
+        # Only a linear map extrapolates beyond the training part: the backbone does not see these.
         "slow_size": 2 * num_slow_cycles(cycles, span_days),
         "frequency": None if grid.frequency is None else grid.frequency.alias,
         "season_length": season_length,
@@ -157,7 +157,7 @@ def fit_schema(
 def _fit_encoding(
     table: pd.DataFrame, grid: TimeGrid, columns: dict[str, Any], train_N: NDArray[np.bool_]
 ) -> dict[str, Any]:
-    """Learn categories and scales of the covariates; static ones count once a series."""
+    """Learn categories and scales of the covariates; static ones count once per series."""
     varying = [*columns["past_covariates"], *columns["future_covariates"]]
     by_step = fit_covariates(table, grid.rows[train_N], varying, columns["categorical"])
     starts = grid.offsets[:-1]

@@ -1,9 +1,4 @@
-"""The series of a table as flat arrays, encoded by a schema.
-
-The schema is plain data and holds everything inference needs: columns and their roles, frequency,
-categories, scales. ``fit_schema`` (schema.py) learns it from the training part, ``encode_series``
-applies it to any table.
-"""
+"""Series as flat arrays, encoded from a table by its schema."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -18,9 +13,7 @@ from ..reading.time_grid import TimeGrid, align_table
 from .calendar_features import calendar_features
 from .covariates import encode, first_row_of_series
 from .scaling import scale_arrays
-from .schema import ROLES, fit_schema, schema_frequency
-
-__all__ = ["Series", "SeriesSet", "encode_series", "fit_schema"]
+from .schema import ROLES, schema_frequency
 
 Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
@@ -28,7 +21,7 @@ Float64: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Series:
-    """One series: views into the arrays of its series, T steps long."""
+    """One series of a :class:`SeriesSet`, views of T steps."""
 
     name: str
     time: NDArray[np.datetime64] | None
@@ -40,17 +33,18 @@ class Series:
 
 @dataclass(frozen=True)
 class SeriesSet:
-    """Series on regular time steps, one after the other in flat arrays.
+    """Encoded series on a time grid, concatenated in flat arrays.
 
     Attributes:
         grid: names, offsets, times and table rows of the steps.
-        target: raw target values, NaN where missing: (steps, targets), in the target's own unit.
+        target: target values in their own unit, NaN where missing: (steps, targets).
         scaled: the same as z-scores.
         past: past features, including the past of the future ones: (steps, past features).
         future: future features: (steps, future features).
         static: static features: (series, static features).
-        mean, std, naive: of each series and target, in the target's own unit: (series, targets);
-            see the schema.
+        mean: of each series and target, in the target's own unit: (series, targets).
+        std: standard deviation, the same way.
+        naive: mean absolute seasonal difference, the same way.
     """
 
     grid: TimeGrid
@@ -103,15 +97,15 @@ def encode_series(
     grid: TimeGrid | None = None,
     train_ends_S: Int64 | None = None,
 ) -> SeriesSet:
-    """Encode a table by a schema.
+    """Encode the series of a table by a schema.
 
     Args:
         table: table from ``read_table``.
         schema: from ``fit_schema``; nothing is learned from ``table``, except the scale of a series
             that the schema does not know.
-        grid: steps to encode, if the table was aligned before.
-        train_ends_S: step before which the scale of an unknown series is taken, one a series; None:
-            its whole length.
+        grid: time grid of the table; None aligns the table first.
+        train_ends_S: end of the steps of each series that give the scale of an unknown one; None
+            takes all.
 
     Raises:
         UserError: a column is missing or holds text or infinite values, or the times are not
@@ -134,7 +128,7 @@ def encode_on_grid(
     statistics: tuple[Float64, Float64, Float64],
     static_rows_S: Int64,
 ) -> SeriesSet:
-    """Put a series together from target values and statistics that are known already."""
+    """Encode the steps of a time grid, given target values and their statistics."""
     mean, std, naive = statistics
     scaled = target - np.repeat(mean, grid.lengths, axis=0)
     scaled /= np.repeat(std, grid.lengths, axis=0)
@@ -153,7 +147,7 @@ def encode_on_grid(
 
 
 def align_by_schema(table: pd.DataFrame, schema: dict[str, Any]) -> tuple[pd.DataFrame, TimeGrid]:
-    """Lay a table on the steps of a schema's frequency."""
+    """Align a table to the time grid of a schema's frequency."""
     return align_table(
         table,
         schema["time_column"],
@@ -165,13 +159,13 @@ def align_by_schema(table: pd.DataFrame, schema: dict[str, Any]) -> tuple[pd.Dat
 
 
 def target_values(table: pd.DataFrame, schema: dict[str, Any]) -> Float64:
-    """Return the raw targets, (rows + 1, targets); the last row is the NaN of row -1."""
+    """Return the target columns, (rows + 1, targets), NaN in the last row for row -1."""
     columns = [numeric_column(table, name) for name in schema["targets"]]
     return np.concatenate((np.stack(columns, axis=1), np.full((1, len(columns)), np.nan)))
 
 
 def check_schema_columns(table: pd.DataFrame, schema: dict[str, Any]) -> None:
-    """Raise UserError, naming the nearest, if the table lacks a column that the schema uses."""
+    """Raise UserError, with the nearest name, if the table lacks a column of the schema."""
     times = schema["time_column"] or []
     check_columns(table, [times] if isinstance(times, str) else times, "the model's time column")
     check_columns(table, [schema["id_column"]] if schema["id_column"] else [], "the model's id")

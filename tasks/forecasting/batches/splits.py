@@ -1,8 +1,7 @@
-"""Where training, validation and test parts of each series begin and end.
+"""Splits of series in time into training, validation and test part.
 
-Parts are cut in time, and every window's horizon lies within one part. The lookback of a validation
-or test window may reach back into the part before: those values are known when such a forecast is
-made.
+Every window's horizon lies within one part. The lookback of a validation or test window may begin
+in the part before, whose values are known when such a forecast is made.
 """
 
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ INFORMER_DAYS = (360, 480, 600)  # 12, 4 and 4 months of 30 days, as in the publ
 
 @dataclass(frozen=True)
 class SplitBorders:
-    """Steps after the training, validation and test part, one a series."""
+    """Ends of the training, validation and test part of each series."""
 
     train_ends_S: Int64
     val_ends_S: Int64
@@ -43,7 +42,7 @@ class SplitBorders:
 def split_series(
     grid: TimeGrid, split: str | Sequence[Any], horizon: int, observed_ends_S: Int64
 ) -> SplitBorders:
-    """Cut each series into parts.
+    """Split each series in time.
 
     Args:
         grid: steps of the series.
@@ -51,7 +50,7 @@ def split_series(
             ``informer`` (12, 4 and 4 months of 30 days); or ``last`` (test is the last horizon of
             each series, validation the one before).
         horizon: steps to forecast.
-        observed_ends_S: step after the last observed target, one a series.
+        observed_ends_S: step after the last observed target of each series.
 
     Raises:
         UserError: the split is unknown, or impossible with these series.
@@ -102,7 +101,7 @@ def _fractions(grid: TimeGrid, fractions: list[float]) -> SplitBorders:
     if grid.time is None or grid.frequency is None or len(grid.names) == 1:
         train, val = _fraction_steps(grid.lengths, fractions)
         return SplitBorders(train, val, grid.lengths)
-    # One border in time for all series: a series must not train on days on which another is tested.
+    # The same time for all series: none may train on days on which another is tested.
     times_ns = grid.time.view(np.int64)
     first = times_ns.min(keepdims=True)
     number, _ = grid.frequency.ordinals(times_ns.max(keepdims=True), first)
@@ -112,7 +111,7 @@ def _fractions(grid: TimeGrid, fractions: list[float]) -> SplitBorders:
 
 
 def _fraction_steps(lengths: Int64, fractions: list[float]) -> tuple[Int64, Int64]:
-    """Round as the published tables do: training and test down, validation is the rest."""
+    """Round training and test down, as published benchmarks do; validation is the rest."""
     train = np.floor(lengths * fractions[0] + 1e-9).astype(np.int64)
     return train, lengths - np.floor(lengths * fractions[2] + 1e-9).astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""Pictures of forecasts beside what happened.
+"""Figures of forecasts beside the truth.
 
 Shapes: B windows, P horizon steps, C targets.
 """
@@ -15,7 +15,7 @@ from ..model import ForecastingModel
 
 
 def plot_windows(model: ForecastingModel, windows: WindowSet, path: Path) -> Path:
-    """Draw windows spread over a part of the data: history, forecast, interval and truth."""
+    """Plot evenly spaced windows: history, forecast, interval and truth."""
     chosen = np.unique(np.linspace(0, len(windows) - 1, MAX_PANELS).astype(int))
     batch = windows.batch(chosen)
     forecasts = model.forecast_windows(batch, [window_times(windows, i) for i in chosen])

@@ -1,4 +1,4 @@
-"""Ridge regression as the linear skip of a model."""
+"""Fit of the linear skip by ridge regression."""
 
 from collections.abc import Iterable
 from typing import TypeAlias
@@ -16,7 +16,7 @@ Examples: TypeAlias = Iterable[tuple[NetworkInput, Tensor]]
 
 @torch.no_grad()
 def fit_skip(skip: LinearSkip, train: Examples, selection: Examples) -> None:
-    """Set a linear skip to a ridge regression.
+    """Set the weights of a linear skip to those of a ridge regression.
 
     Args:
         skip: its weights are replaced.
