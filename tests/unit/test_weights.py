@@ -50,7 +50,7 @@ def test_the_backbone_comes_alone_from_a_checkpoint(tmp_path: Path, cell: str) -
     path = save(tmp_path / "best.ckpt", backbone=backbone)
     found = gru_suite.load_backbone(path)
     assert not found.training
-    expected = make_task(backbone=backbone).backbone.state_dict()
+    expected = make_task(backbone=backbone).model.backbone.state_dict()
     for name, value in found.state_dict().items():
         torch.testing.assert_close(value, expected[name], rtol=0, atol=0)
     # What the training started from need not be there to load what came of it.

@@ -219,9 +219,8 @@ class ForecastingStream(Stream[Forecasts]):
         history_BTC = np.full((len(rows), lookback, num_targets), np.nan, np.float32)
         if batches:
             together = (torch.cat(parts) for parts in zip(*(b for b, _ in batches), strict=True))
-            forecasts = self.model.forecast_windows(
-                ForecastBatch(*together), [w for _, w in batches]
-            )
+            ready_windows = [window for _, window in batches]
+            forecasts = self.model.forecast_windows(ForecastBatch(*together), ready_windows)
             values_BPCQ[ready], history_BTC[ready] = forecasts.values_BPCQ, forecasts.history_BTC
             for number, window in zip(ready, forecasts.windows, strict=True):
                 windows[number] = window

@@ -112,6 +112,18 @@ def describe_row(table: pd.DataFrame, row: int) -> str:
     return f"{table_name(table)}: row {int(table.index[row]) + 1}"
 
 
+def check_values(table: pd.DataFrame, column: str, bad: NDArray[np.bool_], expected: str) -> None:
+    """Raise UserError that names the first bad value of a column, and what is expected."""
+    if bad.any():
+        row = int(bad.argmax())
+        value = table[column].iloc[row]
+        found = repr(value) if isinstance(value, str) else str(value)
+        raise UserError(
+            f"{describe_row(table, row)}, column {column!r}: found {found}, expected {expected} "
+            f"({int(bad.sum())} such rows)"
+        )
+
+
 def numeric_column(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
     """Return a column as float64, NaN where it is missing.
 
@@ -125,19 +137,8 @@ def numeric_column(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         numbers, bad = _parse_numbers(values)
-        if bad.any():
-            row = int(bad.argmax())
-            raise UserError(
-                f"{describe_row(table, row)}, column {column!r}: found {str(values.iloc[row])!r}, "
-                f"expected a number ({int(bad.sum())} such rows)"
-            )
-    infinite = np.isinf(numbers)
-    if infinite.any():
-        row = int(infinite.argmax())
-        raise UserError(
-            f"{describe_row(table, row)}, column {column!r}: found {numbers[row]}, expected a "
-            f"finite number or an empty field ({int(infinite.sum())} such rows)"
-        )
+        check_values(table, column, bad, "a number")
+    check_values(table, column, np.isinf(numbers), "a finite number or an empty field")
     return numbers
 
 

@@ -17,7 +17,7 @@ from pandas.tseries.api import guess_datetime_format
 
 from gru_suite.errors import UserError
 
-from .tables import describe_row, numeric_column, table_name
+from .tables import check_values, numeric_column, table_name
 
 _EXAMPLE = "2024-01-31 18:00"
 NUMERIC_DATE = re.compile(
@@ -41,13 +41,7 @@ def time_column_values(table: pd.DataFrame, time_column: str | list[str]) -> NDA
         return _timestamps(table, time_column)
     date, hour = time_column
     hours = numeric_column(table, hour)
-    bad = ~((hours >= 0) & (hours < 24))
-    if bad.any():
-        row = int(bad.argmax())
-        raise UserError(
-            f"{describe_row(table, row)}, column {hour!r}: found {hours[row]:g}, expected an hour "
-            "from 0 to 23"
-        )
+    check_values(table, hour, ~((hours >= 0) & (hours < 24)), "an hour from 0 to 23")
     offset_ns = np.rint(hours * 3.6e12).astype("timedelta64[ns]")
     days = _timestamps(table, date).astype("datetime64[D]")
     times: NDArray[np.datetime64] = days.astype("datetime64[ns]") + offset_ns
@@ -68,13 +62,7 @@ def _timestamps(table: pd.DataFrame, column: str) -> NDArray[np.datetime64]:
         raise UserError(
             f"{table_name(table)}, column {column!r}: a time is outside 1678 to 2261 ({error})"
         ) from None
-    unread = np.isnat(times)
-    if unread.any():
-        row = int(unread.argmax())
-        raise UserError(
-            f"{describe_row(table, row)}, column {column!r}: found {str(values.iloc[row])!r}, "
-            f"expected a timestamp such as {_EXAMPLE} ({int(unread.sum())} such rows)"
-        )
+    check_values(table, column, np.isnat(times), f"a timestamp such as {_EXAMPLE}")
     return times
 
 
