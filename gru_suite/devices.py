@@ -1,4 +1,4 @@
-"""Devices by the names that the config group ``device`` has for them."""
+"""Devices by the names of the config group ``device``."""
 
 import torch
 
@@ -6,13 +6,13 @@ from gru_suite.errors import UserError
 
 
 def torch_device(accelerator: str) -> torch.device:
-    """Return where a single model goes for ``device.accelerator``."""
+    """Return the torch device of ``device.accelerator``."""
     check_device(accelerator)
     use_gpu = accelerator != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if use_gpu else "cpu")
 
 
 def check_device(accelerator: str) -> None:
-    """Raise UserError if a GPU is asked for where there is none."""
+    """Raise UserError if a GPU is requested and none is available."""
     if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
         raise UserError(f"device={accelerator}: no GPU was found; use device=cpu or device=auto")

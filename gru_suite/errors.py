@@ -1,4 +1,4 @@
-"""The one exception for the user's mistakes, and the hint that names the nearest right thing."""
+"""The exception for invalid input, and hints with the nearest valid name."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,15 +7,15 @@ _MAX_LISTED = 10
 
 
 class UserError(ValueError):
-    """A mistake of the user's, told in one or two lines.
+    """Invalid input: a value, option, file or row that the user can correct.
 
-    The message says what was found, what is needed and the nearest right thing. The command line
-    prints it without a traceback and exits with code 2.
+    The message, one or two lines, says what was found, what is needed and the nearest valid choice.
+    The command line prints it without a traceback and exits with code 2.
     """
 
 
 def closest(name: str, choices: Iterable[str]) -> str | None:
-    """Return the choice that looks most like ``name``, or None when nothing is close."""
+    """Return the choice most similar to ``name``, or None where none is close."""
     by_lower = {choice.lower(): choice for choice in choices}
     found = difflib.get_close_matches(name.lower(), by_lower, n=1)
     return by_lower[found[0]] if found else None
@@ -26,7 +26,7 @@ def nearest(name: str, choices: Iterable[str]) -> str:
 
     Args:
         name: what was found.
-        choices: the names that would have been right.
+        choices: the valid names.
 
     Returns:
         ``; did you mean 'temp'?`` when something is close, else ``; choose one of a, b, c`` (at

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Atomic writing of files."""
 
 import os
 import uuid
@@ -11,25 +11,25 @@ from gru_suite.errors import UserError
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary name beside ``path`` that becomes ``path`` when the block ends well.
+    """Yield a temporary path that replaces ``path`` at the end of the block.
 
-    Missing parent folders are made. If the block raises, the temporary file is removed and what
-    stood at ``path`` before stays as it was.
+    Missing parent folders are created. If the block raises, the temporary file is removed and an
+    existing file at ``path`` is unchanged.
 
     Args:
         path: the file to write.
 
     Yields:
-        A name in the same folder with the same suffix (writers choose formats by it).
+        A path in the same folder with the same suffix, by which writers choose formats.
 
     Raises:
-        UserError: the folder cannot be made or written to, or ``path`` is a folder.
+        UserError: the folder cannot be created or written to, or ``path`` is a folder.
     """
     final = Path(path)
     make_folder(final.parent)
     if final.is_dir():
         raise UserError(f"cannot write {final}: it is a folder, a file name is needed")
-    # Unique per call: two processes may write the same file, and the last rename wins whole.
+    # Unique per call: of two processes that write the same file, the last rename wins.
     temporary = final.with_name(f".{final.stem}-{uuid.uuid4().hex[:8]}{final.suffix}")
     try:
         yield temporary
@@ -41,10 +41,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def make_folder(folder: str | os.PathLike[str]) -> Path:
-    """Make ``folder`` and its parents where missing and check that files can be written there.
+    """Create ``folder`` and its parents if missing, and check that it is writable.
 
     Raises:
-        UserError: it cannot be made, is no folder, or is not writable.
+        UserError: it cannot be created, is not a folder, or is not writable.
     """
     made = Path(folder)
     try:
@@ -53,7 +53,7 @@ def make_folder(folder: str | os.PathLike[str]) -> Path:
         raise UserError(f"cannot write into {made}: it is a file, a folder is needed") from None
     except OSError as error:
         raise UserError(f"cannot make the folder {made}: {error.strerror or error}") from error
-    # os.access answers yes to root even on a read-only mount's files, so the kernel is asked.
+    # os.access is true for root on a read-only mount, so a file is created.
     probe = made / f".probe-{uuid.uuid4().hex[:8]}"
     try:
         probe.touch()

@@ -1,6 +1,6 @@
-"""Options that come from YAML or a checkpoint: groups of them, and checks of single values.
+"""Checks of options from YAML or a checkpoint.
 
-Every check answers with the key, what was found and what is needed.
+Every message has the key, the value found and what is needed.
 """
 
 import inspect
@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 def build(make: Callable[..., T], section: str, options: dict[str, Any] | None, **given: Any) -> T:
-    """Call ``make`` with a group of options, refusing what it does not know.
+    """Call ``make`` with a group of options, after a check of their names.
 
     Args:
-        make: takes the options by name.
+        make: called with the options as keyword arguments.
         section: the group's name in error messages, such as ``data.augment``.
-        options: the user's; None is an empty group.
-        **given: further arguments, which are not the user's to set.
+        options: the user's options; None is an empty group.
+        **given: further arguments, which are not options.
 
     Raises:
         UserError: an option that ``make`` does not have.
@@ -32,30 +32,30 @@ def build(make: Callable[..., T], section: str, options: dict[str, Any] | None, 
 
 
 def check_number(name: str, value: Any, low: float, high: float) -> None:
-    """Refuse what is no number from ``low`` to ``high``."""
+    """Raise UserError unless a value is a number from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise UserError(f"{name}={value!r}: needs a number from {low:g} to {high:g}")
 
 
 def check_share(key: str, value: Any) -> None:
-    """Refuse what is no number from 0 to below 1."""
+    """Raise UserError unless a value is a number from 0 to below 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise UserError(f"{key}={value!r}: needs a number from 0 to below 1")
 
 
 def check_positive(key: str, value: Any) -> None:
-    """Refuse what is no number above 0."""
+    """Raise UserError unless a value is a number above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise UserError(f"{key}={value!r}: needs a number above 0")
 
 
 def check_count(key: str, value: Any, least: int) -> None:
-    """Refuse what is no whole number of at least ``least``."""
+    """Raise UserError unless a value is an integer of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UserError(f"{key}={value}: a whole number of at least {least} is needed")
 
 
 def check_choice(key: str, value: str, choices: Iterable[str]) -> None:
-    """Refuse a value that is no choice, naming the nearest."""
+    """Raise UserError, with the nearest choice, unless a value is one of the choices."""
     if value not in choices:
         raise UserError(f"{key}={value}: no such choice{nearest(str(value), choices)}")

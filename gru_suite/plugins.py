@@ -1,4 +1,4 @@
-"""Which tasks there are: our own and those of installed task packages.
+"""Discovery of tasks: those of GRU Suite and of installed task packages.
 
 Hydra's config group ``task`` is the registry. A package declares an entry point in the group
 ``gru_suite.tasks`` whose value is the package, and ships ``<package>/conf/task/<name>.yaml``.
@@ -19,7 +19,7 @@ OURS = "gru-suite"
 
 
 class TaskPackage(NamedTuple):
-    """A package that brings tasks.
+    """A package with tasks.
 
     Attributes:
         origin: the installed distribution and its version.
@@ -33,12 +33,12 @@ class TaskPackage(NamedTuple):
 
 
 class Unusable(NamedTuple):
-    """A package that declares tasks and cannot be used.
+    """A package that declares tasks but cannot be used.
 
     Attributes:
         tasks: the names of those tasks.
         package: the name to import.
-        reason: what is wrong and what to do, one line.
+        reason: the problem and its remedy, one line.
     """
 
     tasks: frozenset[str]
@@ -52,7 +52,7 @@ class TaskInfo(NamedTuple):
     Attributes:
         name: the option of the config group ``task``.
         summary: the first comment line of its YAML.
-        origin: the distribution that brings it.
+        origin: the distribution that provides it.
     """
 
     name: str
@@ -61,7 +61,7 @@ class TaskInfo(NamedTuple):
 
 
 def own_package() -> TaskPackage:
-    """Return the tasks that come with GRU Suite."""
+    """Return the package of GRU Suite's own tasks."""
     conf = _folder("gru_suite.conf")
     if conf is None:
         raise UserError("the configs are not installed; run: pip install gru-suite")
@@ -111,7 +111,7 @@ def entry_of(module: str) -> EntryPoint | None:
     """Return the entry point of the installed task package that a module belongs to, if any."""
     top = module.partition(".")[0]
     found = [e for e in entry_points(group=ENTRY_POINT_GROUP) if e.value.partition(".")[0] == top]
-    # Several distributions may share a top-level name: the one whose package the module is in.
+    # Several distributions may share a top-level name.
     return max(
         found,
         key=lambda e: (f"{module}.".startswith(f"{package_name(e)}."), len(package_name(e))),
@@ -120,7 +120,7 @@ def entry_of(module: str) -> EntryPoint | None:
 
 
 def distribution_of(module: str) -> dict[str, str] | None:
-    """Return name and version of the distribution that brings a module: ours or a plug-in's."""
+    """Return name and version of the distribution of a module, GRU Suite's or a plug-in's."""
     if module.partition(".")[0] == "gru_suite":
         try:
             return {"name": OURS, "version": version(OURS)}
@@ -133,7 +133,7 @@ def distribution_of(module: str) -> dict[str, str] | None:
 
 
 def unmet_requirement(entry: EntryPoint) -> str | None:
-    """Say which version of GRU Suite a plug-in needs, where this is another one; else None."""
+    """Return a message where a plug-in needs another version of GRU Suite; else None."""
     if entry.dist is None or not entry.dist.requires:
         return None
     from packaging.requirements import InvalidRequirement, Requirement
@@ -144,7 +144,7 @@ def unmet_requirement(entry: EntryPoint) -> str | None:
         try:
             needed = Requirement(line)
         except InvalidRequirement:
-            # What no installer could read either is nothing to refuse a plug-in for.
+            # Installers ignore invalid requirements too.
             continue
         if canonicalize_name(needed.name) != OURS or not needed.specifier:
             continue
@@ -159,9 +159,9 @@ def unmet_requirement(entry: EntryPoint) -> str | None:
 
 
 def available_tasks() -> list[TaskInfo]:
-    """Return every task that can be chosen, ours first, each package's by name.
+    """Return all available tasks, those of GRU Suite first, by package and name.
 
-    A name that two packages bring appears twice; :func:`check_task` refuses it.
+    A name that two packages provide appears twice; :func:`check_task` refuses it.
     """
     return [
         TaskInfo(file.stem, _summary(file), package.origin)
@@ -171,15 +171,15 @@ def available_tasks() -> list[TaskInfo]:
 
 
 def check_task(name: str) -> None:
-    """Refuse a task name that more than one package brings: Hydra would silently take the first.
+    """Check that at most one package provides a task: Hydra would silently take the first.
 
     Raises:
-        UserError: names the packages; or the one that would bring the task and cannot be used.
+        UserError: names the packages; or the package of the task that cannot be used.
     """
     origins = [task.origin for task in available_tasks() if task.name == name]
     if len(origins) > 1:
         raise UserError(
-            f"task={name} is brought by {' and by '.join(origins)}; uninstall all but one of them"
+            f"task={name} is provided by {' and by '.join(origins)}; uninstall all but one of them"
         )
     for package in _locate()[1] if not origins else ():
         if name in package.tasks:
@@ -202,7 +202,7 @@ def _origin(entry: EntryPoint) -> str:
 
 
 def _folder(package: str) -> Path | None:
-    """Return the folder of a package; a dotted name's parents are not imported either."""
+    """Return the folder of a package without importing it or its parents."""
     top, *rest = package.split(".")
     try:
         spec = find_spec(package) if top == "gru_suite" else _walk(find_spec(top), top, rest)

@@ -1,4 +1,4 @@
-"""The user's cache: where it is, how its entries are named, and one builder for each."""
+"""The cache of decoded and generated data: its folder, keys of content, and locked builds."""
 
 import hashlib
 import os
@@ -14,18 +14,18 @@ from gru_suite.errors import UserError
 from gru_suite.files import make_folder
 
 T = TypeVar("T")
-# Files in flight: enough to keep every core busy, few enough to hold in memory.
+# Files processed at once: enough for all cores, few enough for the memory.
 _CHUNK = 512
 _BLOCK_BYTES = 1 << 20
 _LOCK_NAME = "lock"
 
 
 def cache_folder(kind: str, chosen: str | os.PathLike[str] | None = None) -> Path:
-    """Return where decoded and generated data is kept between runs.
+    """Return the folder of decoded and generated data.
 
     Args:
-        kind: of the data, such as ``audio``; a folder of its own in the system's place for caches.
-        chosen: a folder of the user's, which is taken as it is; None takes the system's.
+        kind: of the data, such as ``audio``: a folder in the system's cache folder.
+        chosen: a folder to use as it is; None is the system's.
     """
     if chosen:
         return Path(chosen).expanduser()
@@ -63,23 +63,23 @@ def content_key(files: Sequence[Path], settings: str) -> str:
 
 
 def in_threads(function: Callable[[Path], T], files: Sequence[Path]) -> Iterator[T]:
-    """Yield what ``function`` makes of each file, in order, computed in parallel."""
-    # For what leaves Python's lock: hashing, the file system, codecs.
+    """Yield the result of ``function`` for each file, in order, computed by threads."""
+    # For functions that release the GIL: hashing, file system, codecs.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(files), _CHUNK):
             yield from pool.map(function, files[start : start + _CHUNK])
 
 
 def build_once(folder: Path, opened: Callable[[], T | None], build: Callable[[], T]) -> T:
-    """Open an entry of the cache, or build it where no other process does so already.
+    """Open an entry of the cache, or build it under a lock.
 
     Args:
-        folder: of the entry; a lock file in it says who builds.
+        folder: of the entry; its lock file names the process that builds.
         opened: opens the entry; None where it is absent or incomplete.
         build: makes it.
 
     Returns:
-        What ``opened`` or ``build`` gave.
+        The result of ``opened`` or ``build``.
 
     Raises:
         UserError: the cache cannot be written, or is full.
@@ -96,7 +96,7 @@ def build_once(folder: Path, opened: Callable[[], T | None], build: Callable[[],
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that the system takes back when its owner ends, however it ends."""
+    """Hold a file lock, which the system releases when the process ends in any way."""
     with path.open("a+b") as file:
         if not _try_lock(file):
             file.seek(0)
@@ -116,7 +116,7 @@ def _locked(path: Path) -> Iterator[None]:
 if sys.platform == "win32":
     import msvcrt
 
-    # Beyond the owner's name, which others must be able to read.
+    # Beyond the owner's name, which other processes read.
     _LOCKED_BYTE = 4096
 
     def _try_lock(file: BinaryIO) -> bool:
@@ -128,7 +128,7 @@ if sys.platform == "win32":
         return True
 
     def _wait_for_lock(file: BinaryIO) -> None:
-        # It gives up after ten seconds.
+        # LK_LOCK gives up after ten seconds.
         while True:
             file.seek(_LOCKED_BYTE)
             try:
@@ -150,7 +150,7 @@ else:
         except BlockingIOError:
             return False
         except OSError:
-            # Some network file systems have no locks; entries are still written whole or not.
+            # Some network file systems have no locks; entries are still written atomically.
             return True
         return True
 

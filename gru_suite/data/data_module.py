@@ -9,23 +9,23 @@ from torch.utils.data import DataLoader
 
 
 class SequenceDataModule(pl.LightningDataModule, ABC):
-    """Base of the data modules: loaders, a plain description of the data, and trivial baselines.
+    """Base of the data modules: loaders, a plain description of the data, and baselines.
 
-    A data module checks what it reads in ``prepare_data`` or ``setup`` and answers bad input with a
+    A data module checks its input in ``prepare_data`` or ``setup`` and raises a
     :class:`gru_suite.errors.UserError` that names the file, row or key.
 
     Attributes:
-        name: the data set's name as it stands in ``metrics.json``.
+        name: the data set's name in ``metrics.json``.
     """
 
     name: str
 
     @abstractmethod
     def schema(self) -> dict[str, Any]:
-        """Return what inference needs to know of the data, as plain data; valid after ``setup``.
+        """Return the description of the data that inference needs, as plain data, after ``setup``.
 
-        The task keeps it in its checkpoint. A data module constructed with ``schema=`` of a
-        checkpoint prepares other data exactly as the training data was prepared.
+        It is part of the checkpoint. A data module constructed with ``schema=`` of a checkpoint
+        prepares other data exactly as the training data was prepared.
         """
 
     @abstractmethod
@@ -56,24 +56,24 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         """Return the metrics of the trivial baselines, fitted on the training part.
 
         Args:
-            stage: the part that is scored, ``val`` or ``test``.
-            scoring: what the task shares with its baselines (``SequenceTask.scoring``).
+            stage: the scored part, ``val`` or ``test``.
+            scoring: ``SequenceTask.scoring``.
 
         Returns:
             Baseline name to metric name to value, with the metric names of the task.
         """
 
     def raw_examples(self, count: int) -> list[Any]:
-        """Return single inputs of the test part, as ``SequenceTask.predict`` takes them.
+        """Return single inputs of the test part, as ``SequenceModel.predict`` takes them.
 
         Args:
-            count: how many at most; they are of different lengths where the data has some.
+            count: the largest number; of different lengths where the data has some.
 
         Returns:
-            Raw inputs; none where the data module has no way back from batches to them.
+            Raw inputs; none where they cannot be restored from batches.
         """
         return []
 
     def summary(self) -> list[str]:
-        """Return a few lines for a person: what was read, how it was split, what was left out."""
+        """Return lines to print: the data set, its split, and what was left out."""
         return [self.name]

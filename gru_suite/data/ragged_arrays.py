@@ -1,8 +1,6 @@
-"""Many arrays of different lengths in one memory-mapped file, written once.
+"""Arrays of different lengths in one memory-mapped file, written once.
 
-Reading them touches no other file.
-
-Shapes: N arrays, S items of all arrays behind each other; an item is a number or has a shape.
+Shapes: N arrays, S items of all arrays, concatenated; an item is a number or has a shape.
 """
 
 import json
@@ -22,13 +20,13 @@ _VALUES, _INDEX = "values.bin", "index.npz"
 
 
 class ArrayStore(NamedTuple):
-    """Arrays of different lengths, opened for reading.
+    """Memory-mapped arrays of different lengths.
 
     Attributes:
         values_S: items of all arrays, memory-mapped, shape (S, ...).
-        start_N: where each array begins.
+        start_N: index of the first item of each array.
         length_N: items of each array, at least 1.
-        facts: plain data written with them.
+        facts: plain data stored with them.
     """
 
     values_S: NDArray[Any]
@@ -49,14 +47,14 @@ def write_arrays(
     facts: dict[str, Any],
     item_shape: tuple[int, ...] = (),
 ) -> ArrayStore:
-    """Write arrays one by one, so that they never have to be in memory together, and open them.
+    """Write arrays one by one, without holding all in memory, and open them.
 
     Args:
-        folder: made where missing; a reader sees nothing in it until all is written.
-        arrays: each of shape (length, *item_shape) with at least one item; while they are made they
-            may still add to ``facts``.
+        folder: created if missing; readers see nothing in it until all is written.
+        arrays: each of shape (length, *item_shape) with at least one item; the iterator may still
+            add to ``facts``.
         dtype: of the stored numbers, little-endian.
-        facts: plain data to keep with them.
+        facts: plain data to store with them.
         item_shape: shape of one item.
 
     Raises:
@@ -72,7 +70,7 @@ def write_arrays(
                 lengths.append(len(array))
                 file.write(np.ascontiguousarray(array, dtype=stored).data)
             file.flush()
-            # After a power cut the index must not be there without what it describes.
+            # After a power failure there must be no index without its values.
             os.fsync(file.fileno())
         described = {"dtype": stored.str, "item_shape": list(item_shape), "facts": facts}
         with atomic_path(folder / _INDEX) as temporary:
@@ -89,20 +87,20 @@ def write_arrays(
 
 
 def open_arrays(folder: Path) -> ArrayStore | None:
-    """Open what :func:`write_arrays` wrote; None where it is absent or incomplete."""
+    """Open the arrays in a folder; None where they are absent or incomplete."""
     try:
-        # Given a name, numpy leaves a file open that is no archive.
+        # np.load of a path leaves a file open that is not an archive.
         with (folder / _INDEX).open("rb") as file, np.load(file) as content:
             length_N, described = content["length"], json.loads(str(content["described"]))
         size = (folder / _VALUES).stat().st_size
-    # What reading a file raises that was cut off anywhere.
+    # Raised for files that are cut off.
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     dtype, item_shape = np.dtype(described["dtype"]), tuple(described["item_shape"])
     shape = (int(length_N.sum()), *item_shape)
     if size != dtype.itemsize * int(np.prod(shape)):
         return None
-    # An empty file cannot be mapped.
+    # An empty file cannot be memory-mapped.
     values_S: NDArray[Any] = (
         np.memmap(folder / _VALUES, dtype, mode="r", shape=shape)
         if size

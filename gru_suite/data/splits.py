@@ -1,4 +1,4 @@
-"""Splits into training, validation and test that keep together what belongs together."""
+"""Splits into training, validation and test by group."""
 
 import math
 import random
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from gru_suite.errors import UserError
 
 PARTS = ("train", "val", "test")
-# A split is a property of the data, so it has its own seed, not the run's.
+# The split belongs to the data, so its seed is not that of the run.
 _SEED = 0
 
 
@@ -20,10 +20,10 @@ def split_files(
     shares: Sequence[float],
     option: str = "data.split",
 ) -> list[tuple[str, str]]:
-    """Give files their groups and parts, the same ones every time.
+    """Assign groups and parts to files, deterministically.
 
     Args:
-        names: what ``group_regex`` is searched in, all different.
+        names: distinct names, in which ``group_regex`` is searched.
         classes: the class of each file.
         group_regex: its first group (or the whole match) is the group, such as a speaker, and a
             group's files stay together. None splits by file, each class in the same proportions.
@@ -34,7 +34,7 @@ def split_files(
         Group and part of each file; groups are empty without ``group_regex``.
 
     Raises:
-        UserError: a pattern that cannot work, shares that do not add up, or too few groups.
+        UserError: an invalid pattern, shares that do not add up to 1, or too few groups.
     """
     _check_shares(shares, option)
     groups = list(names) if group_regex is None else find_groups(names, group_regex)
@@ -58,13 +58,13 @@ def split_files(
 def split_units(
     units: Sequence[list[str]], shares: Mapping[str, float], key: str = ""
 ) -> dict[str, str]:
-    """Give each unit of names a part: whole units, in random order, until a part has its share.
+    """Assign units of names to parts: whole units in random order until a part has its share.
 
     Args:
         units: names that stay together.
-        shares: of the parts but training, which gets the rest and always at least one unit. The
-            parts come in this order, so that none goes empty where there are few units.
-        key: stands for the random order.
+        shares: of the parts other than training, which gets the rest and at least one unit; in
+            the order in which they are filled.
+        key: seeds the random order.
 
     Returns:
         The part of each name.
@@ -84,10 +84,10 @@ def split_units(
 
 
 def find_groups(names: Sequence[str], pattern: str) -> list[str]:
-    """Return what a pattern finds in each name: its first group, or the whole match.
+    """Return the match of a pattern in each name: its first group, or the whole match.
 
     Raises:
-        UserError: it is no pattern, or does not match a name.
+        UserError: the pattern is invalid, or does not match a name.
     """
     try:
         compiled = re.compile(pattern)

@@ -1,4 +1,4 @@
-"""Files of a data set that cannot be read: named, and too many of them refused."""
+"""Unreadable files of a data set: listed, and refused above a limit."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -9,16 +9,16 @@ _MAX_NAMED = 10
 
 
 def check_bad(bad: Mapping[str, str], num_files: int, max_bad_fraction: float, kind: str) -> None:
-    """Refuse data of which too much cannot be read.
+    """Check the number of unreadable files against the limit.
 
     Args:
         bad: reason by file name.
         num_files: all files, the unreadable ones among them.
-        max_bad_fraction: share of unreadable files that is left out without stopping.
-        kind: what the files are, such as ``sound`` or ``video``.
+        max_bad_fraction: largest share of unreadable files.
+        kind: of the files, such as ``sound`` or ``video``.
 
     Raises:
-        UserError: there are more; names the first of them.
+        UserError: there are more; lists the first of them.
     """
     if len(bad) > max_bad_fraction * num_files:
         raise UserError(

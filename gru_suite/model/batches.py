@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-# Batches sorted together: many enough for little padding, few enough to leave the order to chance.
+# Batches sorted together: enough for little padding, few enough for a random order.
 BATCHES_PER_BUCKET = 50
 
 
@@ -33,7 +33,7 @@ class SequenceDataset(Dataset[tuple[Tensor, int]]):
     """Sequences with their classes and names; ``collate`` makes batches of them.
 
     Attributes:
-        names: what a person knows each sequence by: the text itself, or a path.
+        names: of the sequences, as shown to users: the text itself, or a path.
         labels: class numbers.
         lengths: steps of each sequence, at least 1.
     """
@@ -48,10 +48,10 @@ class SequenceDataset(Dataset[tuple[Tensor, int]]):
         """Hold the sequences as they are.
 
         Args:
-            sequences: anything that gives a tensor of shape (T, ...) by its number.
-            labels: class numbers, one a sequence.
-            names: one a sequence.
-            lengths: steps of each sequence, where asking the sequences would read them all.
+            sequences: indexable; each item is a tensor of shape (T, ...).
+            labels: class number of each sequence.
+            names: of each sequence.
+            lengths: steps of each sequence, where taking ``len`` of each would be expensive.
         """
         self.sequences = sequences
         self.labels = labels
@@ -72,7 +72,7 @@ def collate(items: Sequence[tuple[Tensor, int]], padding_value: float = 0) -> Se
 
     Args:
         items: sequences of shape (T, ...), at least one step each, with their class numbers.
-        padding_value: what stands after a sequence's end.
+        padding_value: fills the steps after the end of a sequence.
     """
     sequences = [sequence for sequence, _ in items]
     return SequenceBatch(
@@ -83,23 +83,23 @@ def collate(items: Sequence[tuple[Tensor, int]], padding_value: float = 0) -> Se
 
 
 class LengthBucketSampler(Sampler[int]):
-    """An order in which neighbours have similar lengths, so that batches need little padding.
+    """Sampler that orders sequences by length in buckets, so that batches need little padding.
 
-    It orders single sequences, and the loader cuts batches of ``batch_size`` from it, so Lightning
-    can share them out among processes. Shuffled, each epoch has another order, the same for the
-    same seed and epoch: all sequences are shuffled, sorted by length within groups of
-    ``BATCHES_PER_BUCKET`` batches, and whole batches shuffled once more.
+    It yields single indices, from which the loader takes batches of ``batch_size``, so Lightning
+    can distribute them among processes. With ``shuffle`` each epoch has a new order, determined by
+    seed and epoch: sequences are shuffled, sorted by length within buckets of
+    ``BATCHES_PER_BUCKET`` batches, and the batches are shuffled.
     """
 
     def __init__(
         self, lengths: Sequence[int], batch_size: int, shuffle: bool = True, seed: int = 0
     ) -> None:
-        """Set the order up.
+        """Set the options.
 
         Args:
             lengths: steps of each sequence.
             batch_size: sequences in a batch of the loader.
-            shuffle: a new order each epoch; False sorts by length, longest first, every time.
+            shuffle: a new order in each epoch; False sorts by length, longest first.
             seed: of the shuffled orders.
         """
         self.lengths_N = torch.as_tensor(lengths)
@@ -109,7 +109,7 @@ class LengthBucketSampler(Sampler[int]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of the next pass; Lightning calls this before each epoch."""
+        """Set the epoch, which determines the order; Lightning calls this before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -117,20 +117,20 @@ class LengthBucketSampler(Sampler[int]):
         return len(self.lengths_N)
 
     def __iter__(self) -> Iterator[int]:
-        """Yield the numbers of the sequences."""
+        """Yield the indices of the sequences."""
         if not self.shuffle:
-            # The longest first: a batch too big for the memory fails at once.
+            # The longest first: a batch that exceeds the memory fails at once.
             yield from self.lengths_N.sort(descending=True, stable=True).indices.tolist()
             return
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        # Where nothing calls set_epoch, every pass still has another order.
+        # A new order in every pass also where nothing calls set_epoch.
         self.epoch += 1
         order_N = torch.randperm(len(self), generator=generator)
         batches: list[Tensor] = []
         for bucket in order_N.split(self.batch_size * BATCHES_PER_BUCKET):
             by_length = bucket[self.lengths_N[bucket].argsort(stable=True)]
             batches.extend(by_length.split(self.batch_size))
-        # A short batch anywhere but at the end would shift the cuts of those behind it.
+        # A short batch before the end would shift the boundaries of the batches after it.
         last = [batches.pop()] if len(self) % self.batch_size else []
         for index in torch.randperm(len(batches), generator=generator).tolist():
             yield from batches[index].tolist()
@@ -151,10 +151,10 @@ def bucket_loader(
     Args:
         dataset: what is loaded.
         batch_size: sequences in a batch.
-        shuffle: for training; otherwise the order is the same in every pass.
+        shuffle: a new order in each epoch, for training; else the same order in every pass.
         seed: of the shuffled orders.
-        num_workers: processes that load; 0 loads in this one.
-        padding_value: what stands after a sequence's end.
+        num_workers: worker processes; 0 loads in this process.
+        padding_value: fills the steps after the end of a sequence.
     """
     return DataLoader(
         dataset,
@@ -176,7 +176,7 @@ class _Collate:
 
 
 def spread_by_length(lengths: Sequence[int], count: int) -> list[int]:
-    """Return the places of at most ``count`` sequences, from the shortest to the longest."""
+    """Return the indices of at most ``count`` sequences spread from the shortest to the longest."""
     order = sorted(range(len(lengths)), key=lambda place: lengths[place])
     last, count = len(order) - 1, min(count, len(order))
     return [order[round(number * last / max(count - 1, 1))] for number in range(count)]

@@ -1,4 +1,4 @@
-"""Checkpoints that load anywhere: safely, with no config, no data and no Hydra."""
+"""Loading of checkpoints: safely, without config, data or Hydra."""
 
 import importlib
 import inspect
@@ -30,7 +30,7 @@ added leaves it, and is ignored by them.
 
 _BACKBONE = "backbone."
 _READING = threading.Lock()
-# torch.save writes zip archives, and wrote pickles once.
+# torch.save writes zip archives; before torch 1.6 it wrote pickles.
 _ARCHIVE_BEGIN, _PICKLE_BEGIN = b"PK\x03\x04", b"\x80"
 
 
@@ -54,7 +54,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> SequenceModel:
     options = checkpoint["hyper_parameters"]
     known = inspect.signature(model_class).parameters
     with fitting(path, model_class):
-        # The others are about the training.
+        # The others are options of the training.
         model = model_class(**{key: options[key] for key in options if key in known})
         model.load_state_dict(checkpoint["state_dict"])
     model.run_info = dict(mark.get("run", {}))
@@ -109,13 +109,13 @@ def backbone_of(path: str | Path) -> tuple[dict[str, Any], dict[str, torch.Tenso
 
 
 def describe_model(model: SequenceModel) -> dict[str, Any]:
-    """Return what makes a checkpoint describe itself and load anywhere, as plain data."""
+    """Return the entry ``gru_suite`` of a checkpoint: how to load it and what it is, plain data."""
     kind = type(model)
     return {
         "format": CHECKPOINT_FORMAT,
         "model_class": f"{kind.__module__}:{kind.__qualname__}",
         "distribution": distribution_of(kind.__module__),
-        # For readers that do not have the task's package installed.
+        # Readable without the task's package.
         "task": {
             "name": model.name,
             "num_parameters": model.num_parameters,
@@ -127,7 +127,7 @@ def describe_model(model: SequenceModel) -> dict[str, Any]:
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint's content without executing anything in it, and check that it is ours."""
+    """Return the content of a checkpoint, read with torch's safe loading and checked."""
     path = Path(path)
     if not path.is_file():
         near = sorted(str(p) for p in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
@@ -145,9 +145,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"{_ARCHIVE_BEGIN!r})"
         )
     try:
-        # Filters of warnings belong to the process: threads that change them at once leave them so.
+        # Warning filters are global: concurrent changes by threads would leave them changed.
         with _READING, warnings.catch_warnings():
-            # A foreign pickle warns of its protocol before it is refused; the refusal is enough.
+            # A pickle of another program warns about its protocol before it is refused.
             warnings.simplefilter("ignore")
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -156,7 +156,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"no checkpoint at all ({_what_was_found(error)}); loading it could run foreign code"
         ) from error
     except Exception as error:
-        # Bytes that are no pickle at all make the reader stumble in any way.
+        # Bytes that are not a pickle raise any exception.
         raise UserError(
             f"checkpoint {path}: not a complete checkpoint file ({_first_line(error)}); it may "
             "have been cut off while it was written or copied"
@@ -165,11 +165,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def _checked(checkpoint: Any, path: Path) -> dict[str, Any]:
-    """Return a checkpoint's content if it is ours and of a format that this version reads."""
+    """Return the content of a checkpoint of GRU Suite in a format that this version reads."""
     mark = checkpoint.get("gru_suite") if isinstance(checkpoint, dict) else None
     if not isinstance(mark, dict) or not {"model_class", "task_class"} & mark.keys():
         raise UserError(f"checkpoint {path}: not made by GRU Suite (it names no task)")
-    # A number such as 1.2: only the whole part says whether it can be read.
+    # A number such as 1.2: the integer part says whether it can be read.
     found = mark.get("format")
     if not isinstance(found, int | float) or found < 1:
         raise UserError(f"checkpoint {path}: format {found!r} is none of GRU Suite")
@@ -188,7 +188,7 @@ def _checked(checkpoint: Any, path: Path) -> dict[str, Any]:
 def _model_class(mark: Mapping[str, Any], path: str | Path) -> type[SequenceModel]:
     reference = mark.get("model_class")
     if reference is None:
-        # Older checkpoints name the task alone; its model stands in the module beside it.
+        # Older checkpoints name the task only; its model is in the module `model` beside it.
         module_name, _, class_name = str(mark["task_class"]).partition(":")
         if not (module_name.startswith("gru_suite.tasks.") and class_name.endswith("Task")):
             task_class = find_class(mark, str(mark["task_class"]), path, nn.Module)
@@ -201,7 +201,7 @@ def _model_class(mark: Mapping[str, Any], path: str | Path) -> type[SequenceMode
 
 
 def find_class(mark: Mapping[str, Any], reference: str, path: str | Path, base: type) -> type[Any]:
-    """Import a class that a checkpoint names, if it is one of ours or of an installed plug-in.
+    """Import a class that a checkpoint names, of GRU Suite or of an installed plug-in.
 
     Args:
         mark: the entry ``gru_suite`` of the checkpoint.
@@ -210,11 +210,11 @@ def find_class(mark: Mapping[str, Any], reference: str, path: str | Path, base: 
         base: what the class has to derive from.
 
     Raises:
-        UserError: there is no such class, or it is not to be trusted.
+        UserError: there is no such class, or its package is not installed as a plug-in.
     """
     module_name, _, class_name = reference.partition(":")
     package = module_name.partition(".")[0]
-    # Only task code that somebody installed as such is imported, never a module a file names.
+    # A file must not choose which module is imported: only installed task packages are.
     if package != "gru_suite":
         _check_plugin(mark, package, module_name, path)
     try:
@@ -232,10 +232,10 @@ def find_class(mark: Mapping[str, Any], reference: str, path: str | Path, base: 
 
 
 def _check_plugin(mark: Mapping[str, Any], package: str, module: str, path: str | Path) -> None:
-    """Refuse a task package that is not installed, does not fit us, or is too old for the file."""
+    """Raise UserError for a task package that is absent, incompatible or older than the file."""
     entry, made_by = entry_of(module), mark.get("distribution") or {}
     if entry is None:
-        # No command to install it: a name in a file is nothing to trust unseen.
+        # No command to install it: the name in a file is not to be trusted.
         origin = f" (by the file it is of {made_by['name']} {made_by['version']})"
         raise UserError(
             f"checkpoint {path}: made by the task package {package!r}, which is not installed as "
@@ -254,7 +254,7 @@ def _check_plugin(mark: Mapping[str, Any], package: str, module: str, path: str 
 
 
 def is_newer(version: str, than: str) -> bool:
-    """Compare two versions; what is no version in Python's sense is never newer."""
+    """Return whether a version is newer than another; an invalid version never is."""
     from packaging.version import InvalidVersion, Version
 
     try:
@@ -264,7 +264,7 @@ def is_newer(version: str, than: str) -> bool:
 
 
 def _what_was_found(error: Exception) -> str:
-    """Return the line of torch's long message that says what stopped it."""
+    """Return the line of torch's message that names the refused object."""
     lines = [line.strip() for line in str(error).splitlines()]
     found = [line for line in lines if line.startswith(("Trying to load", "Unsupported"))]
     return found[0].rstrip(".") if found else _first_line(error)

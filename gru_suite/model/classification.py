@@ -28,15 +28,14 @@ from gru_suite.nn.evaluation import evaluating
 from gru_suite.nn.pooling import POOLINGS, Pooling
 from gru_suite.options import check_share
 
-# A list of labels in a sentence: more than these and nobody reads it.
+# Longer lists of labels are cut in a sentence.
 _MAX_NAMED = 20
 
 
 class ClassificationModel(SequenceModel):
     """Encoder -> backbone -> pooling -> linear head -> class probabilities.
 
-    A subclass builds its encoder and implements :meth:`encode` and what :class:`SequenceModel` asks
-    for prediction.
+    A subclass builds its encoder and implements :meth:`encode` and :meth:`predict`.
 
     Attributes:
         input_kind: what an input is called in tables: ``text``, ``file``.
@@ -134,7 +133,7 @@ class ClassificationModel(SequenceModel):
     def export_module(self, example: Callable[[], Any] | None = None) -> ExportModule:
         """Return probabilities as a function of sequences and their lengths.
 
-        A subclass that knows what its inputs look like needs no example, and describes them.
+        A subclass that describes its inputs itself needs no example.
         """
         if example is None:
             return super().export_module()

@@ -1,4 +1,4 @@
-"""A whole checkpoint as safetensors: weights, and what builds the model around them as metadata."""
+"""Checkpoints as safetensors files: weights, with options and description as metadata."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from gru_suite.model.export.errors import ExportError
 
 SUFFIX = ".safetensors"
 _KEY = "gru_suite"
-# Entries of a checkpoint beside its weights that a model, or a new training, is built from.
+# Entries of a checkpoint that go into the metadata.
 _CONTENT = ("hyper_parameters", "gru_suite")
 
 
@@ -33,10 +33,10 @@ def write_weights(checkpoint: Mapping[str, Any], path: Path) -> None:
         raise ExportError(f"a hyper-parameter is no plain data ({error})") from None
     if json.loads(text) != content:
         raise ExportError("JSON would change a hyper-parameter")
-    # Weights that share memory are refused by the format.
+    # The format refuses tensors that share memory.
     tensors = {name: part.detach().cpu().clone() for name, part in checkpoint["state_dict"].items()}
     metadata = {"format": "pt", _KEY: text}
-    # Not save_file: it gives the file to its owner alone.
+    # Not save_file, which makes the file readable by its owner only.
     path.write_bytes(save({k: v.contiguous() for k, v in tensors.items()}, metadata))
 
 
@@ -44,14 +44,14 @@ def read_weights(path: Path) -> dict[str, Any]:
     """Return the content of a file of :func:`write_weights`: weights, options, description.
 
     Raises:
-        UserError: it is no complete safetensors file, or none of ours.
+        UserError: the file is incomplete or was not written by GRU Suite.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as opened:
             text = (opened.metadata() or {}).get(_KEY, "{}")
-            # safe_open is no mapping: it has to be asked for its keys.
+            # safe_open is not iterable.
             state = {name: opened.get_tensor(name) for name in opened.keys()}
         content: dict[str, Any] = json.loads(text)
     except (SafetensorError, OSError, ValueError) as error:

@@ -25,7 +25,7 @@ State = Tensor | tuple[Tensor, Tensor]
 
 
 class RecurrentBackbone(nn.Module):
-    """Turn a batch of sequences of features into hidden states, one for each time step.
+    """Stack of recurrent layers: features to hidden states, one for each time step.
 
     With ``x`` the features of a step, ``h`` the hidden state before it, ``h'`` after it, and ``*``
     elementwise::
@@ -105,7 +105,7 @@ class RecurrentBackbone(nn.Module):
     ) -> tuple[Tensor, State]:
         """Return the hidden states of every step and the state after the last valid one.
 
-        What the padding holds, NaN included, changes neither.
+        Values at padding, NaN included, change neither.
 
         Args:
             x_BTF: features, right-padded.
@@ -125,7 +125,7 @@ class RecurrentBackbone(nn.Module):
             with torch.autocast("cpu", enabled=False):
                 return self.forward(x_BTF.float(), lengths_B, state)
         states_LBH = self._initial_states(x_BTF, state)
-        # An exported graph serves other lengths than those it is traced with.
+        # An exported graph runs on other lengths than those of the trace.
         traced = torch.compiler.is_exporting()
         if lengths_B is not None and not traced and all_valid(lengths_B, *x_BTF.shape[:2]):
             lengths_B = None
@@ -144,10 +144,10 @@ class RecurrentBackbone(nn.Module):
             state: state after the step before; None at the start.
 
         Returns:
-            The top layer's hidden state, (B, H), and the state to hand to the next step.
+            The top layer's hidden state, (B, H), and the state for the next step.
 
         Raises:
-            UserError: the backbone is bidirectional, so a step would need the future.
+            UserError: the backbone is bidirectional.
         """
         if self.rnn.bidirectional:
             raise UserError("backbone.bidirectional=True cannot go step by step; set it to False")
@@ -157,7 +157,7 @@ class RecurrentBackbone(nn.Module):
     def _forward_by_layer(
         self, x_BTF: Tensor, lengths_B: Tensor | None, states_LBH: LayerState
     ) -> tuple[Tensor, State]:
-        """Run layer by layer, direction by direction, so that each can respect the lengths."""
+        """Run layer by layer and direction by direction, as lengths need it."""
         batch = RaggedBatch(x_BTF, lengths_B)
         num_directions = 2 if self.rnn.bidirectional else 1
         all_weights = self.rnn.all_weights
@@ -277,7 +277,7 @@ def count_parameters(
 
 
 def _lacks_half_precision(x_BTF: Tensor) -> bool:
-    """Whether mixed precision is asked of a CPU without bfloat16, where oneDNN's LSTM refuses."""
+    """Return whether autocast is on for a CPU without bfloat16, where oneDNN's LSTM fails."""
     asked = x_BTF.device.type == "cpu" and torch.is_autocast_enabled("cpu")
     return asked and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 

@@ -1,4 +1,4 @@
-"""GRU weights in the layout of Keras, in and out.
+"""Conversion of GRU weights from and to the layout of Keras.
 
 Keras' ``GRU`` with ``reset_after=True`` (its default) computes what torch's GRU computes, with the
 gates in another order: with update gate ``z``, reset gate ``r`` and candidate ``n``,

@@ -1,4 +1,4 @@
-"""Turn the hidden states of a sequence into one vector.
+"""Pooling of hidden states over time.
 
 Shapes: B batch, T time steps (right-padded), H output features of the backbone.
 """
@@ -12,7 +12,7 @@ POOLINGS = ("last", "mean", "max", "attention")
 
 
 class Pooling(nn.Module):
-    """Summarise each sequence's valid steps.
+    """Pooling over the valid steps of each sequence.
 
     - ``last``: the last valid step; bidirectional: the forward pass's last step beside the backward
       pass's first, the steps at which each pass has seen the whole sequence.
@@ -22,7 +22,7 @@ class Pooling(nn.Module):
     """
 
     def __init__(self, kind: str, output_size: int, bidirectional: bool = False) -> None:
-        """Build the summary.
+        """Build the layers.
 
         Args:
             kind: one of ``POOLINGS``.
@@ -43,7 +43,7 @@ class Pooling(nn.Module):
             self.score = nn.Linear(output_size, 1, bias=False)
 
     def forward(self, h_BTH: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Return one vector a sequence, shape (B, H); what the padding holds does not change it.
+        """Return one vector per sequence, shape (B, H); values at padding do not change it.
 
         Args:
             h_BTH: hidden states of the backbone.
@@ -67,7 +67,7 @@ class Pooling(nn.Module):
         return pooled_BH
 
     def initial_state(self, batch_size: int) -> dict[str, Tensor]:
-        """Return what :meth:`advance` begins with: tensors whose first axis is the batch."""
+        """Return the state before the first step: tensors whose first axis is the batch."""
         if self.kind == "last":
             return {}
         summary_BH = torch.zeros(batch_size, self.output_size)
@@ -76,20 +76,20 @@ class Pooling(nn.Module):
         zero_B1 = summary_BH[:, :1].clone()
         if self.kind == "mean":
             return {"mean": summary_BH, "count": zero_B1.long()}
-        # The lowest number, not minus infinity: the difference of two of those is no number.
+        # The lowest number, not minus infinity, whose difference is NaN.
         lowest_B1 = zero_B1 + torch.finfo(zero_B1.dtype).min
         return {"mean": summary_BH, "weight": zero_B1, "highest": lowest_B1}
 
     def advance(self, h_BTH: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Summarise sequences that come piece by piece, in one direction.
+        """Update the pooling of sequences that arrive in chunks, in one direction.
 
         Args:
             h_BTH: hidden states of the next steps, all valid.
-            state: what the pieces before left, of :meth:`initial_state` before the first.
+            state: after the previous chunk; :meth:`initial_state` before the first.
 
         Returns:
-            The summary of all steps so far, shape (B, H), as :meth:`forward` gives it for the whole
-            sequence, and the state for the next piece, whose size does not grow.
+            The vector of all steps so far, shape (B, H), equal to :meth:`forward` of the whole
+            sequence, and the state for the next chunk, of the same size.
         """
         if self.kind == "last":
             return h_BTH[:, -1], state
@@ -103,7 +103,7 @@ class Pooling(nn.Module):
             mean_BH = mean_BH + change_BTH.sum(dim=1) / count_B1
             return mean_BH, {"mean": mean_BH, "count": count_B1}
         score_BT1 = self.score(torch.tanh(self.project(h_BTH)))
-        # Weights are relative to the highest so far, or they would overflow.
+        # Weights are relative to the maximum so far, or they would overflow.
         highest_B1 = torch.maximum(state["highest"], score_BT1.amax(dim=1))
         new_BT1 = (score_BT1 - highest_B1.unsqueeze(1)).exp()
         weight_B1 = state["weight"] * (state["highest"] - highest_B1).exp() + new_BT1.sum(dim=1)

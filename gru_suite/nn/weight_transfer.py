@@ -1,4 +1,4 @@
-"""Weights taken over from another training."""
+"""Copying of weights by name and shape."""
 
 from collections.abc import Mapping
 
@@ -13,12 +13,12 @@ def copy_fitting(module: nn.Module, state: Mapping[str, Tensor], prefix: str) ->
     """Copy those parameters whose name and shape are found in a state.
 
     Args:
-        module: what receives them.
-        state: of a whole task.
+        module: the target.
+        state: ``state_dict`` of a model.
         prefix: of the module's names in the state, such as ``backbone.``.
 
     Returns:
-        What became of each parameter, by its name in the task.
+        A note on each parameter, by its name in the model.
     """
     notes = {}
     for name, parameter in module.named_parameters():

@@ -1,4 +1,4 @@
-"""The weights of a backbone alone, as a safetensors file."""
+"""Backbones as safetensors files."""
 
 import json
 from pathlib import Path
@@ -15,17 +15,17 @@ BACKBONE_FORMAT = 1
 
 
 def save_backbone(backbone: RecurrentBackbone, path: str | Path) -> Path:
-    """Write the weights as safetensors, with what is needed to build the module again.
+    """Write a backbone as safetensors: weights, with its options as metadata.
 
     The tensors have the names of ``torch.nn.GRU`` / ``LSTM`` / ``RNN``. The metadata, under the key
     ``gru_suite``, is JSON: ``format`` and the options of :class:`RecurrentBackbone`.
 
     Args:
-        backbone: what is written.
-        path: a file name that ends in ``.safetensors``.
+        backbone: the backbone.
+        path: a path that ends in ``.safetensors``.
 
     Raises:
-        UserError: another ending.
+        UserError: another suffix.
     """
     from safetensors.torch import save_file
 
@@ -75,7 +75,7 @@ def build_backbone(
     """Return a backbone of these options and weights, in evaluation mode.
 
     Args:
-        source: where they are from, for the error message.
+        source: of the weights, for the error message.
         options: arguments of :class:`RecurrentBackbone`.
         state: its ``state_dict``.
 

@@ -1,4 +1,4 @@
-"""What a person looks at after a classifier's test: the confusion matrix, classes, worst errors.
+"""Confusion matrix, scores by class, and the most confident errors of a classifier.
 
 Shapes: N items, K classes.
 """
@@ -15,7 +15,7 @@ from gru_suite.model.predictions import Predictions
 from gru_suite.plots.figure import figure
 
 MAX_MOST_WRONG = 50
-# With more classes the numbers in the cells could not be read.
+# With more classes the numbers would be illegible.
 _MAX_NUMBERED_CLASSES = 20
 _MAX_LABEL_CHARACTERS = 20
 
@@ -41,11 +41,11 @@ def class_table(confusion_KK: NDArray[np.int64], labels: list[str]) -> pd.DataFr
 
 
 def most_wrong(predictions: Predictions, limit: int = MAX_MOST_WRONG) -> pd.DataFrame:
-    """Return the wrong answers that gave the truth the least probability, the worst first.
+    """Return the wrong predictions with the lowest probability of the true class, lowest first.
 
     Args:
         predictions: with their truth.
-        limit: rows at most.
+        limit: largest number of rows.
     """
     assert predictions.truth_N is not None
     probability_NK, truth_N = predictions.probability_NK, predictions.truth_N
@@ -67,18 +67,18 @@ def most_wrong(predictions: Predictions, limit: int = MAX_MOST_WRONG) -> pd.Data
 def plot_confusion(
     path: str | os.PathLike[str], confusion_KK: NDArray[Any], labels: list[str]
 ) -> Path:
-    """Draw how often each class was taken for each.
+    """Plot a confusion matrix.
 
     The colour is the share of the true class, the number the count.
 
     Args:
         path: the PNG to write.
-        confusion_KK: counts; the row is the true class, the column the answer.
+        confusion_KK: counts; the row is the true class, the column the predicted one.
         labels: the classes' names.
     """
     num_classes = len(labels)
     share_KK = confusion_KK / np.maximum(confusion_KK.sum(1, keepdims=True), 1)
-    # A dollar sign would start a formula.
+    # A dollar sign would start a formula of matplotlib.
     short = [_shorten(label).replace("$", r"\$") for label in labels]
     side = min(3.2 + 0.42 * num_classes, 14.0)
     with figure(path, side + 0.8, side) as drawing:

@@ -1,4 +1,4 @@
-"""Plots that suit every task, drawn without pyplot: no global state, no window, no display."""
+"""Figures without pyplot (no global state, no display), and the learning curve."""
 
 import csv
 import math
@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gru_suite.files import atomic_path
 
-# Okabe and Ito's palette: apart for every kind of colour blindness, and on grey paper.
+# Okabe and Ito's palette, safe for colour blindness and in greyscale.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#4D4D4D"
 
 # Keys are Any: newer matplotlib types them as literals, older as str.
@@ -35,9 +35,9 @@ _LOG_SCALE_RATIO = 30.0
 
 @contextmanager
 def figure(path: str | os.PathLike[str], width: float, height: float) -> Iterator[Figure]:
-    """Give an empty figure in the house style and save it as a PNG when the block ends well.
+    """Yield an empty figure and save it as a PNG at the end of the block.
 
-    The file is the same, byte for byte, for the same drawing with the same matplotlib.
+    The same figure gives the same bytes with the same version of matplotlib.
 
     Args:
         path: the PNG to write.
@@ -47,7 +47,7 @@ def figure(path: str | os.PathLike[str], width: float, height: float) -> Iterato
     Raises:
         UserError: ``path`` cannot be written.
     """
-    # The defaults first: a user's matplotlibrc must not change what a run writes.
+    # Defaults first: a user's matplotlibrc must not change the files of a run.
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
@@ -60,7 +60,7 @@ def figure(path: str | os.PathLike[str], width: float, height: float) -> Iterato
 def plot_learning_curve(
     metrics_csv: str | os.PathLike[str], path: str | os.PathLike[str]
 ) -> Path | None:
-    """Draw training and validation loss by epoch, the best validation epoch marked.
+    """Plot training and validation loss by epoch, with the best validation epoch marked.
 
     Args:
         metrics_csv: a table with the column ``epoch`` and ``train/loss`` or ``val/loss`` or both;
@@ -68,7 +68,7 @@ def plot_learning_curve(
         path: the PNG to write.
 
     Returns:
-        The PNG, or None (and nothing is written) where fewer than two epochs were logged.
+        The PNG, or None where fewer than two epochs were logged; nothing is written then.
     """
     curves = _losses_by_epoch(metrics_csv)
     if max((len(curve) for curve in curves.values()), default=0) < 2:

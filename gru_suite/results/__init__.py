@@ -1,1 +1,1 @@
-"""What a run leaves: run folder, results table, model card."""
+"""Results of a run: run folder, results table, model card."""

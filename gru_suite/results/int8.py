@@ -34,19 +34,19 @@ def export_int8(
     device: DictConfig,
     part: str,
 ) -> Written:
-    """Write an ONNX file with 8-bit weights and measure it beside the one with 32 bits.
+    """Write an ONNX file with 8-bit weights and compare it with the one of 32 bits.
 
     Args:
         task: scores both files.
         module: of its model.
-        target: the file; what stood there stays if anything fails.
+        target: the file; an existing one stays if anything fails.
         facts: further entries of the description.
         data: set up for ``part``; both files are scored on it.
-        device: the config group ``device``, for the loop that scores.
+        device: the config group ``device``, for scoring.
         part: ``val`` or ``test``.
 
     Returns:
-        The difference in it is that of the 32-bit file.
+        The files; ``check`` is of the 32-bit file.
 
     Raises:
         ExportError: the 32-bit file differs from the model.
@@ -82,7 +82,7 @@ def export_int8(
 
 @contextmanager
 def _beside(target: Path) -> Iterator[Path]:
-    """Give a name beside the target for a file that is not kept."""
+    """Yield a temporary path beside the target."""
     path = target.with_name(f".{target.stem}-float{target.suffix}")
     try:
         yield path
@@ -106,7 +106,7 @@ def _score(
 
 
 def _latencies(module: ExportModule, runs: Mapping[str, Runner]) -> dict[str, float]:
-    """Return the median time of one sequence in milliseconds, measured in turns, on one thread."""
+    """Return the median time of one sequence in milliseconds, interleaved, on one thread."""
     inputs = module.examples(1, module.steps[-1], torch.Generator().manual_seed(0))
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(_REPEATS):

@@ -1,4 +1,4 @@
-"""What a run was computed with: processor, cores, GPUs, system, versions."""
+"""Hardware and software of a run: processor, cores, GPUs, system, versions."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ _PACKAGES = ("torch", "pytorch-lightning")
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return the facts as plain data; none of them names the machine or its user."""
+    """Return hardware and versions as plain data, without names of host or user."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -24,7 +24,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    # platform.processor() is empty or only the architecture on most Linux systems.
+    # platform.processor() is empty or the architecture on most Linux systems.
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

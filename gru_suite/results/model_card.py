@@ -1,7 +1,7 @@
-"""The model card: what a checkpoint says of itself, for a person, from the file alone.
+"""Model cards in Markdown, from a checkpoint alone.
 
-A run completes its checkpoints with its results, so the card in the run folder and what
-``gru-suite inspect`` prints are one text, and no code of the task is imported for it.
+A run adds its results to its checkpoints, so the card in the run folder and the output of
+``gru-suite inspect`` are the same, and no code of the task is imported.
 """
 
 import json
@@ -22,7 +22,7 @@ NOT_YET = "not known yet"
 
 
 def write_card(folder: Path, results: Mapping[str, Any]) -> Path | None:
-    """Complete a run's checkpoints with its results and write ``model_card.md``.
+    """Add the results to a run's checkpoints and write ``model_card.md``.
 
     Args:
         folder: the run folder.
@@ -30,7 +30,7 @@ def write_card(folder: Path, results: Mapping[str, Any]) -> Path | None:
             ``train_seconds``, of the best epoch.
 
     Returns:
-        The card; None where the run has kept no checkpoint.
+        The card; None where the run kept no checkpoint.
     """
     checkpoints = folder / "checkpoints"
     best = checkpoints / "best.ckpt"
@@ -47,7 +47,7 @@ def write_card(folder: Path, results: Mapping[str, Any]) -> Path | None:
 
 
 def complete(path: Path, results: Mapping[str, Any]) -> None:
-    """Add results to a checkpoint, whole or not at all; everything else stays bit for bit."""
+    """Add results to a checkpoint atomically; the other content stays bit for bit."""
     content = read_checkpoint(path)
     content["gru_suite"]["results"] = dict(results)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
@@ -55,10 +55,10 @@ def complete(path: Path, results: Mapping[str, Any]) -> None:
 
 
 def read_facts(path: str | Path) -> dict[str, Any]:
-    """Return what a checkpoint says of itself, as plain data; what it does not say is absent.
+    """Return the description in a checkpoint as plain data.
 
     Raises:
-        UserError: the file is no checkpoint of ours (see :func:`gru_suite.load`).
+        UserError: the file is not a checkpoint of GRU Suite (see :func:`gru_suite.load`).
     """
     content = read_checkpoint(path)
     progress: Any = content.get("loops", {}).get("fit_loop", {}).get("epoch_progress", {})
@@ -66,7 +66,7 @@ def read_facts(path: str | Path) -> dict[str, Any]:
     return {
         "checkpoint": str(Path(path).absolute()),
         **content["gru_suite"],
-        # `epoch` itself counts from 0 within a fit and from 1 after it.
+        # `epoch` counts from 0 within a fit and from 1 after it.
         "epoch": progress.get("current", {}).get("ready", content.get("epoch")),
         "step": content.get("global_step"),
         **({"backbone": dict(backbone)} if backbone else {}),
@@ -74,7 +74,7 @@ def read_facts(path: str | Path) -> dict[str, Any]:
 
 
 def render(facts: Mapping[str, Any]) -> str:
-    """Return the card as Markdown that also reads well in a terminal.
+    """Return the card as Markdown that is readable in a terminal too.
 
     Args:
         facts: of :func:`read_facts`.
@@ -157,7 +157,7 @@ def _results(facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"{scored}; this file is another epoch and was not tested.\n" if other else f"{scored}.\n"
     cell = (facts.get("backbone") or {}).get("cell", "model")
     yield from markdown_results(cell, scores["test"], results["baselines"], better)
-    by_direction = {"min": "less", "max": "more"}
+    by_direction = {"min": "lower", "max": "higher"}
     for direction, word in by_direction.items():
         names = [name for name, way in better.items() if way == direction]
         if names:
@@ -171,7 +171,7 @@ def _part(scores: Mapping[str, Any], part: str) -> dict[str, Any]:
 
 
 def _found_limits(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Say what the run itself shows: shortened parts, baselines that are not beaten, one seed."""
+    """Yield limits that the run shows: shortened parts, better baselines, a single seed."""
     results, config = facts.get("results"), facts.get("run", {}).get("config", {})
     trainer = config.get("trainer") or {}
     cut = {k: v for k, v in trainer.items() if k.startswith("limit_") and v not in (None, 1.0)}

@@ -1,4 +1,4 @@
-"""The beginning and the end of a run folder: config first, results last."""
+"""The run folder: the config at the start, the results at the end."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -25,12 +25,12 @@ def start_run(cfg: DictConfig) -> Path:
 
 
 def run_facts(cfg: DictConfig, data: SequenceDataModule, summary: Sequence[str]) -> dict[str, Any]:
-    """Return what a checkpoint keeps of its run, as plain data: ``SequenceTask.run_info``.
+    """Return the facts of a run for its checkpoints, as plain data: ``SequenceModel.run_info``.
 
     Args:
         cfg: the composed config ``train.yaml``.
-        data: what the run trains on.
-        summary: its lines for a person.
+        data: the data module.
+        summary: its lines to print.
     """
     config: Any = OmegaConf.to_container(cfg, resolve=True)
     return {
@@ -45,10 +45,10 @@ def run_facts(cfg: DictConfig, data: SequenceDataModule, summary: Sequence[str])
 
 
 def check_same_task(task_target: str, data_target: str) -> None:
-    """Refuse a data set made for another of our tasks; what plug-ins combine is theirs to know.
+    """Check that task and data module belong together; plug-ins may combine any.
 
     Raises:
-        UserError: the classes ``_target_`` name lie in the folders of two tasks.
+        UserError: the ``_target_`` classes are of two different tasks of GRU Suite.
     """
     ours = "gru_suite.tasks."
     if not (task_target.startswith(ours) and data_target.startswith(ours)):
@@ -70,7 +70,7 @@ def finish_run(
     baselines: Mapping[str, Mapping[str, float]],
     part: str = "test",
 ) -> None:
-    """Write plots and ``metrics.json``, print the results table and where the run is.
+    """Write plots and ``metrics.json``, print the results table and the run folder.
 
     Args:
         folder: the run folder.
@@ -78,7 +78,7 @@ def finish_run(
         data: its data.
         facts: flat entries of ``metrics.json``: the run's facts and ``<part>/<metric>`` scores.
         baselines: baseline to metric to value, on the same part.
-        part: what the table shows, ``val`` or ``test``.
+        part: of the table, ``val`` or ``test``.
     """
     loader = data.test_dataloader() if part == "test" else data.val_dataloader()
     task.write_plots(loader, folder / "plots")

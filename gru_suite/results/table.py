@@ -1,4 +1,4 @@
-"""The results of a run: ``metrics.json``, and the table of the model beside trivial baselines."""
+"""Results of a run: ``metrics.json``, and the table of model and baselines."""
 
 import json
 import math
@@ -15,21 +15,20 @@ from rich.text import Text
 
 from gru_suite.files import atomic_path
 
-# What a reader looks for first; other facts follow, then scores by stage, then the baselines.
+# First in the file; other facts follow, then scores by stage, then the baselines.
 _FIRST_KEYS = ("task", "data", "backbone", "seed", "num_parameters", "train_seconds")
 _STAGES = ("train/", "val/", "test/")
-# More decimals than this are written as powers of ten.
+# Beyond this number of decimals, scientific notation.
 _MAX_DECIMALS = 6
 
 
 def write_metrics(folder: str | os.PathLike[str], metrics: Mapping[str, Any]) -> Path:
-    """Write ``metrics.json`` into ``folder``, whole or not at all.
+    """Write ``metrics.json`` into ``folder`` atomically.
 
     Args:
-        folder: the run folder; made where missing.
-        metrics: name to number, text or None, with ``baselines`` the one nested entry. Scalars of
-            numpy and torch are taken for the number they hold. What is no finite number becomes
-            null, which every JSON reader knows.
+        folder: the run folder; created if missing.
+        metrics: name to number, text or None; ``baselines`` is nested. Scalars of numpy and torch
+            become numbers, and numbers that are not finite become null.
 
     Returns:
         The file written.
@@ -52,15 +51,15 @@ def results_table(
     title: str = "",
     fold_headers: bool = False,
 ) -> Table:
-    """Lay out the scores: the model's row, then one row a baseline; the best of a column is bold.
+    """Return the table of scores: the model, then the baselines; the best of a column is bold.
 
     Args:
         model: name of the model's row.
         metrics: the model's scores by metric.
         baselines: scores by baseline and metric.
         better: the columns in order: metric to ``min`` or ``max``, the direction that is better,
-            or ``none`` for one that has no best.
-        title: what was scored.
+            or ``none``.
+        title: of the table.
         fold_headers: break column names at underscores, for narrow places.
 
     Raises:
@@ -95,7 +94,7 @@ def print_results(
     title: str = "",
     file: TextIO | None = None,
 ) -> None:
-    """Print :func:`results_table`; in a pipe or file as plain text and never cut to a width.
+    """Print :func:`results_table`; as plain text of any width in a pipe or file.
 
     Args:
         model: see :func:`results_table`, as the next four.
@@ -103,13 +102,13 @@ def print_results(
         baselines: see there.
         better: see there.
         title: see there.
-        file: where to; standard output by default.
+        file: standard output by default.
     """
     console = Console(file=file or sys.stdout, highlight=False)
     table = results_table(model, metrics, baselines, better, title)
     if _natural_width(console, table) > console.width:
         table = results_table(model, metrics, baselines, better, title, fold_headers=True)
-    # A terminal that is narrower still wraps whole lines; rich would cut names and digits away.
+    # A narrower terminal wraps lines; rich would truncate names and digits.
     console.width = max(console.width, _natural_width(console, table))
     console.print(table)
 
@@ -120,7 +119,7 @@ def markdown_results(
     baselines: Mapping[str, Mapping[str, float | None]],
     better: Mapping[str, str],
 ) -> list[str]:
-    """Return the lines of :func:`results_table` as a Markdown table that reads well as it is.
+    """Return the lines of :func:`results_table` as an aligned Markdown table.
 
     Args:
         model: see :func:`results_table`, as the next three; None stands for no number.
@@ -140,7 +139,7 @@ def markdown_results(
 
 
 def markdown_table(columns: Sequence[Sequence[str]]) -> list[str]:
-    """Lay columns out as a Markdown table, the first flush left; the header is their first cell."""
+    """Return columns as an aligned Markdown table; the first cell of each is the header."""
     widths = [max(3, *map(len, column)) for column in columns]
     lines = []
     for row in range(len(columns[0])):
@@ -158,7 +157,7 @@ def _natural_width(console: Console, table: Table) -> int:
 
 
 def _cells(values: Sequence[float], direction: str) -> list[Text]:
-    """Format one column with the decimals that give its smallest value three significant digits."""
+    """Format a column with the decimals that give its smallest value three significant digits."""
     finite = [value for value in values if math.isfinite(value)]
     best = {"min": min, "max": max}[direction](finite) if finite and direction != "none" else None
     smallest = min((abs(value) for value in finite if value), default=1.0)
@@ -171,7 +170,7 @@ def _cells(values: Sequence[float], direction: str) -> list[Text]:
 
 
 def _key_order(key: str) -> tuple[int, int]:
-    """Facts by ``_FIRST_KEYS``, other facts, train/, val/, test/, baselines; stable within."""
+    """Return the sort key: ``_FIRST_KEYS``, other facts, train/, val/, test/, baselines."""
     if key in _FIRST_KEYS:
         return 0, _FIRST_KEYS.index(key)
     if key == "baselines":
@@ -183,7 +182,7 @@ def _key_order(key: str) -> tuple[int, int]:
 
 
 def plain_numbers(value: Any) -> Any:
-    """Return data with Python's own numbers in it, and None for what is no finite number."""
+    """Return data with Python numbers, and None for numbers that are not finite."""
     if isinstance(value, Mapping):
         return {str(key): plain_numbers(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

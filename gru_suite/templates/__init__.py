@@ -1,1 +1,1 @@
-"""What ``gru-suite new-task`` writes, with the name ``gesture`` in place of the user's."""
+"""Templates of ``gru-suite new-task``, with ``gesture`` as the name of the task."""

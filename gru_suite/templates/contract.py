@@ -1,13 +1,13 @@
-"""The contract that every task of GRU Suite keeps."""
+"""The contract of tasks of GRU Suite."""
 
 from gru_suite.testing.contract import check_task
 
 
 def test_gesture_keeps_the_contract_with_a_gru() -> None:
-    """The config composes, training learns, checkpoints load and say what they are."""
+    """Config, training, checkpoint, predictions, streams and export, with a GRU."""
     check_task("gesture", "gru")
 
 
 def test_gesture_keeps_the_contract_with_an_lstm() -> None:
-    """So it does with another cell."""
+    """The same with an LSTM."""
     check_task("gesture", "lstm")

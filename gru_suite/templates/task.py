@@ -1,7 +1,7 @@
 """The task gesture.
 
-It says which of several kinds a sequence of measurements is, such as three axes of acceleration. It
-trains as it stands, on data that it makes. What "Yours:" marks is to be replaced first.
+Classifies sequences of measurements, such as three axes of acceleration. It trains as it is, on
+synthetic data. Replace first what "Yours:" marks.
 
 Shapes: B batch, N sequences, T time steps (right-padded), F features of a step.
 """
@@ -30,22 +30,22 @@ from gru_suite import (
 )
 from gru_suite.training.linear_baselines import logistic_scores, majority_scores
 
-# Yours: the kinds that are told apart, and how many numbers a step has.
+# Yours: the classes, and the number of features of a step.
 LABELS = ("clockwise", "anticlockwise", "still")
 NUM_FEATURES = 3
 PARTS = ("train", "val", "test")
 
 
 class StepEncoder(nn.Module):
-    """Scale the measurements. Yours: whatever turns a step into features."""
+    """Standardise the measurements. Yours: the features of a step."""
 
     mean_F: Tensor
     std_F: Tensor
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        """Keep the scale of each feature, F of both."""
+        """Store mean and standard deviation of each feature, F of both."""
         super().__init__()
-        # The schema has them already, so the state need not keep them too.
+        # Part of the schema, so not of the state_dict.
         self.register_buffer("mean_F", torch.tensor(mean), persistent=False)
         self.register_buffer("std_F", torch.tensor(std), persistent=False)
 
@@ -55,10 +55,10 @@ class StepEncoder(nn.Module):
 
 
 class GestureModel(ClassificationModel):
-    """Features -> backbone -> pooling -> a class for each sequence: what a checkpoint gives back.
+    """Features -> backbone -> pooling -> class probabilities; what ``gru_suite.load`` returns.
 
-    ``ClassificationModel`` has backbone, pooling and head. A model that gives no classes derives
-    from ``SequenceModel`` and brings its own.
+    ``ClassificationModel`` has backbone, pooling and head. A model that is no classifier derives
+    from ``SequenceModel``.
     """
 
     # As in task=gesture and in the name of the YAML file.
@@ -72,11 +72,11 @@ class GestureModel(ClassificationModel):
         pooling: str = "mean+max",
         head_dropout: float = 0.1,
     ) -> None:
-        """Build the network from plain data alone: so a checkpoint loads with nothing else at hand.
+        """Build the network from plain data, so that a checkpoint loads without anything else.
 
         Args:
             backbone: options of the recurrent stack.
-            schema: what ``GestureData.schema`` says of the data; it travels in the checkpoint.
+            schema: of ``GestureData.schema``; part of the checkpoint.
             pooling: ``last``, ``mean``, ``max`` or ``attention``, or several joined by a plus sign.
             head_dropout: share of pooled features dropped in training.
         """
@@ -89,21 +89,21 @@ class GestureModel(ClassificationModel):
         return self.encoder(batch.x), batch.lengths_B
 
     def stream_encoder(self) -> StreamEncoder:
-        """Encode steps as they come: `model.stream()`, for a backbone that is not bidirectional.
+        """Return the encoder of `model.stream()`, for a backbone that is not bidirectional.
 
-        Yours, where a step's features depend on the steps before: a StreamEncoder that keeps them.
+        Yours, where the features of a step depend on earlier steps: a StreamEncoder.
         """
         return StepwiseEncoder(self.encoder, [len(self.schema["mean"])])
 
     def predict(self, raw: Any) -> Predictions:
-        """Say which kind sequences are.
+        """Predict the classes of sequences.
 
         Args:
             raw: an array of shape (T, F), the path of a CSV file with a row a step, or a list of
                 either.
 
         Raises:
-            UserError: a sequence is empty, has other features, or is not numbers.
+            UserError: a sequence is empty, not numeric, or has another number of features.
         """
         given = list(raw) if isinstance(raw, list | tuple) else [raw]
         names = [str(one) if isinstance(one, str | Path) else "array" for one in given]
@@ -111,11 +111,11 @@ class GestureModel(ClassificationModel):
         return self.predict_sequences(sequences, names)
 
     def limits(self) -> list[str]:
-        """Say what the model cannot be relied on for; the model card shows it. Yours."""
-        return [*super().limits(), "Trained with made data: nothing measured was evaluated."]
+        """Return known limits for the model card. Yours."""
+        return [*super().limits(), "Trained with synthetic data: no measurements were evaluated."]
 
     def usage(self) -> list[str]:
-        """Return lines that predict, for the model card."""
+        """Return Python lines that predict with ``model``, for the model card."""
         return [
             "import numpy",
             "",
@@ -140,13 +140,13 @@ class GestureModel(ClassificationModel):
 
 
 class GestureTask(ClassificationTask):
-    """The model in training: ``ClassificationTask`` has the loss, the metrics and their plots."""
+    """The model in training: ``ClassificationTask`` has loss, metrics and plots."""
 
     model_class = GestureModel
 
 
 class GestureData(SequenceDataModule):
-    """Sequences with their kinds, in three parts."""
+    """Labelled sequences in three parts."""
 
     name = "gesture_made"
 
@@ -158,14 +158,14 @@ class GestureData(SequenceDataModule):
         seed: int = 0,
         schema: dict[str, Any] | None = None,
     ) -> None:
-        """Keep the options; nothing is read yet.
+        """Store the options; nothing is read yet.
 
         Args:
-            num_sequences: how many are made. Yours: the path of your files.
-            noise: spread of what is added to each number.
+            num_sequences: number of synthetic sequences. Yours: the path of your files.
+            noise: standard deviation of the added noise.
             batch_size: sequences in a batch.
             seed: of the data and of the training order.
-            schema: of a checkpoint, whose scales are then used.
+            schema: of a checkpoint, whose mean and standard deviation are then used.
         """
         super().__init__()
         if num_sequences < 10 * len(LABELS):
@@ -177,21 +177,21 @@ class GestureData(SequenceDataModule):
         self.datasets: dict[str, SequenceDataset] = {}
 
     def setup(self, stage: str | None = None) -> None:
-        """Make the sequences and split them, once. Yours: read and check your files here.
+        """Generate the sequences and split them, once. Yours: read and check your files here.
 
-        Split by whatever must not be in two parts: the person, the device, the day.
+        Split by group: the person, the device, the day.
         """
         if self.datasets:
             return
         sequences, labels = make_sequences(self._num_sequences, self._noise, self._seed)
-        # They come in random order, with every kind in every part.
+        # In random order, with every class in every part.
         cuts = [0, *(round(share * len(labels)) for share in (0.7, 0.85, 1.0))]
         for part, begin, end in zip(PARTS, cuts, cuts[1:], strict=False):
             names = [f"made {number}" for number in range(begin, end)]
             self.datasets[part] = SequenceDataset(sequences[begin:end], labels[begin:end], names)
 
     def schema(self) -> dict[str, Any]:
-        """Return what inference needs, learned from the training part, as plain data."""
+        """Return the description for inference, fitted on the training part, as plain data."""
         if self._schema is None:
             train = self.datasets["train"]
             steps_NF = torch.cat(list(train.sequences))
@@ -204,7 +204,7 @@ class GestureData(SequenceDataModule):
         return self._schema
 
     def summary(self) -> list[str]:
-        """Say what was read and how it was split."""
+        """Return the size of each part."""
         sizes = ", ".join(f"{part} {len(dataset)}" for part, dataset in self.datasets.items())
         return [f"{self.name}: {len(LABELS)} labels; {sizes} sequences"]
 
@@ -215,9 +215,9 @@ class GestureData(SequenceDataModule):
     def baselines(
         self, stage: str = "test", scoring: Mapping[str, Any] | None = None
     ) -> Mapping[str, Mapping[str, float]]:
-        """Return the commonest class, and logistic regression on each sequence's mean and spread.
+        """Return the scores of the majority class and of logistic regression on mean and spread.
 
-        Every result stands beside what needs no network. Yours: what is usual in your field.
+        Yours: the usual baselines of your field.
         """
         parts = {part: self.datasets[part] for part in {"train", "val", stage}}
         features = {part: _moments(dataset.sequences) for part, dataset in parts.items()}
@@ -234,19 +234,19 @@ class GestureData(SequenceDataModule):
 
 
 def _moments(sequences: Sequence[Tensor]) -> NDArray[np.float32]:
-    """Return the mean and the spread of every sequence, shape (N, 2 * F)."""
+    """Return mean and standard deviation of each sequence, shape (N, 2 * F)."""
     rows = [torch.cat((x_TF.mean(0), x_TF.std(0, correction=0))) for x_TF in sequences]
     return torch.stack(rows).numpy()
 
 
 def make_sequences(count: int, noise: float, seed: int) -> tuple[list[Tensor], list[int]]:
-    """Make sequences of 20 to 60 steps: of each kind alike many. Yours: delete this."""
+    """Return synthetic sequences of 20 to 60 steps with balanced classes. Yours: delete this."""
     random = np.random.default_rng(seed)
     labels = [number % len(LABELS) for number in range(count)]
     sequences = []
     for label in labels:
         phase_T = 0.3 * np.arange(random.integers(20, 61)) + random.uniform(0, 2 * np.pi)
-        # The first two differ in the order of their steps alone, which no average shows.
+        # The first two classes differ in the order of their steps only.
         turn = (1, -1, 0)[label]
         circle_TF = np.stack((np.cos(phase_T), turn * np.sin(phase_T), 0 * phase_T), axis=1)
         x_TF = abs(turn) * circle_TF + random.normal(0, noise, (len(phase_T), NUM_FEATURES))

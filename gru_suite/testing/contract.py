@@ -1,4 +1,4 @@
-"""The contract every task keeps, as checks that a task's author runs: ``check_task("gesture")``."""
+"""The contract of a task as a function: ``check_task("gesture")``."""
 
 import copy
 import io
@@ -25,12 +25,12 @@ from gru_suite.training.checkpoint import load_task
 from gru_suite.training.sequence_task import SequenceTask
 from gru_suite.training.trainer import build_data, build_task
 
-# Enough steps for any loss to fall on one batch, few enough for a test.
+# Enough for any loss to fall on one batch.
 STEPS = 30
 
 
 def compose_config(overrides: Sequence[str], root: str = "train") -> DictConfig:
-    """Compose a root config as the command line does, plug-ins included."""
+    """Compose a root config like the command line, plug-ins included."""
     prepare_hydra()
     GlobalHydra.instance().clear()
     with initialize_config_module("gru_suite.conf", version_base="1.3"):
@@ -46,22 +46,22 @@ def build(cfg: DictConfig) -> tuple[SequenceTask, SequenceDataModule]:
 def check_task(
     name: str, cell: str = "gru", overrides: Sequence[str] = (), export: bool = True
 ) -> None:
-    """Check that a task keeps the contract; raise AssertionError with what it breaks.
+    """Check the contract of a task; raise AssertionError with what is violated.
 
     The config composes; the hyper-parameters are plain data; one batch gives a finite loss and a
     gradient for every parameter; the loss falls in 30 steps on that batch; a checkpoint restores
     the same outputs through :func:`gru_suite.load` and ``load_from_checkpoint``, with torch's safe
-    loading; the task builds again from its hyper-parameters alone, without data; ``predict``
-    says the same of single inputs and of a list of them, and a stream, where the task has one, says
-    of an input in pieces what ``predict`` says of the whole (where the data gives raw examples);
-    the model card of the checkpoint prints, and its example runs; an ONNX file answers the same as
-    the task, to random inputs and to raw ones.
+    loading; the task can be built from its hyper-parameters alone, without data; ``predict`` gives
+    the same for single inputs and a list of them, and a stream, where the model has one, the same
+    for an input in chunks as ``predict`` for the whole (where the data has raw examples); the model
+    card of the checkpoint prints, and its example runs; an ONNX file has the same outputs as the
+    model, for random and raw inputs.
 
     Args:
         name: the task, as in ``task=``.
         cell: the backbone's cell.
         overrides: further overrides, such as a smaller data set.
-        export: also write it as ONNX, where the task says how it is exported: the slowest check.
+        export: also export to ONNX, where the model implements it: the slowest check.
     """
     torch.manual_seed(0)
     cfg = compose_config([f"task={name}", f"backbone={cell}", "debug=tiny", *overrides])
@@ -124,7 +124,7 @@ def _save(task: SequenceTask, path: Path) -> None:
 
 
 def _check_card(task: SequenceTask) -> None:
-    """Print the card of a checkpoint and run its example, as somebody who has only the file."""
+    """Print the card of a checkpoint and run its example."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "task.ckpt"
         _save(task, path)

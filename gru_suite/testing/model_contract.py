@@ -18,7 +18,7 @@ from gru_suite.model.export.substitution import exported_outputs
 from gru_suite.model.sequence_model import SequenceModel
 from gru_suite.testing.values import not_plain
 
-# Places at which a raw input is cut for a stream.
+# Number of cuts of a raw input for a stream.
 CUTS = 6
 
 
@@ -44,7 +44,7 @@ def check_predict(model: SequenceModel, data: SequenceDataModule) -> None:
         separate = [value for one in single for value in one.to_dict()[name]]
         assert not list(not_plain(column)), f"{model.name}: to_dict()[{name!r}] is not plain data"
         if column and isinstance(column[0], float):
-            # The seventh digit of a value of any unit is rounding.
+            # Beyond the sixth digit of float32 is rounding.
             torch.testing.assert_close(
                 torch.tensor(column), torch.tensor(separate), rtol=1e-5, atol=1e-5, equal_nan=True
             )
@@ -68,7 +68,7 @@ def check_stream(model: SequenceModel, data: SequenceDataModule) -> None:
         ends = [cuts[number + 1] if number < CUTS else None for cuts in places]
         pushed = zip(examples, places, ends, strict=True)
         found = stream.push([_part(raw, cuts[number], end) for raw, cuts, end in pushed])
-        # What is saved and restored goes on as what was not.
+        # A restored stream continues like the original.
         with tempfile.TemporaryFile() as file:
             torch.save(stream.state_dict(), file)
             file.seek(0)
@@ -85,7 +85,7 @@ def _check_stream_prediction(
     try:
         expected = model.predict(raw)
     except UserError:
-        return  # Too short to be judged: a stream waits for more.
+        return  # Too short for a prediction: a stream waits for more.
     for name, column in expected.to_dict().items():
         if column and isinstance(column[0], float):
             mine = torch.tensor(found[name][row * len(column) : (row + 1) * len(column)])
@@ -96,7 +96,7 @@ def _check_stream_prediction(
 
 
 def _one_way(model: SequenceModel) -> SequenceModel | None:
-    """Return the model, or one like it that does not look ahead; None where it never streams."""
+    """Return the model, or a causal one with its options; None where it cannot stream."""
     refused = ""
     try:
         model.stream()
@@ -116,7 +116,7 @@ def _one_way(model: SequenceModel) -> SequenceModel | None:
 
 
 def _length(raw: Any) -> int:
-    """Return the steps of a raw input that can be cut into pieces, 0 for others."""
+    """Return the length of a raw input that can be cut into chunks, 0 for others."""
     raw = raw[0] if isinstance(raw, tuple) else raw
     sliceable = isinstance(raw, str | Tensor | np.ndarray | pd.DataFrame)
     return len(raw) if sliceable else 0

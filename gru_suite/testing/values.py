@@ -1,4 +1,4 @@
-"""What values hold: plain data, tensors."""
+"""Inspection of nested values: plain data, tensors."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def not_plain(value: Any, where: str = "hparams") -> Iterator[str]:
-    """Name everything in ``value`` that safe loading would refuse."""
+    """Yield a message for each part of ``value`` that safe loading would refuse."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from not_plain(inner, f"{where}.{key}")
@@ -19,7 +19,7 @@ def not_plain(value: Any, where: str = "hparams") -> Iterator[str]:
 
 
 def tensors(output: Any) -> Iterator[Tensor]:
-    """Return the tensors in a task's output, whatever holds them."""
+    """Yield the tensors in nested dicts, lists and tuples."""
     if isinstance(output, Tensor):
         yield output
     elif isinstance(output, dict):

@@ -1,4 +1,4 @@
-"""How good a classifier is: right or wrong, by class, and whether its probabilities can be trusted.
+"""Accuracy, F1, likelihood and calibration of a classifier.
 
 Shapes: B batch, K classes, M confidence bins.
 """
@@ -13,15 +13,15 @@ NUM_BINS = 15
 class ClassificationMetrics(Metric):
     """Accuracy, macro F1, negative log-likelihood and calibration error of class probabilities.
 
-    - ``accuracy``: share of right answers.
-    - ``macro_f1``: mean F1 over the classes that occur in the truth or among the answers, as
-      scikit-learn has it.
+    - ``accuracy``: share of correct predictions.
+    - ``macro_f1``: mean F1 over the classes that occur in the truth or in the predictions, as in
+      scikit-learn.
     - ``nll``: mean negative log-probability of the true class, in nats.
     - ``ece``: expected calibration error, the mean distance between confidence and accuracy over
       15 equal bins of confidence, weighted by their size (Guo et al. 2017, arXiv 1706.04599).
 
     Attributes:
-        confusion_KK: counts; the row is the true class, the column the answer.
+        confusion_KK: counts; the row is the true class, the column the predicted one.
     """
 
     full_state_update = False
@@ -32,7 +32,7 @@ class ClassificationMetrics(Metric):
     correct_M: Tensor
 
     def __init__(self, num_classes: int) -> None:
-        """Start at zero.
+        """Set all counts to 0.
 
         Args:
             num_classes: K, at least 2.
@@ -57,20 +57,20 @@ class ClassificationMetrics(Metric):
         """
         log_probability_BK = logits_BK.double().log_softmax(-1)
         self.nll_sum -= log_probability_BK.gather(1, labels_B[:, None]).sum()
-        best_B, answer_B = log_probability_BK.max(-1)
-        pairs_B = labels_B * self.num_classes + answer_B
+        best_B, predicted_B = log_probability_BK.max(-1)
+        pairs_B = labels_B * self.num_classes + predicted_B
         counts = torch.bincount(pairs_B, minlength=self.num_classes**2)
         self.confusion_KK += counts.view(self.num_classes, self.num_classes)
         confidence_B = best_B.exp()
         bin_B = (confidence_B * NUM_BINS).long().clamp(max=NUM_BINS - 1)
         self.confidence_M.index_add_(0, bin_B, confidence_B)
-        self.correct_M.index_add_(0, bin_B, (answer_B == labels_B).double())
+        self.correct_M.index_add_(0, bin_B, (predicted_B == labels_B).double())
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the four figures by name; NaN before the first batch."""
+        """Return the four metrics by name; NaN before the first batch."""
         total = self.confusion_KK.sum()
-        truth_K, answers_K = self.confusion_KK.sum(1), self.confusion_KK.sum(0)
-        occurs_K = truth_K + answers_K > 0
+        truth_K, predicted_K = self.confusion_KK.sum(1), self.confusion_KK.sum(0)
+        occurs_K = truth_K + predicted_K > 0
         return {
             "accuracy": self.confusion_KK.diagonal().sum().double() / total,
             "macro_f1": self.f1_K[occurs_K].mean(),
@@ -80,7 +80,7 @@ class ClassificationMetrics(Metric):
 
     @property
     def f1_K(self) -> Tensor:
-        """Harmonic mean of precision and recall, 0 where a class was never right."""
+        """Harmonic mean of precision and recall of each class, 0 where no prediction is correct."""
         sizes_K = self.confusion_KK.sum(0) + self.confusion_KK.sum(1)
         return _share(2 * self.confusion_KK.diagonal(), sizes_K)
 

@@ -60,7 +60,7 @@ class ClassificationTask(SequenceTask):
         self.label_smoothing = label_smoothing
         counts_K = torch.tensor(schema["class_counts"], dtype=torch.float32)
         weight_K = counts_K.sum() / (len(counts_K) * counts_K.clamp(min=1))
-        # Known from the schema, so it need not be in the checkpoint a second time.
+        # Part of the schema, so not of the state_dict.
         self.register_buffer("weight_K", weight_K if class_weights else None, persistent=False)
 
     def loss(self, output: Tensor, batch: Any) -> Tensor:
@@ -88,7 +88,7 @@ class ClassificationTask(SequenceTask):
         """
         predictions = self.model.predict_loader(loader)
         assert predictions.truth_N is not None
-        # One row an input, whatever else the task's own metrics count.
+        # One row per input, also where the task's own metrics count clips.
         metrics = ClassificationMetrics(len(predictions.labels))
         metrics.update(
             torch.from_numpy(predictions.probability_NK).log(),

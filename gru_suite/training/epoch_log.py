@@ -1,4 +1,4 @@
-"""What a person sees while a run trains, and ``metrics.csv``: one line an epoch."""
+"""Progress of a training: a printed line and a row of ``metrics.csv`` per epoch."""
 
 import csv
 import sys
@@ -12,11 +12,12 @@ from gru_suite.files import atomic_path
 
 
 class EpochLog(Callback):
-    """Print one line an epoch and keep ``metrics.csv`` up to date with every metric of it.
+    """Prints a line per epoch and keeps ``metrics.csv`` with all metrics up to date.
 
     Args:
-        path: the CSV file, rewritten whole after each epoch, so a killed run leaves a complete one.
-        monitor: the metric that chooses the best epoch; None: none does.
+        path: the CSV file, rewritten atomically after each epoch, so a killed run leaves a complete
+            one.
+        monitor: the metric that chooses the best epoch; None for no choice.
     """
 
     def __init__(self, path: Path, monitor: str | None, mode: str) -> None:
@@ -50,12 +51,12 @@ class EpochLog(Callback):
         mark = "  best" if score < self._best else ""
         self._best = min(self._best, score)
         of = f"/{max_epochs}" if max_epochs > 0 else ""
-        # The task's first metric is what people ask for, whatever chooses the epoch.
+        # The headline metric too, whatever chooses the epoch.
         shown = dict.fromkeys(("train/loss", "val/loss", self.monitor or "", f"val/{metric}"))
         values = "  ".join(f"{name} {row[name]:.4g}" for name in shown if name in row)
         print(f"epoch {row['epoch']:.0f}{of}  {values}  {row['seconds']:.1f} s{mark}", flush=True)
 
 
 def progress_bar() -> list[Callback]:
-    """Return a bar over the batches of an epoch where somebody looks, nothing in a log file."""
+    """Return a progress bar over batches in a terminal, nothing in a log file."""
     return [TQDMProgressBar(leave=False)] if sys.stdout.isatty() else []

@@ -1,4 +1,4 @@
-"""The two baselines beside every classifier: always the same answer, and a linear model.
+"""Baselines of classification: class shares, and logistic regression.
 
 Shapes: N items, K classes.
 """
@@ -21,7 +21,7 @@ PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
 
 def majority_scores(class_counts: list[int], labels_N: NDArray[Any]) -> dict[str, float]:
-    """Score the class shares of the training part as the answer to everything.
+    """Score the class shares of the training part as the prediction for every item.
 
     Args:
         class_counts: items of each class in the training part.
@@ -45,8 +45,8 @@ def logistic_scores(
         stage: the part to score.
         num_classes: K.
     """
-    # On long texts the dual solver is four times as fast as lbfgs and goes on to the end; it
-    # knows two classes only.
+    # On long texts the dual solver is four times as fast as lbfgs and converges; it is for two
+    # classes only.
     dual = issparse(features["train"]) and num_classes == 2
     options = {"solver": "liblinear", "dual": True, "random_state": 0} if dual else {}
     choose = len(labels["val"]) > 0
@@ -54,7 +54,7 @@ def logistic_scores(
     for penalty in PENALTIES if choose else (1.0,):
         model = LogisticRegression(C=penalty, max_iter=1000, **options)
         with warnings.catch_warnings():
-            # A thousand steps are far beyond what changes an answer.
+            # After a thousand steps predictions no longer change.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(features["train"], labels["train"])
         found = _score_model(model, features["val"], labels["val"], num_classes) if choose else {}
@@ -69,7 +69,7 @@ def logistic_scores(
 def _score_model(
     model: LogisticRegression, features: Any, labels_N: NDArray[Any], num_classes: int
 ) -> dict[str, float]:
-    # A class may lack in the training part; it then has no column.
+    # A class without training items has no column.
     log_probability_NK = np.full((len(labels_N), num_classes), -np.inf)
     log_probability_NK[:, model.classes_] = model.predict_log_proba(features)
     return _scores(log_probability_NK, labels_N)
@@ -77,7 +77,7 @@ def _score_model(
 
 def _scores(log_probability_NK: NDArray[Any], labels_N: NDArray[Any]) -> dict[str, float]:
     metrics = ClassificationMetrics(log_probability_NK.shape[1])
-    # Not below what float32 holds, so that an impossible answer costs much and not everything.
+    # Bounded by float32, so that the likelihood of an unknown class is small and not zero.
     bounded_NK = np.maximum(log_probability_NK, -87.0)
     metrics.update(torch.from_numpy(bounded_NK), torch.from_numpy(np.asarray(labels_N, np.int64)))
     return {name: float(value) for name, value in metrics.compute().items()}

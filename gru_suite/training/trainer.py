@@ -1,4 +1,4 @@
-"""The process that a run happens in: seeds, number formats, devices, the Trainer."""
+"""Seeds and settings of the process, the Trainer, and data and task of a config."""
 
 import logging
 import warnings
@@ -20,20 +20,20 @@ from gru_suite.training.sequence_task import SequenceTask
 
 
 def prepare_process(seed: int) -> None:
-    """Seed every generator and set the number format of the whole process."""
-    # Lightning's notes on devices and its tips are not what a person came to read.
+    """Seed all generators and set process-wide options: warnings, denormals."""
+    # No notes on devices and no tips.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    # Batches are gathered in memory, so worker processes would only cost time.
+    # Batches are gathered from memory, so workers would only cost time.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    # From inside Lightning 2.6 on torch 2.14; nothing here can mend it.
+    # Raised inside Lightning 2.6 on torch 2.14.
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
-    # Small sets have fewer batches than log_every_n_steps; nothing here logs by step.
+    # Small data sets have fewer batches than log_every_n_steps; nothing is logged by step.
     warnings.filterwarnings("ignore", message=".*number of training batches.*")
-    # A resumed run has a folder of its own, and chooses its best epoch anew.
+    # A resumed run has its own folder, and chooses its best epoch anew.
     warnings.filterwarnings("ignore", message="The dirpath has changed")
     pl.seed_everything(seed, workers=True, verbose=False)
-    # Gradients far back in a long sequence become denormal and slow a CPU many times over.
+    # Gradients far back in a long sequence become denormal, which is many times slower on a CPU.
     torch.set_flush_denormal(True)
 
 
@@ -44,11 +44,11 @@ def make_trainer(
 
     Args:
         device: the config group ``device``.
-        callbacks: run in this order.
+        callbacks: in the order in which they run.
         **options: further options of ``pytorch_lightning.Trainer``.
 
     Raises:
-        UserError: the device is not there.
+        UserError: the device is not available.
     """
     options.setdefault("logger", False)
     check_device(device.accelerator)
@@ -75,7 +75,7 @@ def plain(node: DictConfig | None) -> dict[str, Any]:
 
 
 def build_all(node: DictConfig | None) -> list[Any]:
-    """Build each entry of a config group that holds several objects by name."""
+    """Instantiate the entries of a config group of several named objects."""
     entries: Mapping[str, Any] = node or {}
     return [instantiate(entry) for entry in entries.values() if entry]
 

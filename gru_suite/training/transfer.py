@@ -1,4 +1,4 @@
-"""Starting a training from the weights of another one, and keeping the backbone still at first."""
+"""Transfer learning: weights of another training, and a backbone frozen in the first epochs."""
 
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,14 @@ from gru_suite.training.sequence_task import SequenceTask
 
 
 def start_from(task: SequenceTask, path: str | Path) -> list[str]:
-    """Give a new task the weights of a checkpoint, wherever they fit.
+    """Copy those weights of a checkpoint into a new task that fit.
 
     Args:
         task: a task that was not trained yet.
         path: a checkpoint of the same task or another one.
 
     Returns:
-        A table for a person: what became of each tensor of the task that could have been taken.
+        Lines to print: for each tensor whether it was taken over.
 
     Raises:
         UserError: the checkpoint's backbone has another cell, or none of its weights fits.
@@ -48,11 +48,11 @@ def start_from(task: SequenceTask, path: str | Path) -> list[str]:
 
 
 class FreezeBackbone(Callback):
-    """Leave the backbone's weights as they are in the first epochs of a training.
+    """Freezes the backbone in the first epochs of a training.
 
-    Its gradients are dropped before each step of the optimizer: they are still computed and shared
-    among processes, so distributed training sees every parameter used, and the optimizer keeps all
-    of them from the start, so a resumed run finds its state.
+    Its gradients are dropped before each optimizer step. They are still computed and reduced, so
+    distributed training finds every parameter used, and the optimizer holds all parameters from the
+    start, so a resumed run finds its state.
     """
 
     def __init__(self, epochs: int) -> None:
@@ -62,7 +62,7 @@ class FreezeBackbone(Callback):
             epochs: counted from the training's first, also when it is resumed.
 
         Raises:
-            UserError: no whole number of at least 0.
+            UserError: not an integer of at least 0.
         """
         if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
             raise UserError(

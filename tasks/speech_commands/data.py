@@ -237,25 +237,14 @@ class AudioDataModule(SequenceDataModule):
         """Return the majority class, and logistic regression on MFCC statistics."""
         from .training.baselines import baseline_scores
 
-        loaders = {part: self._loader(part) for part in {"train", "val", stage}}
+        loaders = {part: self.loader(part) for part in {"train", "val", stage}}
         return baseline_scores(loaders, self.schema(), stage)
 
     # Loaders
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Return the training clips in an order that changes with the epoch."""
-        return audio_loader(self.datasets["train"], self._batch_size, shuffle=True, seed=self._seed)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Return the validation clips."""
-        return self._loader("val")
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Return the test clips."""
-        return self._loader("test")
-
-    def _loader(self, part: str) -> DataLoader[Any]:
-        return audio_loader(self.datasets[part], self._batch_size, shuffle=False)
+    def loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
+        """Return a loader of the clips of a part."""
+        return audio_loader(self.datasets[part], self._batch_size, shuffle, self._seed)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Change a training batch by fresh draws: on its device, the whole batch at once."""

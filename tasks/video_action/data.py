@@ -20,8 +20,9 @@ from gru_suite.options import build, check_number
 
 from .batches.augmentation import Augmentation, augment
 from .batches.clip_sampling import ClipSampling
-from .batches.frozen_features import frozen_features
 from .batches.video_dataset import VideoBatch, VideoDataset, video_loader
+from .batches.videos import Reading, read_videos
+from .inference.frozen_features import frozen_features
 from .reading.corpus import (
     Corpus,
     hold_out,
@@ -31,7 +32,6 @@ from .reading.corpus import (
     list_ucf101,
     split_folders,
 )
-from .reading.videos import Reading, read_videos
 from .samples.rendered_people import rendered_people
 
 SOURCES = ("ucf101", "hmdb51", "folders", "rendered_people")
@@ -236,25 +236,14 @@ class VideoDataModule(SequenceDataModule):
         """Return the majority class, and logistic regression on what single frames show."""
         from .training.baselines import baseline_scores
 
-        loaders = {part: self._loader(part) for part in {"train", "val", stage}}
+        loaders = {part: self.loader(part) for part in {"train", "val", stage}}
         return baseline_scores(loaders, self.schema(), stage, scoring)
 
     # Loaders
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Return the training clips in an order, and of frames, that change with the epoch."""
-        return video_loader(self.datasets["train"], self._batch_size, shuffle=True, seed=self._seed)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Return the validation clips."""
-        return self._loader("val")
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Return the test clips."""
-        return self._loader("test")
-
-    def _loader(self, part: str) -> DataLoader[Any]:
-        return video_loader(self.datasets[part], self._batch_size, shuffle=False)
+    def loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
+        """Return a loader of the clips of a part; in training with new frames in each epoch."""
+        return video_loader(self.datasets[part], self._batch_size, shuffle, self._seed)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Change a training batch by fresh draws: on its device, the whole batch at once."""

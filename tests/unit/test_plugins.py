@@ -167,7 +167,7 @@ def test_two_packages_of_one_task_name_are_refused_by_name(
 def test_package_with_the_name_of_an_own_task_is_refused(install: Install) -> None:
     install("acme-one", "acme_one", {"forecasting": "# Mine.\n"})
     with pytest.raises(
-        UserError, match=r"task=forecasting is brought by gru-suite and by acme-one"
+        UserError, match=r"task=forecasting is provided by gru-suite and by acme-one"
     ):
         check_task("forecasting")
 

@@ -81,11 +81,8 @@ class NoData(SequenceDataModule):
     ) -> Mapping[str, Mapping[str, float]]:
         return {}
 
-    def val_dataloader(self) -> str:
-        return "val"
-
-    def test_dataloader(self) -> str:
-        return "test"
+    def loader(self, part: str, shuffle: bool = False) -> Any:
+        return part
 
 
 @pytest.mark.parametrize("part", ["val", "test"])
@@ -102,7 +99,7 @@ def test_a_run_ends_with_plots_metrics_and_a_table(
     assert (metrics["task"], metrics["data"], metrics["backbone"]) == (
         *("forecasting", "nothing", "gru"),
     )
-    assert metrics["num_parameters"] == task.num_parameters
+    assert metrics["num_parameters"] == task.model.num_parameters
     assert metrics["baselines"] == {"ridge": {"mae": 0.125, "mse": 0.75}}
     printed = capsys.readouterr().out
     assert f"forecasting on nothing, {part} part" in " ".join(printed.split())

@@ -69,16 +69,14 @@ def test_one_tasks_backbone_starts_from_anothers(tmp_path: Path) -> None:
     source = sentiment(text_schema(), 1, hidden_size=8, bidirectional=False)
     path = save(source, tmp_path / "text.ckpt")
     task = make_task()
-    drawn = task.model.backbone.rnn.weight_ih_l0.clone()
+    backbone = task.model.backbone
+    drawn = backbone.rnn.weight_ih_l0.clone()
     told = "\n".join(start_from(task, path))
     assert "3 of 4 tensors taken over" in told
     assert "weight_ih_l0  left as drawn: (24, 5) there, (24, 8) here" in told
-    torch.testing.assert_close(task.model.backbone.rnn.weight_ih_l0, drawn, rtol=0, atol=0)
+    torch.testing.assert_close(backbone.rnn.weight_ih_l0, drawn, rtol=0, atol=0)
     for name in ("weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
-        found, given = (
-            getattr(task.model.backbone.rnn, name),
-            getattr(source.model.backbone.rnn, name),
-        )
+        found, given = getattr(backbone.rnn, name), getattr(source.model.backbone.rnn, name)
         torch.testing.assert_close(found, given, rtol=0, atol=0)
 
 

@@ -16,7 +16,6 @@ import gru_suite
 from gru_suite.errors import UserError
 from gru_suite.nn.backbone import RecurrentBackbone
 from gru_suite.nn.cells.table import CELLS
-from gru_suite.nn.weights import backbone_options
 
 SHAPES: list[dict[str, Any]] = [
     {},
@@ -63,7 +62,7 @@ def test_safetensors_there_and_back(tmp_path: Path, cell: str, shape: dict[str, 
     backbone = RecurrentBackbone(5, cell, 4, **shape).eval()
     path = gru_suite.save_backbone(backbone, tmp_path / "weights.safetensors")
     again = gru_suite.load_backbone(path)
-    assert backbone_options(again) == backbone_options(backbone)
+    assert again.options == backbone.options
     assert_same(again, backbone)
     with safe_open(path, "pt") as file:
         assert sorted(file.keys()) == sorted(backbone.rnn.state_dict())
@@ -130,7 +129,7 @@ def test_from_torch_gives_the_equal_backbone(
     plain = module(5, 4, bias=bias, batch_first=batch_first, **shape).eval()
     before = copy.deepcopy(plain.state_dict())
     backbone = RecurrentBackbone.from_torch(plain)
-    assert backbone_options(backbone)["cell"] == cell
+    assert backbone.options["cell"] == cell
     plain.batch_first = True
     assert_same(backbone, plain)
     nn.init.zeros_(backbone.rnn.weight_ih_l0)
@@ -141,7 +140,7 @@ def test_from_torch_keeps_type_and_mode_and_refuses_the_rest() -> None:
     backbone = RecurrentBackbone.from_torch(nn.RNN(5, 4, nonlinearity="relu").double())
     assert backbone.training
     assert backbone.rnn.weight_ih_l0.dtype == torch.float64
-    assert backbone_options(backbone)["activation"] == "relu"
+    assert backbone.options["activation"] == "relu"
     with pytest.raises(UserError, match="proj_size=2"):
         RecurrentBackbone.from_torch(nn.LSTM(5, 4, proj_size=2))
     with pytest.raises(UserError, match="GRUCell: needs a torch"):

@@ -1,4 +1,4 @@
-"""What stands in the JSON beside an exported model, so that other programs can call it."""
+"""The JSON description of an exported model, for the programs that run it."""
 
 import json
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ def describe(
     Args:
         model: what was exported.
         module: as a function of tensors; None for weights alone.
-        check: how it was compared.
-        facts: further entries, first of all.
+        check: result of the comparison with the model.
+        facts: further entries, which come first.
     """
     kind = type(model)
     found: dict[str, Any] = {
@@ -49,7 +49,7 @@ def describe(
 
 
 def write_description(path: Path, found: Mapping[str, Any]) -> Path:
-    """Write the description of the model at ``path`` beside it; return its name."""
+    """Write the description beside the model at ``path``; return its path."""
     target = path.with_name(f"{path.name}.json")
     with atomic_path(target) as temporary:
         temporary.write_text(json.dumps(found, indent=1, allow_nan=False), encoding="utf-8")

@@ -1,5 +1,5 @@
-"""What goes wrong in an export and is nobody's mistake."""
+"""The error of a failed export."""
 
 
 class ExportError(RuntimeError):
-    """A format cannot hold the model, or what was written answers otherwise than the model."""
+    """A format cannot hold the model, or the exported model differs from it."""

@@ -1,4 +1,4 @@
-"""The formats: how each is written and how it is proven."""
+"""The formats of exports, each with its writer and its reader."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,12 +21,12 @@ from gru_suite.model.sequence_model import SequenceModel
 
 
 class Format(NamedTuple):
-    """How a model is written and opened again.
+    """Writer and reader of a format.
 
     Attributes:
         suffix: of its files.
         write: writes a module to a file.
-        open: returns what answers by the file.
+        open: returns a function that runs the file.
     """
 
     suffix: str
@@ -43,13 +43,13 @@ FORMATS = (*GRAPHS, WEIGHTS)
 
 
 class Written(NamedTuple):
-    """What an export made.
+    """The files of an export.
 
     Attributes:
         path: the model.
         description: the JSON beside it.
-        check: how it was compared.
-        notes: further lines for a person.
+        check: result of the comparison with the model.
+        notes: further lines to print.
     """
 
     path: Path
@@ -59,10 +59,10 @@ class Written(NamedTuple):
 
 
 def check_request(name: str, output: str | None, streaming: bool, int8: bool) -> str:
-    """Refuse what cannot be exported before anything is loaded; return the file's suffix.
+    """Check a request before anything is loaded; return the suffix of the file.
 
     Raises:
-        UserError: an unknown format, an option that it does not have, or another's suffix.
+        UserError: an unknown format, an option that it does not have, or a wrong suffix.
     """
     if name not in FORMATS:
         raise UserError(f"format={name}: no such format{nearest(str(name), FORMATS)}")
@@ -73,7 +73,7 @@ def check_request(name: str, output: str | None, streaming: bool, int8: bool) ->
         raise UserError("streaming=true with int8=true: choose one of them")
     suffixes = {key: each.suffix for key, each in GRAPHS.items()} | {WEIGHTS: SUFFIX}
     if output and Path(output).suffix != suffixes[name]:
-        # Readers of these formats go by the name.
+        # Readers of these formats rely on the suffix.
         raise UserError(f"output={output}: a file of format={name} ends in {suffixes[name]}")
     if name == "onnx":
         require_onnx()
@@ -85,7 +85,7 @@ def export_graph(module: ExportModule, target: Path, name: str, facts: dict[str,
 
     Args:
         module: of the model.
-        target: the file; what stood there stays if anything fails.
+        target: the file; an existing one stays if anything fails.
         name: in ``GRAPHS``.
         facts: further entries of the description.
 
@@ -122,7 +122,7 @@ def export_weights(checkpoint: Path, target: Path, facts: dict[str, Any]) -> Wri
 
 
 def _require_same(model: SequenceModel, path: Path) -> None:
-    """Refuse a file that does not give the model back, bit for bit."""
+    """Raise ExportError unless the file restores the model bit for bit."""
     again = load(path)
     ours, theirs = model.state_dict(), again.state_dict()
     equal = ours.keys() == theirs.keys() and all(

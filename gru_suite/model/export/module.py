@@ -53,11 +53,11 @@ class ExportModule(nn.Module, ABC):
         model: what is exported.
         inputs: of ``forward``, in order.
         outputs: of ``forward``, in order; a single one is returned bare.
-        steps: sizes of the time dimension that the export is checked with, rising; one where it is
-            fixed.
+        steps: sizes of the time dimension that the export is compared at, ascending; a single one
+            where it is fixed.
         labels: names of the classes, None for other tasks.
-        preprocessing: plain data: what the model does by itself (``inside``), what has to be done
-            before it (``outside``), and the numbers and names that this needs.
+        preprocessing: plain data: preprocessing inside the model (``inside``), preprocessing that
+            the caller has to do (``outside``), and the numbers and names for it.
     """
 
     model: Any
@@ -76,11 +76,11 @@ class ExportModule(nn.Module, ABC):
     def examples(
         self, batch_size: int, num_steps: int, generator: torch.Generator
     ) -> tuple[Tensor, ...]:
-        """Return random inputs of a size, as they may occur, of different lengths."""
+        """Return random valid inputs of different lengths."""
 
     @abstractmethod
     def from_batch(self, batch: Any) -> tuple[Tensor, ...]:
-        """Return the inputs that stand for a batch of the task's data module."""
+        """Return the inputs for a batch of the task's data module."""
 
     @abstractmethod
     def to_output(self, outputs: Sequence[Tensor], batch: Any) -> Any:
@@ -109,7 +109,7 @@ class ClassificationExport(ExportModule):
             model: from a :class:`SequenceBatch` to logits.
             labels: the classes' names.
             sequences: the input; its second dimension is time.
-            steps: sizes of the time dimension to check with, rising.
+            steps: sizes of the time dimension to compare at, ascending.
             preprocessing: see :class:`ExportModule`.
         """
         super().__init__(model)
@@ -135,7 +135,7 @@ class ClassificationExport(ExportModule):
         return self.sequences(shape, generator), lengths_B
 
     def sequences(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """Return random values of the input's kind; small whole numbers are valid for any."""
+        """Return random values of the input's dtype; small integers are valid for all models."""
         if self.inputs[0].dtype == "float32":
             return torch.randn(shape, generator=generator)
         return torch.randint(0, 2, shape, generator=generator).to(
@@ -170,7 +170,7 @@ def classification_export(
     if fields != SequenceBatch._fields or not all(isinstance(part, Tensor) for part in batch):
         raise UserError(
             f"task {name}: its batches are more than x, lengths_B and labels_B, so its model has "
-            "to say how it is exported: implement export_module(), or use format=safetensors"
+            "to implement export_module(); or use format=safetensors"
         )
     dtype = str(batch.x.dtype).removeprefix("torch.")
     shape = (BATCH, "steps", *batch.x.shape[2:])

@@ -1,4 +1,4 @@
-"""The same inputs into the model and into what was exported: how far the answers are apart."""
+"""Comparison of an exported model with the model on the same inputs."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -17,11 +17,12 @@ Runner = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
 class Check(NamedTuple):
-    """What a comparison found.
+    """The result of a comparison.
 
     Attributes:
-        difference: the largest, absolute, or relative to the largest answer where that is over 1.
-        cases: the sizes it was made with, ``(sequences, time steps)``.
+        difference: the largest one, absolute, or relative to the largest output where that is
+            above 1.
+        cases: the sizes compared, ``(sequences, time steps)``.
     """
 
     difference: float
@@ -29,10 +30,10 @@ class Check(NamedTuple):
 
 
 def compare(module: ExportModule, run: Runner, seed: int = 0) -> Check:
-    """Compare an export with the task at every batch size and number of steps.
+    """Compare an export with the model at several batch sizes and numbers of steps.
 
     Args:
-        module: the task.
+        module: the model.
         run: the export.
         seed: of the random inputs.
     """
@@ -48,23 +49,23 @@ def compare(module: ExportModule, run: Runner, seed: int = 0) -> Check:
 
 
 def require_equal(module: ExportModule, run: Runner) -> Check:
-    """Compare, and refuse an export that is further off than ``TOLERANCE``.
+    """Compare an export with the model.
 
     Raises:
-        ExportError: it is.
+        ExportError: the difference is larger than ``TOLERANCE``.
     """
     return within_tolerance(compare(module, run))
 
 
 def within_tolerance(check: Check) -> Check:
-    """Return the check, or refuse it.
+    """Return the check if the difference is small.
 
     Raises:
         ExportError: the difference is larger than ``TOLERANCE``.
     """
     if not check.difference <= TOLERANCE:
         raise ExportError(
-            f"the export answers otherwise than the checkpoint: the largest difference is "
+            f"the export differs from the checkpoint: the largest difference is "
             f"{check.difference:.2g}, at most {TOLERANCE:g} is accepted; nothing was written"
         )
     return check

@@ -13,14 +13,14 @@ from gru_suite.model.export.module import BATCH, ExportModule, Port
 from gru_suite.model.export.parity import Check, Runner, as_tuple, difference, within_tolerance
 from gru_suite.model.streaming.stream import StreamModule
 
-# Chunks that a check follows a stream for.
+# Chunks of a stream in a comparison.
 _CHUNKS = 12
 
 
 class StreamExport(ExportModule):
     """Chunk and state in, output so far and new state out.
 
-    A chunk is what makes one time step. The output is the probability of each class where the
+    A chunk fills one time step. The output is the probability of each class where the
     model has classes, else that of its ``stream_module``.
     """
 
@@ -102,11 +102,11 @@ class StreamExport(ExportModule):
         return self.chunk(batch_size, generator), *state
 
     def from_batch(self, batch: Any) -> tuple[Tensor, ...]:
-        """Refuse: a batch is of whole sequences."""
+        """Raise NotImplementedError: a batch has whole sequences."""
         raise NotImplementedError("a stream has no batches of whole sequences")
 
     def to_output(self, outputs: Sequence[Tensor], batch: Any) -> Any:
-        """Refuse: a batch is of whole sequences."""
+        """Raise NotImplementedError: a batch has whole sequences."""
         raise NotImplementedError("a stream has no batches of whole sequences")
 
 
@@ -126,10 +126,10 @@ def follow(module: StreamExport, run: Runner, seed: int = 0) -> Check:
 
 
 def require_equal_stream(module: StreamExport, run: Runner) -> Check:
-    """Follow a stream, and refuse an export that is further off than the tolerance.
+    """Compare an export with the model's stream.
 
     Raises:
-        ExportError: it is.
+        ExportError: the difference is larger than the tolerance.
     """
     return within_tolerance(follow(module, run))
 
@@ -139,7 +139,7 @@ def _name(dtype: torch.dtype) -> str:
 
 
 def _plain(part: Tensor) -> Any:
-    """Return the number that fills a tensor, or its numbers; JSON has no infinity, so as text."""
+    """Return the number that fills a tensor, or its numbers; infinity as text, for JSON."""
     values = part.flatten()
     if len(values) and bool((values == values[0]).all()):
         value = values[0].item()

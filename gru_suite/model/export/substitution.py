@@ -1,4 +1,4 @@
-"""A model whose outputs come from its export."""
+"""Predictions of a model computed by its export."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from gru_suite.model.export.parity import Runner
 
 @contextmanager
 def exported_outputs(module: ExportModule, run: Runner) -> Iterator[None]:
-    """Let an export compute the model's ``forward`` for a while.
+    """Replace the model's ``forward`` by its export within the block.
 
     Predictions and metrics are then those of the export.
     """

@@ -1,4 +1,4 @@
-"""``torch.export`` programs that keep torch's own recurrences and take any number of steps."""
+"""``torch.export`` programs with torch's recurrent operators and dynamic time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +12,8 @@ from gru_suite.model.export.module import ExportModule
 from gru_suite.model.export.parity import Runner, as_tuple
 from gru_suite.model.export.tracing import dynamic_shapes, tracing
 
-# What torch.export calls to learn shapes. Left alone it runs the recurrences step by step, which
-# fixes the number of steps to that of the example and unrolls them into the graph.
+# The kernels by which torch.export infers shapes. By default it decomposes the recurrences into
+# steps, which fixes their number to that of the example.
 _KEY = torch._C.DispatchKey.CompositeImplicitAutograd
 
 
@@ -37,11 +37,11 @@ _RULES: dict[Any, Callable[..., tuple[Tensor, ...]]] = {
 
 @contextmanager
 def whole_recurrences() -> Iterator[None]:
-    """Let traces keep ``gru``, ``lstm`` and ``rnn`` as one operation each, of any length."""
+    """Keep ``gru``, ``lstm`` and ``rnn`` as single operators of dynamic length in traces."""
     kept = {op: op.py_kernels.get(_KEY) for op in _RULES}
     try:
         for op, rule in _RULES.items():
-            # A kernel chosen in an earlier trace would be taken again.
+            # The kernel of an earlier trace is cached.
             op._dispatch_cache.clear()
             op.py_kernels[_KEY] = rule
         yield
@@ -66,7 +66,7 @@ def write_program(module: ExportModule, path: Path) -> None:
 
 
 def open_program(path: Path) -> Runner:
-    """Return what answers by a file of :func:`write_program`."""
+    """Return a function that runs a file of :func:`write_program`."""
     program = torch.export.load(path).module()
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What every trace of a module needs: example inputs, free sizes, and an error that says so."""
+"""Tracing: example inputs, dynamic sizes, and a readable error."""
 
 import inspect
 import logging
@@ -13,13 +13,13 @@ from torch import Tensor
 from gru_suite.model.export.errors import ExportError
 from gru_suite.model.export.module import ExportModule
 
-# Neither 1 nor equal to another size of the trace: torch would take either for fixed.
+# Not 1 and unequal to other sizes of the trace, which torch would take for constant.
 _EXAMPLE_ROWS = 3
 _CHATTY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 def dynamic_shapes(module: ExportModule) -> tuple[Any, ...]:
-    """Return for each input which of its sizes are free, as ``torch.export`` wants it."""
+    """Return the dynamic sizes of each input in the form of ``torch.export``."""
     free = torch.export.Dim.DYNAMIC
     shapes = tuple(
         {axis: free for axis, size in enumerate(port.shape) if isinstance(size, str)}
@@ -31,7 +31,7 @@ def dynamic_shapes(module: ExportModule) -> tuple[Any, ...]:
 
 @contextmanager
 def tracing(module: ExportModule, kind: str) -> Iterator[tuple[Tensor, ...]]:
-    """Give example inputs; say what failed where the trace fails.
+    """Yield example inputs for a trace, and explain its failure.
 
     Args:
         module: in evaluation mode.
@@ -48,7 +48,7 @@ def tracing(module: ExportModule, kind: str) -> Iterator[tuple[Tensor, ...]]:
         for each in chatty:
             each.setLevel(logging.ERROR)
         with warnings.catch_warnings(), torch.no_grad():
-            # torch speaks of its own internals; what it wrote is compared afterwards.
+            # Warnings about torch's internals; the file is compared afterwards.
             warnings.simplefilter("ignore")
             yield inputs
     except Exception as error:

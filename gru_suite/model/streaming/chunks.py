@@ -1,4 +1,4 @@
-"""A chunk of a stream as it was pushed, checked and made a tensor.
+"""Chunks of a stream as checked tensors.
 
 Shapes: S inputs.
 """
@@ -18,10 +18,10 @@ def as_inputs(raw: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     Args:
         raw: an array, a tensor or nested tuples of numbers.
         shape: of one input.
-        dtype: of the result; floats take whole numbers too, whole numbers no floats.
+        dtype: of the result; integers are converted to float, floats not to integers.
 
     Raises:
-        UserError: no numbers, of another shape or kind, or not finite.
+        UserError: not numeric, of another shape or dtype, or not finite.
     """
     try:
         given = raw.detach() if isinstance(raw, Tensor) else torch.from_numpy(np.array(raw))

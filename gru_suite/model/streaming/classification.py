@@ -1,4 +1,4 @@
-"""Streams of tasks that give a sequence one of several classes.
+"""Streams of classifiers.
 
 Shapes: B streams, T time steps, S inputs (T times those of a step), F input features, H output
     features of the backbone, K classes.
@@ -25,7 +25,7 @@ from gru_suite.nn.backbone import RecurrentBackbone
 from gru_suite.nn.evaluation import evaluating
 from gru_suite.nn.pooling import Pooling
 
-# Steps in one go: what a long chunk needs of memory stays small.
+# Steps of one forward pass, which bounds the memory of a long chunk.
 _MAX_STEPS = 64
 
 
@@ -58,7 +58,7 @@ class ClassificationModule(StreamModule):
         initial_backbone_state(self.backbone, 1)
 
     def initial_state(self, batch_size: int) -> State:
-        """Return what the first chunk begins with."""
+        """Return the state before the first chunk."""
         weight = self.head.weight
         state = named("encoder", self.encoder.initial_state(batch_size))
         state |= initial_backbone_state(self.backbone, batch_size)
@@ -67,7 +67,7 @@ class ClassificationModule(StreamModule):
         return {name: part.to(weight.device) for name, part in state.items()}
 
     def forward(self, chunk: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return the logits after the next inputs, shape (B, K), and the state after them."""
+        """Return the logits after a chunk, shape (B, K), and the state after it."""
         x_BTF, encoder_state = self.encoder(chunk, under("encoder", state))
         h_BTH, backbone_state = self.backbone(x_BTF, None, rows_to_backbone(state))
         after = named("encoder", encoder_state) | backbone_to_rows(backbone_state)
@@ -85,7 +85,7 @@ class ClassificationModule(StreamModule):
 
 
 class StreamedClassifier(Protocol):
-    """What a stream needs of a classifier: :class:`ClassificationModel` has it."""
+    """The interface of a classifier that streams; :class:`ClassificationModel` has it."""
 
     name: ClassVar[str]
     input_kind: ClassVar[str]
@@ -103,13 +103,13 @@ class StreamedClassifier(Protocol):
 
 
 class ChunkInputs(NamedTuple):
-    """What a chunk adds to a stream.
+    """The inputs that a chunk adds to a stream.
 
     Attributes:
-        row: what the stream keeps after it.
-        inputs: of the whole steps that are now complete, (S, ...).
-        ends: inputs that the answer so far has seen too, but that what comes next may change.
-        short: all inputs, where they do not make a step yet.
+        row: data of the stream after the chunk.
+        inputs: of the steps that are complete, (S, ...).
+        ends: further inputs of the current prediction, which the next chunk may change.
+        short: all inputs so far, where they do not fill a step yet.
     """
 
     row: Row
@@ -119,17 +119,17 @@ class ChunkInputs(NamedTuple):
 
 
 class ClassificationStream(Stream[Predictions]):
-    """Follows sequences of a classification task.
+    """Streams of a classifier.
 
-    Before a stream has seen anything, its probabilities are NaN and its label is empty.
+    Before its first input a stream has NaN probabilities and an empty label.
     """
 
     def __init__(self, model: StreamedClassifier, batch_size: int = 1) -> None:
-        """Begin streams.
+        """Start streams.
 
         Args:
             model: a trained classifier.
-            batch_size: streams to begin with.
+            batch_size: number of streams.
 
         Raises:
             UserError: the model looks ahead; the message names the option to change.
@@ -139,12 +139,12 @@ class ClassificationStream(Stream[Predictions]):
         super().__init__(model.name, batch_size)
 
     def _new_row(self) -> Row:
-        """Return the inputs that do not make a step yet, and how many steps were seen."""
+        """Return the inputs that do not fill a step yet, and the number of steps so far."""
         carried = torch.empty(0, *self.module.input_shape, dtype=self.module.dtype)
         return {"carried": carried, "num_steps": 0}
 
     def _new_state(self, count: int) -> State:
-        """Return the network's state, with the answer so far."""
+        """Return the network's state, with the logits so far."""
         state = self.module.initial_state(count)
         unknown_BK = torch.full((count, self._num_classes), torch.nan)
         return {**state, "logits": unknown_BK.to(self.model.device)}
@@ -153,12 +153,12 @@ class ClassificationStream(Stream[Predictions]):
         """Return a chunk of one stream as the network's inputs, shape (S, ...).
 
         Raises:
-            UserError: it is not what the task takes.
+            UserError: the chunk has a wrong type or shape.
         """
         return as_inputs(raw, self.module.input_shape, self.module.dtype)
 
     def _read(self, row: Row, chunk: Any) -> ChunkInputs:
-        """Add a chunk to what is carried, and take whole steps off."""
+        """Append a chunk to the carried inputs, and split off complete steps."""
         carried, step_size = row["carried"], self.module.step_size
         if chunk is not None:
             inputs = self.inputs(chunk)
@@ -207,7 +207,7 @@ class ClassificationStream(Stream[Predictions]):
         return state
 
     def _so_far(self, state: State, readings: list[ChunkInputs]) -> Tensor:
-        """Return the logits of all that was pushed, what makes no whole step included."""
+        """Return the logits of everything pushed, incomplete steps included."""
         logits_BK = state["logits"]
         if any(reading.ends is not None for reading in readings):
             nothing = readings[0].inputs[:0]
@@ -215,7 +215,7 @@ class ClassificationStream(Stream[Predictions]):
             logits_BK = self._advance(state, ends)["logits"]
         for row, reading in enumerate(readings):
             if reading.short is not None:
-                # The encoder knows what to make of a sequence shorter than a step.
+                # The encoder pads a sequence shorter than a step.
                 logits_BK = logits_BK.clone()
                 logits_BK[row] = self._short(reading.short)
         return logits_BK

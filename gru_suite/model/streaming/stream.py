@@ -52,7 +52,7 @@ class StreamEncoder(nn.Module, ABC):
 
 
 class StepwiseEncoder(StreamEncoder):
-    """An encoder that sees every step by itself, and so needs no left context."""
+    """An encoder that encodes each step independently, so that it needs no left context."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class StepwiseEncoder(StreamEncoder):
         input_shape: Iterable[int] = (),
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        """Wrap it.
+        """Wrap an encoder.
 
         Args:
             encoder: from (B, T, *input_shape) to (B, T, F).
@@ -76,9 +76,9 @@ class StepwiseEncoder(StreamEncoder):
 
 
 class StreamModule(nn.Module, ABC):
-    """A task's network on one chunk after the other: ``(chunk, state) -> (output, new state)``.
+    """A model's network on one chunk after the other: ``(chunk, state) -> (output, new state)``.
 
-    Pure tensors and no state in Python, so that ``torch.export`` can trace it for chunks of a fixed
+    Tensors only and no state in Python, so that ``torch.export`` can trace it for chunks of a fixed
     size.
 
     Attributes:
@@ -93,15 +93,15 @@ class StreamModule(nn.Module, ABC):
 
     @abstractmethod
     def initial_state(self, batch_size: int) -> State:
-        """Return what the first chunk begins with."""
+        """Return the state before the first chunk."""
 
     @abstractmethod
     def forward(self, chunk: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return the output after the next inputs, shape (B, ...), and the state after them.
+        """Return the output after a chunk, shape (B, ...), and the state after it.
 
         Args:
             chunk: shape (B, S, *input_shape), S a multiple of ``step_size``.
-            state: after the chunk before; tensors of the same names and shapes come back.
+            state: after the previous chunk; the new state has the same names and shapes.
         """
 
     def example_chunk(self, batch_size: int = 1, num_steps: int = 1) -> Tensor:
@@ -111,21 +111,21 @@ class StreamModule(nn.Module, ABC):
 
 
 class Stream(ABC, Generic[PredictionT]):
-    """Follows sequences while they come: a piece in, the prediction so far out.
+    """Streams of sequences that arrive in chunks, with a prediction after each chunk.
 
-    After every ``push`` the prediction is that of everything pushed so far, and neither memory nor
-    the cost of a push grows with it. Several streams go on together as the rows of a batch; rows
-    are numbered from 0, and when some leave the others move up.
+    After every ``push`` the prediction is that of everything pushed so far; neither memory nor the
+    time of a push grows with it. Several streams are the rows of a batch, numbered from 0; when
+    some leave, the others move up.
     """
 
     format: ClassVar[int] = 1
 
     def __init__(self, name: str, batch_size: int = 1) -> None:
-        """Begin.
+        """Start streams.
 
         Args:
             name: of the task.
-            batch_size: streams to begin with.
+            batch_size: number of streams.
         """
         self._name = name
         self._rows: list[Row] = []
@@ -135,29 +135,29 @@ class Stream(ABC, Generic[PredictionT]):
 
     @abstractmethod
     def _new_row(self) -> Row:
-        """Return what one stream keeps, before its first input."""
+        """Return the data that one stream keeps, before its first input."""
 
     def _new_state(self, count: int) -> State:
-        """Return the network's state of some streams before their first input."""
+        """Return the network's state of ``count`` streams before their first input."""
         return {}
 
     @abstractmethod
     def _push(self, chunks: list[Any]) -> PredictionT:
-        """Take a chunk for each row, None where nothing came."""
+        """Process a chunk for each row, None where there is none."""
 
     def __len__(self) -> int:
         """Return the number of streams."""
         return len(self._rows)
 
     def push(self, chunk: Any) -> PredictionT:
-        """Take what came next and return the prediction so far.
+        """Process the next chunk and return the prediction for everything pushed so far.
 
         Args:
-            chunk: of a stream alone, what came; of several, a list with a chunk for each, None
-                where nothing came. Chunks may be of any lengths, and empty.
+            chunk: of a single stream, its chunk; of several, a list with a chunk for each, None
+                where there is none. Chunks may have any lengths, and be empty.
 
         Raises:
-            UserError: a chunk is not what the task takes. No stream has then taken anything.
+            UserError: a chunk has a wrong type or shape. All streams are then unchanged.
         """
         return self._push(self._chunks(chunk))
 
@@ -167,13 +167,13 @@ class Stream(ABC, Generic[PredictionT]):
             found = f"a list of {len(chunks)}" if isinstance(chunk, list) else "one chunk"
             raise UserError(
                 f"pushed {found} to {len(self)} streams: needs a list of {len(self)} chunks, None "
-                "where nothing came"
+                "where there is none"
             )
         return chunks
 
     @torch.inference_mode()
     def join(self, count: int = 1) -> list[int]:
-        """Begin further streams; return their row numbers, which follow the others'."""
+        """Start further streams; return their row numbers, which follow the existing ones."""
         if type(count) is not int or count < 0:
             raise UserError(f"count={count!r}: needs a whole number of streams from 0")
         first, begun = len(self), self._new_state(count)
@@ -184,7 +184,7 @@ class Stream(ABC, Generic[PredictionT]):
 
     @torch.inference_mode()
     def leave(self, rows: int | Iterable[int]) -> None:
-        """End some streams; those after them move up."""
+        """End some streams; the rows after them move up."""
         gone = self._numbers(rows)
         kept = [row for row in range(len(self)) if row not in gone]
         self._state = {k: v[kept] for k, v in self._state.items()}
@@ -193,7 +193,7 @@ class Stream(ABC, Generic[PredictionT]):
 
     @torch.inference_mode()
     def reset(self, rows: int | Iterable[int] | None = None) -> None:
-        """Forget what some streams have seen, or all; their next input is a first one."""
+        """Reset some streams, or all, to the state before their first input."""
         numbers = sorted(self._numbers(range(len(self)) if rows is None else rows))
         begun = self._new_state(len(numbers))
         index = torch.tensor(numbers, dtype=torch.int64)
@@ -213,9 +213,9 @@ class Stream(ABC, Generic[PredictionT]):
         return numbers
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that the streams are, as plain data and tensors.
+        """Return the state of all streams as plain data and tensors.
 
-        ``torch.save`` takes it, and ``torch.load(..., weights_only=True)`` gives it back.
+        ``torch.load(..., weights_only=True)`` reads what ``torch.save`` writes of it.
         """
         return {
             "format": self.format,
@@ -225,10 +225,10 @@ class Stream(ABC, Generic[PredictionT]):
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was called, with as many streams as there were then.
+        """Restore the streams of a :meth:`state_dict`, also their number.
 
         Raises:
-            UserError: it is not the state of a stream of such a task; this stream is unchanged.
+            UserError: it is the state of another kind of stream; this one is unchanged.
         """
         if not isinstance(saved, dict) or {"format", "task", "rows", "state"} - saved.keys():
             raise UserError("the saved state is not that of a stream; state_dict() makes one")

@@ -1,1 +1,1 @@
-"""Recurrences: torch's own, layer by layer, and those that ``torch.nn`` does not give."""
+"""Recurrent cells: those of ``torch.nn``, layer by layer, relu GRU and minGRU."""

@@ -17,7 +17,7 @@ from gru_suite.nn.cells.native.calls import address, loaded_kernel, new_call
 # Below this batch size the weights are read from the cache too often for the few rows that use
 # them: the input's part is then one product over all steps, before the recurrence.
 _MIN_FUSED_BATCH = 6
-# UNPACKED_ROWS of gru_kernel.c: so few are done without a product of torch's.
+# UNPACKED_ROWS of gru_kernel.c: so few rows need no matrix product of torch.
 _UNPACKED_ROWS = 8
 
 
@@ -79,7 +79,7 @@ def _forward(
     if not fused:
         torch.mm(x_NF, weight_ih_GF.t(), out=gates[:, : 3 * H])
     x_NF, state_BH = x_NF.contiguous(), state_BH.contiguous()
-    # Named, so that a copy lives until the kernel has read it.
+    # Named, so that copies live until the kernel has read them.
     arguments = [w.contiguous() for w in (weight_ih_GF, weight_hh_GH, bias_ih_G, bias_hh_G)]
     call = new_call(native, x_NF, state_BH, offsets, lengths_B, T, reverse)
     call.weight_ih, call.weight_hh, call.bias_ih, call.bias_hh = map(address, arguments)
@@ -150,7 +150,7 @@ _layer.register_autograd(_backward, setup_context=_setup_context)
 
 
 class _EagerLayer(torch.autograd.Function):
-    """The operator without its dispatch, which takes as long as a hundred steps of one sequence."""
+    """The operator as an autograd function: without the dispatch, 100 steps' worth of time."""
 
     @staticmethod
     def forward(ctx, *inputs):  # type: ignore[no-untyped-def]

@@ -112,7 +112,7 @@ def _chunks(
 
 
 class _Previous:
-    """The states that the steps started from: the hidden states, moved by one step."""
+    """The states before each step: the hidden states, shifted by one step."""
 
     def __init__(
         self,

@@ -38,10 +38,10 @@ def all_valid(lengths_B: Tensor, batch_size: int, num_steps: int) -> bool:
 
 
 class RaggedBatch:
-    """Where the valid steps of a batch are; without lengths all steps are."""
+    """The valid steps of a batch; without lengths all steps are valid."""
 
     def __init__(self, x_BTF: Tensor, lengths_B: Tensor | None) -> None:
-        """Work out which rows of the flattened batch to read.
+        """Compute the indices of the flattened batch.
 
         Args:
             x_BTF: any tensor of the batch, for its sizes and device.
@@ -65,7 +65,7 @@ class RaggedBatch:
         return x_BTF if self.padding_BT1 is None else x_BTF.masked_fill(self.padding_BT1, 0.0)
 
     def flip(self, x_BTF: Tensor) -> Tensor:
-        """Return the batch with each sequence's valid steps reversed, padding left where it is."""
+        """Return the batch with the valid steps of each sequence reversed, padding in place."""
         if self.padding_BT1 is None:
             return x_BTF.flip(1)
         return x_BTF.flatten(0, 1).index_select(0, self._reversed_rows).view_as(x_BTF)

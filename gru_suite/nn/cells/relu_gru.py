@@ -1,4 +1,4 @@
-"""The GRU whose candidate state is a relu instead of a tanh, which ``torch.nn.GRU`` does not offer.
+"""The GRU with a relu candidate state, which ``torch.nn.GRU`` does not have.
 
 Shapes: T time steps, B batch, F input features, H hidden units, G = 3H (reset, update, candidate),
     N = T * B.
@@ -14,7 +14,7 @@ from gru_suite.nn.cells.layers import LayerState, Weights
 
 
 class ReluGRUFunction(torch.autograd.Function):
-    """One layer of the relu GRU over a whole sequence, with its gradient written out.
+    """One layer of the relu GRU over a whole sequence, with an explicit gradient.
 
     For each step, with ``*`` elementwise, in torch's convention (the reset gate acts after the
     recurrent product)::
@@ -76,7 +76,7 @@ class ReluGRUFunction(torch.autograd.Function):
         x_TBF, weight_ih_GF, weight_hh_GH, gates_TBG, recurrent_n_TBH, h_TBH = ctx.saved_tensors
         T, B, H = grad_TBH.shape
         r_TBH, z_TBH, n_TBH = gates_TBG.chunk(3, dim=2)
-        # What one unit of gradient on h' puts on each pre-activation, for all steps at once.
+        # The derivative of h' with respect to each pre-activation, for all steps at once.
         to_n_TBH = (1 - z_TBH) * (n_TBH > 0)
         to_z_TBH = (h_TBH[:-1] - n_TBH) * z_TBH * (1 - z_TBH)
         to_r_TBH = to_n_TBH * recurrent_n_TBH * r_TBH * (1 - r_TBH)
@@ -115,7 +115,7 @@ def relu_gru_layer(
 ) -> tuple[Tensor, LayerState]:
     """Run the relu GRU over one layer in one direction."""
     weight_ih_GF, weight_hh_GH, bias_ih_G, bias_hh_G = weights
-    # The in-place steps need one dtype, so mixed precision stops here.
+    # The in-place operations need one dtype, so autocast is off.
     with torch.autocast(x_BTF.device.type, enabled=False):
         h_TBH = ReluGRUFunction.apply(
             x_BTF.transpose(0, 1).to(weight_ih_GF.dtype),

@@ -18,17 +18,16 @@ _kernel_is_loaded = False
 
 
 def kernel_serves(rnn: nn.RNNBase, x_BTF: Tensor) -> bool:
-    """Return whether the kernel can run this call: float32 on the CPU, in plain eager or compiled.
+    """Return whether the kernel can run this call: float32 on the CPU, eager or compiled.
 
-    Exporters and tracers must see torch's own operator; autocast and function transforms have rules
-    for that alone.
+    Exporters and tracers need torch's operator, as do autocast and function transforms.
     """
     return (
         x_BTF.device.type == "cpu"
         and x_BTF.dtype == torch.float32
         and rnn.weight_hh_l0.dtype == torch.float32
         and x_BTF.size(0) > 0
-        # Subclasses, such as fake or quantized tensors, have no memory that C may read.
+        # Subclasses, such as fake or quantized tensors, have no memory for C to read.
         and (type(x_BTF) is Tensor or torch.compiler.is_compiling())
         and not torch.compiler.is_exporting()
         and not torch._C._get_tracing_state()
@@ -54,7 +53,7 @@ def _has_kernel() -> bool:
 def run_stack(
     rnn: nn.RNNBase, x_BTF: Tensor, lengths_B: Tensor | None, state_LBH: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Compute what ``rnn(x_BTF, state_LBH)`` does, respecting lengths.
+    """Compute ``rnn(x_BTF, state_LBH)`` with lengths.
 
     Args:
         rnn: a GRU for which ``kernel_serves`` is true.
@@ -127,7 +126,7 @@ class _Ragged:
         self.offsets = torch.zeros(T + 1, dtype=torch.int64)
         torch.cumsum(valid_TB.sum(1), dim=0, out=self.offsets[1:])
         steps_N, sequences_N = valid_TB.nonzero(as_tuple=True)
-        # Where each valid step lies in the padded batch.
+        # Index of each valid step in the padded batch.
         self._rows_N = self._order[sequences_N] * T + steps_N
 
     def pack(self, x_BTF: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The closed table of recurrences, and the check of a backbone's options against it."""
+"""The table of cells, and the check of a backbone's options."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Stack = Callable[[nn.RNNBase, Tensor, Tensor | None, Tensor], tuple[Tensor, Tens
 
 @dataclass(frozen=True)
 class Variant:
-    """A cell with one activation: the module that holds its weights, and one layer's recurrence."""
+    """A cell with one activation: the module of its weights, and the recurrence of a layer."""
 
     module: Callable[..., Any]
     """A ``torch.nn`` recurrence, or one with its attributes: ``all_weights``, ``num_layers`` ..."""
@@ -32,7 +32,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Cell:
-    """What tells one recurrence from another."""
+    """A recurrence and its properties."""
 
     num_gates: int
     num_states: int

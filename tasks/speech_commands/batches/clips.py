@@ -4,16 +4,15 @@ Shapes: N clips, S samples.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gru_suite.data.ragged_arrays import ArrayStore
 from gru_suite.data.splits import PARTS
 
 from ..reading.corpus import Recording
 from ..reading.labels import SILENCE, Chosen
+from ..reading.loudest_segment import loudest
 from .audio_dataset import Clips
 from .noise import stretch
 
@@ -71,19 +70,6 @@ def _joined(first: Clips, second: Clips) -> Clips:
 def usual_length(lengths: Sequence[int]) -> int:
     """Return the median length, at least 1 sample."""
     return max(1, int(np.median(lengths))) if lengths else 1
-
-
-def loudest(samples_S: NDArray[Any], length: int, step: int) -> int:
-    """Return where the stretch of ``length`` samples with the most energy begins.
-
-    Args:
-        samples_S: at least ``length`` samples.
-        length: of the stretch.
-        step: distance of the places that are compared.
-    """
-    energy = np.concatenate([[0.0], np.cumsum(np.square(samples_S.astype(np.float64)))])
-    starts = np.arange(0, len(samples_S) - length + 1, step)
-    return int(starts[np.argmax(energy[starts + length] - energy[starts])])
 
 
 def _recorded(

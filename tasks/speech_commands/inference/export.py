@@ -1,17 +1,13 @@
-"""The speech commands task as a function of samples.
+"""The recogniser as a function of samples.
 
 Shapes: B batch, S samples (right-padded).
 """
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
+from gru_suite.model.classification import ClassificationModel
 from gru_suite.model.export.module import BATCH, ClassificationExport, Port
-
-if TYPE_CHECKING:
-    from ..task import SpeechCommandsTask
 
 
 class SpeechExport(ClassificationExport):
@@ -22,17 +18,23 @@ class SpeechExport(ClassificationExport):
         return 0.1 * torch.randn(shape, generator=generator)
 
 
-def speech_export(task: "SpeechCommandsTask") -> SpeechExport:
-    """Describe the task."""
-    rate_hz, longest = task.sample_rate_hz, int(task.schema["max_samples"])
+def speech_export(model: ClassificationModel, hop_samples: int) -> SpeechExport:
+    """Describe the model.
+
+    Args:
+        model: from samples to logits.
+        hop_samples: samples between two frames.
+    """
+    schema = model.schema
+    longest = int(schema["max_samples"])
     samples = Port("samples", "float32", (BATCH, "samples"), "sound, full scale -1.0 to 1.0")
     preprocessing = {
         "inside": "features (log-mel or MFCC) and the convolutional front end",
         "outside": "one channel at `sample_rate_hz`; of a recording longer than `max_samples` the "
         "loudest stretch of that length",
-        "sample_rate_hz": rate_hz,
+        "sample_rate_hz": int(schema["sample_rate_hz"]),
         "max_samples": longest,
-        "features": task.hparams.get("features"),
+        "features": model.options.get("features"),
     }
-    steps = (task.features.hop_samples // 2, longest // 3 + 1, longest)
-    return SpeechExport(task, samples, steps, preprocessing)
+    steps = (hop_samples // 2, longest // 3 + 1, longest)
+    return SpeechExport(model, model.labels, samples, steps, preprocessing)

@@ -21,8 +21,7 @@ from gru_suite.data.unreadable_files import name_bad
 from gru_suite.errors import UserError
 
 from ..batches.audio_dataset import AudioBatch
-from ..batches.clips import loudest
-from ..reading.loudest_segment import read_loudest
+from ..reading.loudest_segment import loudest, read_loudest
 from ..reading.sound_files import MIN_SECONDS, is_sound_file, read_sound, resample
 
 Clip = NDArray[np.float32]

@@ -1,16 +1,16 @@
-"""The task on sound that comes piece by piece.
+"""Streams of sound.
 
 Shapes: B streams, S samples, T frames, F features, H output features of the front end.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gru_suite.errors import UserError
-from gru_suite.model.streaming.classification import ClassificationStream
+from gru_suite.model.streaming.classification import ClassificationStream, StreamedClassifier
 from gru_suite.model.streaming.state import State
 from gru_suite.model.streaming.stream import StreamEncoder
 
@@ -23,7 +23,7 @@ class SpeechStreamEncoder(StreamEncoder):
     """Features and causal front end on one chunk of samples after the other."""
 
     def __init__(self, features: SpectralFeatures, front_end: ConvFrontEnd) -> None:
-        """Take a task's features, and its front end as it is now.
+        """Take the features of a model, and a copy of its front end with folded batch norms.
 
         Raises:
             UserError: the front end looks ahead.
@@ -52,11 +52,25 @@ class SpeechStreamEncoder(StreamEncoder):
 
 
 class SpeechStream(ClassificationStream):
-    """Follows sound while it is heard: samples in, an answer out.
+    """Streams of sound: samples in, class probabilities of all sound so far out.
 
-    The answer is that of the whole sound so far. (``predict`` takes the loudest stretch of a
-    recording that is longer than every training clip; a stream hears all of it.)
+    ``predict`` takes the loudest segment of a recording that is longer than every training clip; a
+    stream takes all of it.
     """
+
+    def __init__(self, model: StreamedClassifier, sample_rate_hz: int, batch_size: int = 1) -> None:
+        """Start streams.
+
+        Args:
+            model: a trained causal model.
+            sample_rate_hz: of its training data.
+            batch_size: number of streams.
+
+        Raises:
+            UserError: the model looks ahead; the message names the option to change.
+        """
+        self._sample_rate_hz = sample_rate_hz
+        super().__init__(model, batch_size)
 
     def inputs(self, raw: Any) -> Tensor:
         """Return samples of full scale 1.0, shape (S,).
@@ -66,7 +80,7 @@ class SpeechStream(ClassificationStream):
                 rate of the training data; or a pair of it and its rate in Hz, which must be that.
         """
         samples, rate_hz = raw if isinstance(raw, tuple) and len(raw) == 2 else (raw, None)
-        needed_hz = cast(Any, self.task).sample_rate_hz
+        needed_hz = self._sample_rate_hz
         if rate_hz is not None and rate_hz != needed_hz:
             raise UserError(
                 f"samples at {rate_hz} Hz: a stream needs {needed_hz} Hz, those of the training; "

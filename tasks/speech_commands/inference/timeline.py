@@ -6,15 +6,17 @@ Shapes: S samples, W windows, K classes.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from gru_suite.options import check_number
 
 from ..reading.labels import SILENCE, UNKNOWN
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The resolution of a word's ends, and the share of its sound that may lie outside each.
 _FRAME_MS = 10.0
@@ -91,8 +93,10 @@ class Timeline:
     seconds: float
     sample_rate_hz: int
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> "pd.DataFrame":
         """Return a table of the words: start, end (seconds), label, score."""
+        import pandas as pd
+
         rows = [(e.start_s, e.end_s, e.label, e.score) for e in self.events]
         return pd.DataFrame(rows, columns=["start", "end", "label", "score"]).round(3)
 

@@ -5,12 +5,12 @@ Shapes: S samples, T steps between places that are compared.
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from ..batches.clips import loudest
 from .sound_files import check_complete, read_sound, reason_of, resample
 
 # Up to this long a file is read at once, which is simpler and keeps every sample's place.
@@ -18,6 +18,19 @@ _WHOLE_SECONDS = 300.0
 # Places compared within the length of a stretch, as for a recording in memory.
 _STEPS = 100
 _STEPS_AT_ONCE = 4096
+
+
+def loudest(samples_S: NDArray[Any], length: int, step: int) -> int:
+    """Return where the stretch of ``length`` samples with the most energy begins.
+
+    Args:
+        samples_S: at least ``length`` samples.
+        length: of the stretch.
+        step: distance of the places that are compared.
+    """
+    energy = np.concatenate([[0.0], np.cumsum(np.square(samples_S.astype(np.float64)))])
+    starts = np.arange(0, len(samples_S) - length + 1, step)
+    return int(starts[np.argmax(energy[starts + length] - energy[starts])])
 
 
 def read_loudest(path: Path, sample_rate_hz: int, max_samples: int) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import torch
 from av.codec.codec import UnknownCodecError
 from av.container import OutputContainer
 from av.video.stream import VideoStream
@@ -17,6 +18,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
+
+from ..network.video_classifier import VideoClassifier
+from ..reading.video_files import Sampling, read_frames
+from .running_predictions import running_probabilities
 
 # Fine enough for any frame rate, and mpeg4 takes nothing above 65535.
 _TIME_BASE = Fraction(1, 12800)
@@ -27,6 +32,53 @@ _MIN_HEIGHT = 240
 _MAX_ROWS = 3
 _ROWS_IN_HEIGHT = 14
 _TEXT, _BAR, _BACK = (255, 255, 255), (0, 114, 178), (0, 0, 0, 150)
+
+
+# Of a longer video the middle is annotated.
+_MAX_FRAMES = 20_000
+
+
+def annotate_videos(
+    model: VideoClassifier, names: Sequence[str], source: Path, target: Path
+) -> list[Path]:
+    """Write a copy of each video with the running prediction drawn in; return the copies.
+
+    Args:
+        model: a trained model.
+        names: paths of the videos.
+        source: the video or folder that they were found by.
+        target: the table beside which the copies go.
+    """
+    copies = []
+    for name in names:
+        path = Path(name)
+        inside = path.relative_to(source.expanduser()) if source.expanduser().is_dir() else path
+        # The whole name: a.avi and a.mp4 may lie in one folder.
+        flat = "_".join(inside.parts) if inside is not path else path.name
+        copy = target.with_name(f"{target.stem}_{flat.replace('.', '_')}.mp4")
+        time_T, probability_TK = running_predictions(model, path)
+        copies.append(annotate_video(path, copy, model.labels, time_T, probability_TK))
+    return copies
+
+
+def running_predictions(
+    model: VideoClassifier, path: Path
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Return when frames of a video were judged, (T,), and the class probabilities, (T, K).
+
+    Raises:
+        UserError: the video cannot be read.
+    """
+    schema = model.schema
+    rate_hz = schema.get("frame_rate_hz")
+    most = _MAX_FRAMES if rate_hz else int(schema["num_frames"])
+    height, width = (int(side) for side in schema["size"])
+    try:
+        found = read_frames(path, Sampling(most, rate_hz), height, width)
+    except ValueError as error:
+        raise UserError(f"input {path}: {error}") from error
+    x_THW3 = torch.from_numpy(found.frames_THWC).to(model.device)
+    return found.time_T, running_probabilities(model.eval(), x_THW3).cpu().numpy()
 
 
 def annotate_video(

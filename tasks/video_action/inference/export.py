@@ -3,15 +3,13 @@
 Shapes: B batch, T frames (right-padded), H height, W width.
 """
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from gru_suite.model.export.module import BATCH, ClassificationExport, Port
 
-if TYPE_CHECKING:
-    from ..task import VideoActionTask
+from ..batches.augmentation import centre_crop
+from ..network.video_classifier import VideoClassifier
 
 
 class VideoExport(ClassificationExport):
@@ -23,15 +21,13 @@ class VideoExport(ClassificationExport):
 
     def from_batch(self, batch: object) -> tuple[Tensor, ...]:
         """Return frames cut to the size, and lengths."""
-        from ..batches.augmentation import centre_crop
-
         x, lengths_B = super().from_batch(batch)
-        return centre_crop(x, self.task.schema["size"]).contiguous(), lengths_B
+        return centre_crop(x, self.model.schema["size"]).contiguous(), lengths_B
 
 
-def video_export(task: "VideoActionTask") -> VideoExport:
-    """Describe the task."""
-    schema = task.schema
+def video_export(model: VideoClassifier) -> VideoExport:
+    """Describe the model."""
+    schema = model.schema
     height, width = (int(side) for side in schema["size"])
     frames = Port(
         "frames", "uint8", (BATCH, "frames", height, width, 3), "red, green and blue, 0 to 255"
@@ -46,4 +42,5 @@ def video_export(task: "VideoActionTask") -> VideoExport:
         "width": width,
     }
     longest = max(2, int(schema["num_frames"]))
-    return VideoExport(task, frames, sorted({1, max(2, longest // 2), longest}), preprocessing)
+    steps = sorted({1, max(2, longest // 2), longest})
+    return VideoExport(model, model.labels, frames, steps, preprocessing)

@@ -4,9 +4,10 @@ Shapes: T frames, H height, W width, E times of frames and the end of the last o
 """
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,20 +16,12 @@ from torch import Tensor
 
 from gru_suite.data.unreadable_files import name_bad
 from gru_suite.errors import UserError
-from gru_suite.model.predictions import Predictions
 
 from ..batches.clip_sampling import ClipSampling
-from ..reading.video_files import SUFFIXES, Sampling, is_video_file, read_frames
-from .annotation import annotate_video
-from .running_predictions import running_probabilities
+from ..reading.video_files import SUFFIXES, is_video_file, read_frames
 from .streaming import fit_frames
 
-if TYPE_CHECKING:
-    from ..task import VideoActionTask
-
 Clip = NDArray[np.uint8]
-# Of a longer video the middle is judged.
-_MAX_JUDGED_FRAMES = 20_000
 
 
 def is_frames(raw: Any) -> bool:
@@ -130,54 +123,11 @@ def _read_one(each: Any, schema: Mapping[str, Any]) -> tuple[str, list[Clip]]:
         raise UserError(f"input {path}: {error}") from error
 
 
-def predict_noting(task: "VideoActionTask", source: Path) -> Predictions:
-    """Predict, and print what was left out."""
+@contextmanager
+def reporting_left_out() -> Iterator[None]:
+    """Print warnings about files that were left out."""
     with warnings.catch_warnings(record=True) as left_out:
         warnings.simplefilter("always", UserWarning)
-        predictions = task.predict(source)
+        yield
     for warning in left_out:
         print(warning.message, flush=True)
-    return predictions
-
-
-def annotate_all(
-    task: "VideoActionTask", names: Sequence[str], source: Path, target: Path
-) -> list[Path]:
-    """Write a copy of each video with the running prediction drawn in; return the copies.
-
-    Args:
-        task: a trained task.
-        names: paths of the videos.
-        source: the video or folder that they were found by.
-        target: the table beside which the copies go.
-    """
-    copies = []
-    for name in names:
-        path = Path(name)
-        inside = path.relative_to(source.expanduser()) if source.expanduser().is_dir() else path
-        # The whole name: a.avi and a.mp4 may lie in one folder.
-        flat = "_".join(inside.parts) if inside is not path else path.name
-        copy = target.with_name(f"{target.stem}_{flat.replace('.', '_')}.mp4")
-        time_T, probability_TK = running_answers(task, path)
-        copies.append(annotate_video(path, copy, task.labels, time_T, probability_TK))
-    return copies
-
-
-def running_answers(
-    task: "VideoActionTask", path: Path
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Return when frames of a video were judged, (T,), and the class probabilities, (T, K).
-
-    Raises:
-        UserError: the video cannot be read.
-    """
-    schema = task.schema
-    rate_hz = schema.get("frame_rate_hz")
-    most = _MAX_JUDGED_FRAMES if rate_hz else int(schema["num_frames"])
-    height, width = (int(side) for side in schema["size"])
-    try:
-        found = read_frames(path, Sampling(most, rate_hz), height, width)
-    except ValueError as error:
-        raise UserError(f"input {path}: {error}") from error
-    x_THW3 = torch.from_numpy(found.frames_THWC).to(task.device)
-    return found.time_T, running_probabilities(task.eval(), x_THW3).cpu().numpy()

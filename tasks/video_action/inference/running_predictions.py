@@ -4,41 +4,41 @@ Shapes: B batch, T frames, W frames of a window, H height, w width, K classes, F
     stage).
 """
 
-from typing import TYPE_CHECKING
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from gru_suite.nn.pooling import Pooling
 
-if TYPE_CHECKING:
-    from ..task import VideoActionTask
+from ..network.video_classifier import VideoClassifier
 
 # Frames encoded, and windows judged, at once: what a long video needs of memory stays small.
 _CHUNK = 64
 
 
 @torch.inference_mode()
-def running_probabilities(task: "VideoActionTask", x_THw3: Tensor) -> Tensor:
+def running_probabilities(model: VideoClassifier, x_THw3: Tensor) -> Tensor:
     """Return the class probabilities after every frame of a clip, shape (T, K).
 
     A backbone of one direction has seen everything up to the frame; a bidirectional one the
     training clips' number of frames before it.
 
     Args:
-        task: in evaluation mode.
-        x_THw3: frames of the training's size, uint8, on the task's device.
+        model: in evaluation mode.
+        x_THw3: frames of the training's size, uint8, on the model's device.
     """
     chunks_TF = []
     for start in range(0, len(x_THw3), _CHUNK):
         before_1Hw3 = x_THw3[start - 1 : start] if start else None
-        chunks_TF.append(task.encoder(x_THw3[None, start : start + _CHUNK], None, before_1Hw3)[0])
+        chunks_TF.append(model.encoder(x_THw3[None, start : start + _CHUNK], None, before_1Hw3)[0])
     z_TF = torch.cat(chunks_TF)
-    if task.backbone.rnn.bidirectional:
-        return _windows(task, z_TF, int(task.schema["num_frames"]))
-    h_1TF, _ = task.backbone(z_TF[None])
-    pooled_TF = torch.cat([_after_every_step(each, h_1TF) for each in task.pooling_list], dim=1)
-    probability_TK: Tensor = task.head(pooled_TF).float().softmax(-1)
+    if model.backbone.rnn.bidirectional:
+        return _windows(model, z_TF, int(model.schema["num_frames"]))
+    h_1TF, _ = model.backbone(z_TF[None])
+    poolings = [cast(Pooling, pooling) for pooling in model.poolings]
+    pooled_TF = torch.cat([_after_every_step(each, h_1TF) for each in poolings], dim=1)
+    probability_TK: Tensor = model.head(pooled_TF).float().softmax(-1)
     return probability_TK
 
 
@@ -51,12 +51,12 @@ def _after_every_step(pooling: Pooling, h_1TF: Tensor) -> Tensor:
     return torch.cat(summaries)
 
 
-def _windows(task: "VideoActionTask", z_TF: Tensor, width: int) -> Tensor:
+def _windows(model: VideoClassifier, z_TF: Tensor, width: int) -> Tensor:
     ends_T = torch.arange(1, len(z_TF) + 1, device=z_TF.device)
     parts = []
     for end_B in ends_T.split(_CHUNK):
         lengths_B = end_B.clamp(max=width)
         steps_W = torch.arange(int(lengths_B.max()), device=z_TF.device)
         index_BW = ((end_B - lengths_B)[:, None] + steps_W).clamp(max=len(z_TF) - 1)
-        parts.append(task.classify(z_TF[index_BW], lengths_B).float().softmax(-1))
+        parts.append(model.classify(z_TF[index_BW], lengths_B).float().softmax(-1))
     return torch.cat(parts)

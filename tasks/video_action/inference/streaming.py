@@ -5,8 +5,8 @@ Shapes: B streams, T frames, H height, W width, F features.
 
 import math
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,17 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gru_suite.errors import UserError
-from gru_suite.model.streaming.classification import ClassificationStream
+from gru_suite.model.predictions import Predictions
+from gru_suite.model.streaming.classification import ClassificationStream, StreamedClassifier
 from gru_suite.model.streaming.state import State
 from gru_suite.model.streaming.stream import Row, StreamEncoder
 
 from ..batches.augmentation import centre_crop
 from ..network.frame_encoder import FrameEncoder
-
-if TYPE_CHECKING:
-    from gru_suite.model.predictions import Predictions
-
-    from ..task import VideoActionTask
 
 # Times come rounded to milliseconds.
 _SLACK_S = 1e-3
@@ -71,21 +67,24 @@ class VideoStream(ClassificationStream):
     grow with what was seen.
     """
 
-    def __init__(self, task: "VideoActionTask", batch_size: int = 1) -> None:
-        """Begin streams.
+    def __init__(
+        self, model: StreamedClassifier, schema: Mapping[str, Any], batch_size: int = 1
+    ) -> None:
+        """Start streams.
 
         Args:
-            task: a trained task of one direction.
+            model: a trained model of one direction.
+            schema: description of its training data: size and rate of the frames.
             batch_size: videos at once.
 
         Raises:
             UserError: the backbone is bidirectional.
         """
-        self.size: list[int] = list(task.schema["size"])
-        rate_hz = task.schema.get("frame_rate_hz")
+        self.size: list[int] = list(schema["size"])
+        rate_hz = schema.get("frame_rate_hz")
         self._interval_s = 1 / rate_hz if rate_hz else 0.0
         self._seconds, self._num_frames = 0.0, 0
-        super().__init__(task, batch_size)
+        super().__init__(model, batch_size)
 
     def _new_row(self) -> Row:
         """Return what a video keeps: also when its next frame is due, None before the first."""
@@ -96,7 +95,7 @@ class VideoStream(ClassificationStream):
         """Frames that ``push`` managed in a second, as measured; NaN before the first."""
         return self._num_frames / self._seconds if self._seconds else math.nan
 
-    def push(self, chunk: Any, time_s: Any = None) -> "Predictions":
+    def push(self, chunk: Any, time_s: Any = None) -> Predictions:
         """Take the next frame and say what is seen so far.
 
         Args:

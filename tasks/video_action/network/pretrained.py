@@ -7,7 +7,6 @@ from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
-from torchvision import models  # type: ignore[import-untyped]
 
 from gru_suite.errors import UserError
 
@@ -36,6 +35,9 @@ def build_network(name: str) -> tuple[nn.Module, int]:
     Args:
         name: a key of ``NETWORKS``.
     """
+    # Here, because torchvision.models takes 0.8 s to import, and most models do not use it.
+    from torchvision import models  # type: ignore[import-untyped]
+
     entry = NETWORKS[name]
     network: nn.Module = getattr(models, entry.make)(weights=None)
     setattr(network, entry.classifier, nn.Identity())
@@ -72,6 +74,8 @@ def _fetch(name: str) -> dict[str, Tensor]:
             f"task.encoder.weights=DEFAULT: {name} has no pre-trained weights; set "
             f"task.encoder.weights=null, or choose task.encoder.name from {', '.join(NETWORKS)}"
         )
+    from torchvision import models
+
     entry = getattr(models, NETWORKS[name].weights).DEFAULT
     try:
         state: dict[str, Tensor] = entry.get_state_dict(progress=False, check_hash=True)

@@ -3,29 +3,27 @@
 Shapes: T frames, H height, W width.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader
 
 from ..batches.augmentation import centre_crop
 from ..inference.running_predictions import running_probabilities
+from ..network.video_classifier import VideoClassifier
 from .plots import ShownClip
-
-if TYPE_CHECKING:
-    from ..task import VideoActionTask
 
 _MAX_CLIPS = 30
 _MAX_POSTERIORS = 5
 
 
-def shown_clips(
-    task: "VideoActionTask", loader: DataLoader[Any], limit: int = _MAX_CLIPS
+def example_clips(
+    model: VideoClassifier, loader: DataLoader[Any], limit: int = _MAX_CLIPS
 ) -> list[ShownClip]:
     """Judge a clip of each of some videos, spread evenly over a part.
 
     Args:
-        task: a trained task.
+        model: a trained model.
         loader: of validation or test.
         limit: videos at most.
 
@@ -33,8 +31,6 @@ def shown_clips(
         Empty where the batches hold features of frames instead of frames.
     """
     dataset: Any = loader.dataset
-    training = task.training
-    task.eval()
     num_videos = len(dataset.names)
     shown = []
     for video in np.unique(np.linspace(0, num_videos - 1, min(limit, num_videos)).round()):
@@ -43,21 +39,20 @@ def shown_clips(
         batch = dataset[row]
         if batch.x.dim() != 5:
             break
-        x_THW3 = centre_crop(batch.x[0], task.schema["size"])
-        running_TK = running_probabilities(task, x_THW3.to(task.device)).cpu().numpy()
+        x_THW3 = centre_crop(batch.x[0], model.schema["size"])
+        running_TK = running_probabilities(model, x_THW3.to(model.device)).cpu().numpy()
         answer = int(running_TK[-1].argmax())
         shown.append(
             ShownClip(
                 dataset.names[int(video)],
-                task.labels[int(batch.labels_B[0])],
-                task.labels[answer],
+                model.labels[int(batch.labels_B[0])],
+                model.labels[answer],
                 float(running_TK[-1, answer]),
                 x_THW3[len(x_THW3) // 2].numpy(),
                 dataset.frame_times(row),
                 running_TK,
             )
         )
-    task.train(training)
     return shown
 
 

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from gru_suite.training.classification_metrics import ClassificationMetrics
 
+from ..inference.video_means import video_means
+
 # With fewer classes the truth is among the five most probable ones anyhow.
 MIN_CLASSES_FOR_TOP5 = 6
 
@@ -90,27 +92,6 @@ class VideoMetrics(ClassificationMetrics):
         top5 = ["top5"] if self.num_classes >= MIN_CLASSES_FOR_TOP5 else []
         usual = ["accuracy", "macro_f1", "nll", "ece", "clip_accuracy"]
         return [*usual, *top5, "group_std", "group_worst"]
-
-
-def video_means(log_probability_NK: Tensor, videos_N: Tensor) -> tuple[Tensor, Tensor]:
-    """Average the probabilities of each video's clips.
-
-    Args:
-        log_probability_NK: of the clips.
-        videos_N: numbers of the videos.
-
-    Returns:
-        Log-probabilities of the videos in the order of their numbers, shape (V, K), and a clip of
-        each, shape (V,).
-    """
-    _, of_clip_N, counts_V = videos_N.unique(return_inverse=True, return_counts=True)
-    total_VK = log_probability_NK.new_zeros(len(counts_V), log_probability_NK.size(1))
-    total_VK.index_add_(0, of_clip_N, log_probability_NK.exp())
-    clip_V = torch.empty_like(counts_V)
-    clip_V[of_clip_N] = torch.arange(len(of_clip_N), device=clip_V.device)
-    # Not below what float32 holds, so that an impossible answer costs much and not everything.
-    mean_VK = (total_VK / counts_V[:, None]).clamp(min=torch.finfo(torch.float32).tiny)
-    return mean_VK.log(), clip_V
 
 
 def group_accuracy(right_V: Tensor, groups_V: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The backbone as nodes of ONNX's own recurrences, which know lengths, directions and states.
+"""The backbone as ONNX's recurrent operators, which take lengths, directions and states.
 
 Shapes: B batch, T time steps (right-padded), F input features, H hidden units, G gates times H,
     D directions, L layers times directions.
@@ -15,11 +15,11 @@ from gru_suite.nn.backbone import RecurrentBackbone, State
 
 
 class Node(NamedTuple):
-    """How ONNX names a recurrence and orders its gates.
+    """The ONNX operator of a recurrence and the order of its gates.
 
     Attributes:
         op: the operator.
-        gates: for each gate of ONNX's order its place in torch's.
+        gates: index in torch's order of each gate in ONNX's order.
         functions: the activation functions of one direction.
         linear_before_reset: of a GRU, whether the reset gate acts after the recurrent product.
     """
@@ -42,14 +42,14 @@ NODES = {
 
 
 class OnnxBackbone(nn.Module):
-    """Stands in for a backbone while a module is traced for ONNX: one node for each layer.
+    """Replaces a backbone while a module is traced for ONNX: one node for each layer.
 
-    torch's own translation of its recurrences knows no lengths, writes none for ``nn.RNN``, and
-    depends on what was exported before in the same process. Outside of a trace it gives zeros.
+    torch's own translation of its recurrences has no lengths, none at all for ``nn.RNN``, and
+    depends on earlier exports in the process. Outside of a trace the outputs are zeros.
     """
 
     def __init__(self, backbone: RecurrentBackbone, node: Node) -> None:
-        """Lay the weights out as ONNX has them.
+        """Arrange the weights in ONNX's order.
 
         Args:
             backbone: what is replaced.
@@ -120,9 +120,9 @@ class OnnxBackbone(nn.Module):
 
 @contextmanager
 def onnx_backbones(module: nn.Module) -> Iterator[None]:
-    """Put ONNX's recurrences in the place of every backbone in a module for a while.
+    """Replace every backbone in a module by its ONNX operators within the block.
 
-    A backbone whose cell is made of plain operations stays, to be traced.
+    A backbone whose cell is made of plain operations stays and is traced.
     """
     found: list[tuple[nn.Module, str, RecurrentBackbone]] = [
         (parent, name, child)

@@ -1,4 +1,4 @@
-"""ONNX files: written by torch, named by us, answered by onnxruntime."""
+"""ONNX files, written by torch and run by onnxruntime."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,16 +14,16 @@ from gru_suite.model.export.onnx.backbone import onnx_backbones
 from gru_suite.model.export.parity import Runner
 from gru_suite.model.export.tracing import dynamic_shapes, tracing
 
-# The first with GRU, LSTM and RNN as they are written here that onnxruntime 1.17 and later run.
+# The newest opset that onnxruntime 1.17 runs.
 OPSET = 20
 EXTRA = 'onnx needs further packages: pip install "gru-suite[export]"'
 
 
 def require_onnx() -> None:
-    """Refuse where the packages of the extra are not installed.
+    """Check that the packages of the extra ``export`` are installed.
 
     Raises:
-        UserError: with the command that installs them.
+        UserError: names the command that installs them.
     """
     try:
         import onnx  # noqa: F401
@@ -58,7 +58,7 @@ def write_onnx(module: ExportModule, path: Path) -> None:
 
 
 def open_onnx(path: Path, num_threads: int = 0) -> Runner:
-    """Return what answers by an ONNX file, on the CPU.
+    """Return a function that runs an ONNX file on the CPU.
 
     Args:
         path: the file.
@@ -68,7 +68,7 @@ def open_onnx(path: Path, num_threads: int = 0) -> Runner:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
-    # Its notes on constants it could not fold are not what a person came to read.
+    # No notes on constants that could not be folded.
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
@@ -81,7 +81,7 @@ def open_onnx(path: Path, num_threads: int = 0) -> Runner:
 
 
 def _name_sizes(values: Any, ports: Sequence[Port]) -> None:
-    """Call the free sizes what the description calls them, not s77 and s27."""
+    """Name dynamic sizes as in the description, instead of s77 and s27."""
     import onnx_ir
 
     for value, port in zip(values, ports, strict=True):

@@ -1,4 +1,4 @@
-"""Weights of 8 bits in an ONNX file.
+"""8-bit weights in ONNX files.
 
 Weights alone, not activations: the recurrence would carry rounded states through hundreds of steps,
 onnxruntime has no 8-bit kernel for GRU and RNN, and log-mel energies span more than 8 bits. Each
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
-# Smaller ones are not worth a node, and biases matter.
+# Smaller tensors do not save the size of a node, and biases need precision.
 _SMALLEST = 512
-# A scale for each row of a narrower table would be as large as the row: it has 16 bits instead.
+# In a narrower table a scale would be as large as its row: 16 bits a number instead.
 _NARROW = 16
 _TABLES = ("Gather", "GatherND")
 
@@ -101,7 +101,7 @@ def _codes(weight: Array, largest: Array) -> tuple[NDArray[np.int8], Array]:
 
 
 def _restore(graph: Any, name: str, weight: Array, largest: Array) -> Iterator[Any]:
-    """Give the nodes that make the weight of its codes and scales."""
+    """Yield the nodes that compute the weight from codes and scales."""
     codes, scale = _codes(weight, largest)
     _add(graph, f"{name}_codes", codes)
     _add(graph, f"{name}_scale", scale)
@@ -110,7 +110,7 @@ def _restore(graph: Any, name: str, weight: Array, largest: Array) -> Iterator[A
 
 
 def _look_up(graph: Any, node: Any, weight: Array) -> Iterator[Any]:
-    """Let a node look up codes, and give the nodes that make its floats of them."""
+    """Let a node look up codes, and yield the nodes that convert them to floats."""
     name, output = node.input[0], node.output[0]
     narrow = weight.ndim < 2 or weight.shape[-1] < _NARROW
     if narrow:

@@ -1,1 +1,1 @@
-"""The recurrent part of the GRU in C, built with the package where there is a compiler."""
+"""The C kernel of the GRU, built with the package where there is a compiler."""

@@ -1,4 +1,4 @@
-"""What the kernel's forward and backward calls have in common.
+"""Arguments of the kernel's forward and backward calls.
 
 Shapes: B sequences sorted by falling length, T time steps, N valid steps of all sequences (ordered
     by time step, then by sequence), F input features, H hidden units, G = 3H gates r, z, n.
@@ -19,7 +19,7 @@ def new_call(
     T: int,
     reverse: bool,
 ) -> Call:
-    """Return what forward and backward have in common."""
+    """Return a call with the arguments of both forward and backward."""
     call = native.call()
     call.num_steps, call.batch_size, call.input_size = T, state_BH.size(0), x_NF.size(1)
     call.hidden_size, call.reverse = state_BH.size(1), int(reverse)
@@ -30,12 +30,12 @@ def new_call(
 
 
 def address(tensor: Tensor | None) -> int | None:
-    """Return where the numbers lie, for C."""
+    """Return the address of a tensor's data."""
     return None if tensor is None else tensor.data_ptr()
 
 
 def loaded_kernel() -> Kernel:
-    """Return the kernel, which callers have asked for before."""
+    """Return the kernel, whose presence callers have checked."""
     native = kernel()
     assert native is not None, "kernel() is None"
     return native

@@ -1,4 +1,4 @@
-"""The C kernel as a shared library: whether it is there, and for which instruction set it runs.
+"""The shared library of the C kernel and its instruction set.
 
 ``GRU_SUITE_KERNEL=torch`` switches it off; ``avx512``, ``avx2`` or ``portable`` choose an
 instruction set where the machine has several.
@@ -55,7 +55,7 @@ class Kernel:
 
         Args:
             library: the shared library.
-            wanted: an instruction set; None means the best that the machine has.
+            wanted: an instruction set; None is the best of the machine.
 
         Raises:
             UserError: the machine or the library does not have it.
@@ -76,7 +76,7 @@ class Kernel:
         self._runner = _pool_of_torch()
 
     def call(self) -> Call:
-        """Return a new call with nothing set but who runs its threads."""
+        """Return a new call with only the thread pool set."""
         return Call(runner=self._runner)
 
     def forward(self, call: Call) -> None:
@@ -120,10 +120,10 @@ def kernel() -> Kernel | None:
 
 
 def _pool_of_torch() -> int | None:
-    """Return the address of the OpenMP call by which torch runs its own threads, if it is GNU's.
+    """Return the address of the OpenMP call of torch's thread pool, if it is GNU's.
 
-    A second pool would fight with torch's for the cores: its threads spin for milliseconds after
-    each of torch's own products.
+    A second pool would compete for the cores: torch's threads spin for milliseconds after each
+    matrix product.
     """
     try:
         run = ctypes.CDLL(None).GOMP_parallel

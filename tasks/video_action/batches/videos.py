@@ -13,10 +13,10 @@ from gru_suite.data.splits import PARTS
 from gru_suite.data.unreadable_files import check_bad
 from gru_suite.errors import UserError
 
-from ..batches.video_dataset import Videos
-from .corpus import Corpus, Video, check_trained
-from .frame_cache import VideoStore, decode_files
-from .video_files import Sampling
+from ..reading.corpus import Corpus, Video, check_trained
+from ..reading.frame_cache import VideoStore, decode_files
+from ..reading.video_files import Sampling
+from .video_dataset import Videos
 
 
 class Reading(NamedTuple):

@@ -18,9 +18,9 @@ from gru_suite.data.cache import build_once
 from gru_suite.data.ragged_arrays import ArrayStore, open_arrays, write_arrays
 from gru_suite.devices import torch_device
 
+from ..batches.augmentation import centre_crop
 from ..network.frame_encoder import FROM_CHECKPOINT, FrameEncoder
 from ..reading.frame_cache import VideoStore, readable_size
-from .augmentation import centre_crop
 
 _FRAMES_AT_ONCE = 64
 # Changes when the same encoder would give the same frames other features.

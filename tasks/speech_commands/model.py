@@ -1,0 +1,221 @@
+"""The recogniser of speech commands that a checkpoint gives back.
+
+Shapes: B batch, S samples (right-padded), T frames, K classes, N recordings.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gru_suite.errors import UserError
+from gru_suite.files import atomic_path
+from gru_suite.model.classification import ClassificationModel
+from gru_suite.model.export.module import ExportModule
+from gru_suite.model.predictions import Predictions
+from gru_suite.options import build
+
+from .inference.export import speech_export
+from .inference.inputs import (
+    check_duration,
+    is_samples,
+    read_input,
+    read_inputs,
+    to_batch,
+    to_samples,
+)
+from .inference.streaming import SpeechStream, SpeechStreamEncoder
+from .inference.timeline import Detection, Timeline, detect
+from .network.conv_front_end import OUTPUT_SIZE, ConvFrontEnd
+from .network.spectral_features import SpecAugment, SpectralFeatures
+
+_BATCH_SIZE = 64
+# A file this many times as long as the usual training clip is searched instead of classified.
+_LONG_CLIPS = 2.0
+
+
+class SpeechCommandsModel(ClassificationModel):
+    """Spectral features -> convolutions -> backbone -> pooling -> class probabilities.
+
+    The input is raw audio; features are computed inside, on the whole batch.
+    """
+
+    name: ClassVar[str] = "speech_commands"
+    input_kind: ClassVar[str] = "file"
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        schema: dict[str, Any],
+        features: dict[str, Any] | None = None,
+        front_end: dict[str, Any] | None = None,
+        spec_augment: dict[str, Any] | None = None,
+        detection: dict[str, Any] | None = None,
+        causal: bool = False,
+        pooling: str = "attention",
+        head_dropout: float = 0.3,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            backbone: options of the recurrent stack.
+            schema: description of the training data: labels, sample rate, usual length.
+            features: options of :class:`SpectralFeatures`.
+            front_end: ``channels``, ``time_strides``, ``output_size``, ``blocks`` and ``dropout``
+                of :class:`ConvFrontEnd`.
+            spec_augment: options of :class:`SpecAugment`, for training.
+            detection: options of :class:`Detection`, for long recordings.
+            causal: no layer looks ahead, so that the model can stream; needs a backbone of one
+                direction.
+            pooling: ``last``, ``mean``, ``max`` or ``attention``, or several joined by a plus sign.
+            head_dropout: share of pooled features dropped in training.
+
+        Raises:
+            UserError: an option is out of its range.
+        """
+        if causal and backbone.get("bidirectional"):
+            raise UserError(
+                "task.causal=true with backbone.bidirectional=true: the backward pass would look "
+                "ahead; set backbone.bidirectional=false"
+            )
+        input_size = int((front_end or {}).get("output_size", OUTPUT_SIZE))
+        super().__init__(backbone, input_size, schema, pooling, head_dropout)
+        self.sample_rate_hz = int(schema["sample_rate_hz"])
+        self.features = build(
+            SpectralFeatures, "task.features", features, sample_rate_hz=self.sample_rate_hz
+        )
+        hop_ms = 1000 * self.features.hop_samples / self.sample_rate_hz
+        self.encoder = build(
+            ConvFrontEnd,
+            "task.front_end",
+            front_end,
+            num_features=self.features.size,
+            causal=causal,
+            augment=build(SpecAugment, "task.spec_augment", spec_augment, hop_ms=hop_ms),
+        )
+        self.detection = build(Detection, "task.detection", detection)
+
+    def encode(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Turn samples into what the backbone reads, (B, T, F), with the steps of each clip."""
+        encoded: tuple[Tensor, Tensor] = self.encoder(*self.features(batch.x, batch.lengths_B))
+        return encoded
+
+    def limits(self) -> list[str]:
+        """Add what is known of the voices, the sample rate and the length of recordings."""
+        voices = (
+            "Trained with the synthetic voices of espeak-ng: real voices, rooms and microphones "
+            "were not evaluated."
+            if self.run_info.get("data", {}).get("source") == "spoken_words"
+            else "The language and the speakers of the training recordings are not recorded; no "
+            "others were evaluated."
+        )
+        rate_hz, usual = self.sample_rate_hz, self.schema["clip_samples"] / self.sample_rate_hz
+        return [
+            *super().limits(),
+            voices,
+            f"Hears what {rate_hz:,} samples a second hold; others are resampled. A usual "
+            f"training recording has {usual:.3g} s; longer ones are searched.",
+        ]
+
+    def usage(self) -> list[str]:
+        """Label a second of noise."""
+        return [
+            "import numpy",
+            "",
+            "# Your own: the path of a recording, or its samples and their rate.",
+            f"rate_hz = {self.sample_rate_hz}",
+            'samples = numpy.random.default_rng(0).normal(0, 0.1, rate_hz).astype("float32")',
+            "print(model.predict((samples, rate_hz)).to_frame())",
+        ]
+
+    def export_module(self, example: Callable[[], Any] | None = None) -> ExportModule:
+        """Return probabilities as a function of samples and lengths."""
+        return speech_export(self, self.features.hop_samples)
+
+    def stream_encoder(self) -> SpeechStreamEncoder:
+        """Return features and front end on one chunk of samples after the other."""
+        return SpeechStreamEncoder(self.features, self.encoder)
+
+    def stream(self, batch_size: int = 1) -> SpeechStream:
+        """Return streams that take sound in chunks; see :class:`SpeechStream`."""
+        return SpeechStream(self, self.sample_rate_hz, batch_size)
+
+    def predict(self, raw: Any) -> Predictions:
+        """Say what is heard in recordings.
+
+        Args:
+            raw: the path of a sound file or of a folder of them; samples: an array (integers, or
+                floats of full scale 1.0; one channel, or several as the shorter axis) at the
+                training data's rate, or a pair of such an array and its rate in Hz; or a list of
+                these. Of a recording longer than every training clip the loudest stretch is taken.
+
+        Raises:
+            UserError: a path does not exist, or a file holds no readable sound. In a folder such
+                a file is left out with a warning.
+        """
+        longest = int(self.schema["max_samples"])
+        names: list[str] = []
+        parts: list[NDArray[np.float32]] = []
+        for some, clips in read_inputs(raw, self.sample_rate_hz, longest):
+            names += some
+            parts.append(self.clip_probabilities(clips))
+        return Predictions(self.input_kind, names, self.labels, np.concatenate(parts))
+
+    def clip_probabilities(self, clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the class probabilities of clips of any lengths, shape (N, K)."""
+        order = sorted(range(len(clips)), key=lambda index: len(clips[index]))
+        parts = [order[i : i + _BATCH_SIZE] for i in range(0, len(order), _BATCH_SIZE)]
+        probability_NK = np.empty((len(clips), len(self.labels)), np.float32)
+        if parts:
+            batches = (to_batch([clips[index] for index in part]) for part in parts)
+            probability_NK[order] = self.probabilities(batches)
+        return probability_NK
+
+    def timeline(self, raw: Any, detection: dict[str, Any] | None = None) -> Timeline:
+        """Find words in a long recording.
+
+        Args:
+            raw: the path of a sound file, or samples as for :meth:`predict`.
+            detection: options of :class:`Detection` to change for this recording.
+        """
+        read = to_samples if is_samples(raw) else read_input
+        if read is read_input:
+            check_duration(raw)
+        samples_S = read(raw, self.sample_rate_hz)
+        options = {**(self.options.get("detection") or {}), **(detection or {})}
+        return detect(
+            samples_S,
+            self.sample_rate_hz,
+            int(self.schema["clip_samples"]),
+            self.labels,
+            self.clip_probabilities,
+            build(Detection, "detection", options),
+        )
+
+    def predict_file(self, source: Path, target: Path) -> list[Path]:
+        """Write a table for a file or a folder; for a long recording its timeline and a picture."""
+        if source.is_file():
+            check_duration(source)
+            samples_S = read_input(source, self.sample_rate_hz)
+            usual, longest = self.schema["clip_samples"], self.schema["max_samples"]
+            if len(samples_S) > max(longest, _LONG_CLIPS * usual):
+                timeline = self.timeline(samples_S)
+                with atomic_path(target) as temporary:
+                    timeline.to_frame().to_csv(temporary, index=False)
+                from .results.timeline_plot import plot_timeline
+
+                picture = target.with_suffix(".png")
+                plot_timeline(picture, timeline, samples_S, source.name)
+                return [target, picture]
+        with warnings.catch_warnings(record=True) as left_out:
+            warnings.simplefilter("always", UserWarning)
+            predictions = self.predict(source)
+        for warning in left_out:
+            print(warning.message, flush=True)
+        with atomic_path(target) as temporary:
+            predictions.to_frame().to_csv(temporary, index=False)
+        return [target]

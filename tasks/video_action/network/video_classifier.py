@@ -1,0 +1,77 @@
+"""The network of the video classifier: frames to class probabilities.
+
+Shapes: B batch, T frames (right-padded), H height, W width, F features, K classes.
+"""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from gru_suite.errors import UserError
+from gru_suite.model.batches import SequenceBatch
+from gru_suite.model.classification import ClassificationModel
+from gru_suite.nn.evaluation import evaluating
+from gru_suite.options import build
+
+from ..batches.augmentation import centre_crop
+from .frame_encoder import FROM_CHECKPOINT, FrameEncoder
+
+
+class VideoClassifier(ClassificationModel):
+    """Frame encoder -> backbone -> pooling -> class probabilities of a clip."""
+
+    name: ClassVar[str] = "video_action"
+    input_kind: ClassVar[str] = "file"
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        schema: dict[str, Any],
+        encoder: dict[str, Any] | None = None,
+        causal: bool = False,
+        pooling: str = "attention",
+        head_dropout: float = 0.3,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            backbone: options of the recurrent stack.
+            schema: description of the training data: labels, size and number of the frames.
+            encoder: options of :class:`FrameEncoder`.
+            causal: no layer looks ahead, so that the model can stream; needs a backbone of one
+                direction.
+            pooling: ``last``, ``mean``, ``max`` or ``attention``, or several joined by a plus sign.
+            head_dropout: share of pooled features dropped in training.
+
+        Raises:
+            UserError: an option is out of its range.
+        """
+        if causal and backbone.get("bidirectional"):
+            raise UserError(
+                "task.causal=true with backbone.bidirectional=true: the backward pass would look "
+                "ahead; set backbone.bidirectional=false"
+            )
+        frame_encoder = build(FrameEncoder, "task.encoder", encoder)
+        super().__init__(backbone, frame_encoder.output_size, schema, pooling, head_dropout)
+        if encoder and encoder.get("weights"):
+            # The checkpoint holds them, so that loading does not fetch them again.
+            self.options["encoder"] = {**encoder, "weights": FROM_CHECKPOINT}
+        self.encoder = frame_encoder
+
+    def encode(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Return the features of every frame, (B, T, F), and the valid frames of each clip."""
+        if batch.x.dim() == 3:
+            # Frozen features, computed once by the data module.
+            return batch.x, batch.lengths_B
+        x_BTHW3 = centre_crop(batch.x, self.schema["size"])
+        return self.encoder(x_BTHW3, batch.lengths_B), batch.lengths_B
+
+    @torch.inference_mode()
+    def frame_features(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Return the features of every frame and the lengths, on the CPU, in evaluation mode."""
+        with evaluating(self):
+            z_BTF, lengths_B = self.encode(
+                SequenceBatch(*(part.to(self.device) for part in batch[:3]))
+            )
+        return z_BTF.cpu(), lengths_B.cpu()
