@@ -44,7 +44,7 @@ class ForecastingDataModule(SequenceDataModule):
 
     Attributes:
         windows: a :class:`WindowSet` for each of train, val and test; set by ``setup``.
-        series: the series; filled by ``setup``.
+        series: the encoded series; set by ``setup``.
     """
 
     def __init__(
@@ -87,14 +87,14 @@ class ForecastingDataModule(SequenceDataModule):
             past_covariates: columns known up to the present.
             future_covariates: columns known over the horizon too.
             static_covariates: columns with one value a series.
-            categorical: covariates that hold numbers and mean categories.
+            categorical: numeric covariates that are categorical.
             calendar: auto, none, or a list of halfday, hour, weekday, monthday, yearday, month.
             frequency: pandas offset alias; None infers it from the times.
             season_length: steps in a season, for the seasonal baseline and MASE; None infers it
                 from the frequency.
             split: three fractions, two dates, ``informer`` or ``last``; see splits.py.
-            stride: steps between the training windows of one epoch, 1 takes every window; each
-                epoch draws where it begins, and the baselines see every window.
+            stride: steps between the training windows of an epoch, 1 takes every window; each epoch
+                has a random offset, and the baselines see every window.
             eval_stride: steps between validation and test windows; 1 scores every window.
             batch_size: windows in a batch.
             num_workers: processes that make batches; batches cost little, so 0 is usually fastest.

@@ -18,7 +18,6 @@ from gru_suite.model.streaming.stream import Stream, StreamModule
 from gru_suite.nn.evaluation import evaluating
 
 from .batches.forecast_batch import ForecastBatch, ForecastOutput, InferenceWindow
-from .inference.card_text import describe_limits, usage_lines
 from .inference.export import ForecastExport
 from .inference.forecasts import Forecasts
 from .network.decoders import DECODERS, EncodedPast
@@ -26,6 +25,7 @@ from .network.inputs import NetworkInput, Sizes, backbone_input
 from .network.layers import NormalizedPast, SegmentEncoder, WindowNormalizer
 from .network.linear_skip import LinearSkip
 from .network.options import check_choices, check_quantiles, choose_segment_size
+from .results.card_text import describe_limits, usage_lines
 
 # What needs pandas is imported where it is called: a loaded model may never read a table.
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ class ForecastingModel(SequenceModel):
 
     def predict_file(self, source: Path, target: Path) -> list[Path]:
         """Forecast from a table file; write a CSV and, beside it, a figure of the same name."""
-        from .inference.forecast_plots import plot_panels
+        from .results.forecast_plots import plot_panels
 
         forecasts = self.predict(source)
         with atomic_path(target) as temporary:

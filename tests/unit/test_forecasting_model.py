@@ -11,7 +11,6 @@ import torch
 from forecasting_parts import make_batch, make_schema, make_task
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.forecasting.inference.forecast_plots import plot_panels
 from gru_suite.tasks.forecasting.model import ForecastingModel
 from gru_suite.tasks.forecasting.network.layers import (
     QuantileHead,
@@ -19,6 +18,7 @@ from gru_suite.tasks.forecasting.network.layers import (
     WindowNormalizer,
     last_observed,
 )
+from gru_suite.tasks.forecasting.results.forecast_plots import plot_panels
 
 NAN = float("nan")
 
@@ -229,7 +229,7 @@ def test_numpy_free_hyper_parameters() -> None:
 
 def test_plots_are_labelled_by_the_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
     labels: list[dict[str, str]] = []
-    module = "gru_suite.tasks.forecasting.inference.forecast_plots.plot_forecasts"
+    module = "gru_suite.tasks.forecasting.results.forecast_plots.plot_forecasts"
     monkeypatch.setattr(module, lambda path, panels, **given: labels.append(given) or path)
     for options in ({"quantiles": [0.05, 0.5, 0.95]}, {"loss": "mae"}):
         plot_panels(Path("x.png"), [], make_task(**options).model.levels)

@@ -93,7 +93,7 @@ def test_a_plain_task_says_what_to_implement() -> None:
     with pytest.raises(UserError, match="no streaming network"):
         SequenceModel.stream_module(task)
     with pytest.raises(UserError, match=r"reads the last 12 steps anew"):
-        forecasting_task().stream_module()
+        forecasting_task().model.stream_module()
 
 
 BAD = {

@@ -1,1 +1,1 @@
-"""Forecasts of a trained model, their figures, streams and exports."""
+"""Forecasts of a trained model, its streams and its export."""

@@ -6,12 +6,12 @@ Shapes: B series, T lookback steps, P horizon steps, C targets, Q quantiles.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..batches.forecast_batch import InferenceWindow
+from ..batches.forecast_batch import ForecastBatch, InferenceWindow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,3 +164,17 @@ class Forecasts:
             upper_P=values_PQ[:, -1] if has_interval else None,
             truth_P=truth_P,
         )
+
+
+class WindowForecaster(Protocol):
+    """A model that forecasts the horizon of windows."""
+
+    schema: dict[str, Any]
+    levels: list[float]
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+
+    def forecast_windows(self, batch: ForecastBatch, windows: list[InferenceWindow]) -> Forecasts:
+        """Forecast the horizon of windows."""

@@ -7,7 +7,7 @@ for the table so far.
 Shapes: N rows of a table, C targets; T lookback steps, P horizon steps, Q quantiles of forecasts.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,23 +25,9 @@ from ..batches.series import check_schema_columns, target_values
 from ..reading.frequency import Frequency
 from ..reading.sorting import SINGLE_SERIES, sort_rows
 from ..reading.tables import numeric_column, read_table
-from .forecasts import Forecasts
+from .forecasts import Forecasts, WindowForecaster
 from .running_statistics import RunningStatistics
 from .series_buffer import BufferedRows, SeriesBuffer
-
-
-class WindowForecaster(Protocol):
-    """A model that forecasts the horizon of windows."""
-
-    schema: dict[str, Any]
-    levels: list[float]
-
-    @property
-    def name(self) -> str:
-        """The task's name."""
-
-    def forecast_windows(self, batch: ForecastBatch, windows: list[InferenceWindow]) -> Forecasts:
-        """Forecast the horizon of windows."""
 
 
 class ForecastingStream(Stream[Forecasts]):

@@ -1,1 +1,1 @@
-"""Plots of a run."""
+"""Figures of forecasts, and the model card's text."""

@@ -9,12 +9,11 @@ import numpy as np
 
 from ..batches.forecast_batch import InferenceWindow
 from ..batches.windows import WindowSet
-from ..inference.forecast_plots import plot_panels
-from ..inference.forecasts import MAX_PANELS
-from ..model import ForecastingModel
+from ..inference.forecasts import MAX_PANELS, WindowForecaster
+from .forecast_plots import plot_panels
 
 
-def plot_windows(model: ForecastingModel, windows: WindowSet, path: Path) -> Path:
+def plot_windows(model: WindowForecaster, windows: WindowSet, path: Path) -> Path:
     """Plot evenly spaced windows: history, forecast, interval and truth."""
     chosen = np.unique(np.linspace(0, len(windows) - 1, MAX_PANELS).astype(int))
     batch = windows.batch(chosen)

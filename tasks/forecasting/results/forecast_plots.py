@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gru_suite.plots.figure import BLUE, GREY, ORANGE, figure
 
-from .forecasts import MAX_PANELS, ForecastPanel
+from ..inference.forecasts import MAX_PANELS, ForecastPanel
 
 # Shapes: T history steps, P horizon steps.
 
