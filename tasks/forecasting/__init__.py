@@ -1,1 +1,1 @@
-"""Forecasting: the next values of one or many time series, with intervals."""
+"""Time-series forecasting with prediction intervals."""

@@ -1,8 +1,8 @@
-"""The forecasting data module: from a file to batches of windows.
+"""The forecasting data module: from a table to batches of windows.
 
-Everything learned from data (scales, categories, calendar, frequency) is learned from the training
-part and kept in ``schema()``, plain data that a checkpoint carries. Given a schema, nothing is
-learned: another file is prepared exactly as the training data was.
+Scales, categories, calendar and frequency are learned from the training part and kept in
+``schema()``, plain data in every checkpoint. Given a schema, nothing is learned: other data are
+encoded as the training data were.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,23 +16,23 @@ from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
 from gru_suite.options import check_count
 
-from .batches.example_tables import raw_tables
 from .batches.forecast_batch import ForecastBatch
 from .batches.loaders import EpochShuffle, make_loader
-from .batches.schema import choose_columns, fit_schema
+from .batches.schema import fit_schema, resolve_columns
 from .batches.series import (
-    Panel,
+    SeriesSet,
     align_by_schema,
-    build_panel,
-    require_schema_columns,
-    target_table,
+    check_schema_columns,
+    encode_series,
+    target_values,
 )
-from .batches.splits import Borders, cut_parts
+from .batches.splits import SplitBorders, split_series
 from .batches.windows import WindowSet, make_windows, observed_ends
 from .reading.frequency import infer_season_length, parse_frequency
 from .reading.layouts import M4_ID, M4_VALUE
-from .reading.tables import source_of
-from .reading.time_grid import Grid, align
+from .reading.tables import table_name
+from .reading.time_grid import TimeGrid, align_table
+from .samples.example_tables import example_tables
 from .samples.sources import load_source
 from .training.baselines import baseline_scores
 
@@ -43,8 +43,8 @@ class ForecastingDataModule(SequenceDataModule):
     """Windows of the time series in a table.
 
     Attributes:
-        windows: a WindowSet for each of train, val and test; filled by ``setup``.
-        panel: the series; filled by ``setup``.
+        windows: a :class:`WindowSet` for each of train, val and test; set by ``setup``.
+        series: the encoded series; set by ``setup``.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ForecastingDataModule(SequenceDataModule):
         seed: int = 0,
         schema: dict[str, Any] | None = None,
     ) -> None:
-        """Check the options; nothing is read yet.
+        """Check the options; data are read in :meth:`setup`.
 
         Args:
             lookback: past steps the model sees, at least 1.
@@ -87,14 +87,14 @@ class ForecastingDataModule(SequenceDataModule):
             past_covariates: columns known up to the present.
             future_covariates: columns known over the horizon too.
             static_covariates: columns with one value a series.
-            categorical: covariates that hold numbers and mean categories.
+            categorical: numeric covariates that are categorical.
             calendar: auto, none, or a list of halfday, hour, weekday, monthday, yearday, month.
             frequency: pandas offset alias; None infers it from the times.
             season_length: steps in a season, for the seasonal baseline and MASE; None infers it
                 from the frequency.
             split: three fractions, two dates, ``informer`` or ``last``; see splits.py.
-            stride: steps between the training windows of one epoch, 1 takes every window; each
-                epoch draws where it begins, and the baselines see every window.
+            stride: steps between the training windows of an epoch, 1 takes every window; each epoch
+                has a random offset, and the baselines see every window.
             eval_stride: steps between validation and test windows; 1 scores every window.
             batch_size: windows in a batch.
             num_workers: processes that make batches; batches cost little, so 0 is usually fastest.
@@ -134,8 +134,8 @@ class ForecastingDataModule(SequenceDataModule):
         self._schema = schema
         self.windows: dict[str, WindowSet] = {}
         self.dropped: dict[str, int] = {}
-        self.panel: Panel | None = None
-        self.borders: Borders
+        self.series: SeriesSet | None = None
+        self.borders: SplitBorders
 
     def setup(self, stage: str | None = None) -> None:
         """Read the table, learn the schema unless it was given, and cut the windows; once.
@@ -144,7 +144,7 @@ class ForecastingDataModule(SequenceDataModule):
             UserError: the data cannot be used, or a part that ``stage`` (fit, validate, test) needs
                 has no window.
         """
-        if self.panel is None:
+        if self.series is None:
             self._build()
         needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(
             stage or "", PARTS
@@ -153,35 +153,35 @@ class ForecastingDataModule(SequenceDataModule):
             self._check_part(part)
 
     def _build(self) -> None:
-        frame = load_source(self.source, self.path)
-        self._label = source_of(frame)
+        table = load_source(self.source, self.path)
+        self._label = table_name(table)
         if self._schema is None:
-            columns = choose_columns(frame, self._columns | self._fixed_columns())
+            columns = resolve_columns(table, self._columns | self._fixed_columns())
             frequency = None if self._frequency is None else parse_frequency(self._frequency)
             times, ids = columns["time_column"], columns["id_column"]
-            frame, grid = align(frame, times, ids, frequency, self._on_duplicates, self._sort)
+            table, grid = align_table(table, times, ids, frequency, self._on_duplicates, self._sort)
         else:
             columns = self._schema
-            require_schema_columns(frame, columns)
-            frame, grid = align_by_schema(frame, columns)
-        ends_S = observed_ends(grid, target_table(frame, columns)[grid.rows])
-        self.borders = cut_parts(grid, self.split, self.horizon, ends_S)
-        schema = self._schema or self._fit(frame, grid, columns)
-        self.panel = build_panel(frame, schema, grid, self.borders.train_ends_S)
+            check_schema_columns(table, columns)
+            table, grid = align_by_schema(table, columns)
+        ends_S = observed_ends(grid, target_values(table, columns)[grid.rows])
+        self.borders = split_series(grid, self.split, self.horizon, ends_S)
+        schema = self._schema or self._fit(table, grid, columns)
+        self.series = encode_series(table, schema, grid, self.borders.train_ends_S)
         self._schema = schema
         for part in PARTS:
             stride = 1 if part == "train" else self.eval_stride
             self.windows[part], self.dropped[part] = make_windows(
-                self.panel, *self.borders.part(part), self.lookback, self.horizon, stride
+                self.series, *self.borders.part(part), self.lookback, self.horizon, stride
             )
 
-    def _fit(self, frame: pd.DataFrame, grid: Grid, columns: dict[str, Any]) -> dict[str, Any]:
+    def _fit(self, table: pd.DataFrame, grid: TimeGrid, columns: dict[str, Any]) -> dict[str, Any]:
         season_length = self._season_length
         if season_length is None and self._frequency is not None:
             # Data without times may still have a frequency to infer the season from.
             season_length = infer_season_length(parse_frequency(self._frequency))
         schema = fit_schema(
-            frame,
+            table,
             grid,
             columns,
             self.borders.train_ends_S,
@@ -195,14 +195,14 @@ class ForecastingDataModule(SequenceDataModule):
         return schema | reading
 
     def _fixed_columns(self) -> dict[str, Any]:
-        """Columns of the tables whose layout is fixed."""
+        """Return the columns of tables in M4's layout."""
         if self.source != "m4":
             return {}
         return {"id_column": M4_ID, "target": M4_VALUE, "time_column": None}
 
     def _check_part(self, part: str) -> None:
-        """Raise UserError if a part has no window, unless it was asked to be empty."""
-        assert self.panel is not None
+        """Raise UserError if a part has no window, unless the split leaves validation out."""
+        assert self.series is not None
         starts_S, ends_S = self.borders.part(part)
         if len(self.windows[part]) or (part == "val" and (ends_S <= starts_S).all()):
             return
@@ -211,14 +211,14 @@ class ForecastingDataModule(SequenceDataModule):
                 f"{self._label}: none of the {self.dropped[part]} {part} windows has an observed"
                 f" target both in its {self.lookback} past and its {self.horizon} future steps"
             )
-        need, what = self.horizon, "horizon"
+        need, reason = self.horizon, "horizon"
         if part == "train":
-            need, what = self.lookback + self.horizon, "lookback + horizon"
-        found = max(int((ends_S - starts_S).max()), 0)
+            need, reason = self.lookback + self.horizon, "lookback + horizon"
+        longest = max(int((ends_S - starts_S).max()), 0)
         raise UserError(
-            f"{self._label}: too few rows: the {part} part has {found} of the"
-            f" {int(self.panel.grid.lengths.max())} steps of the longest series, needs {need}"
-            f" ({what}, of {self.lookback} and {self.horizon})\n"
+            f"{self._label}: too few rows: the {part} part has {longest} of the"
+            f" {int(self.series.grid.lengths.max())} steps of the longest series, needs {need}"
+            f" ({reason}, of {self.lookback} and {self.horizon})\n"
             "shorten data.lookback or data.horizon, or change data.split"
         )
 
@@ -238,9 +238,9 @@ class ForecastingDataModule(SequenceDataModule):
         return make_loader(windows, self.batch_size, self.num_workers, sampler)
 
     def raw_examples(self, count: int) -> list[Any]:
-        """Return tables of one series each, up to somewhere in its test part."""
-        frame, grid = align_by_schema(load_source(self.source, self.path), self.schema())
-        return raw_tables(frame, grid, self.schema(), self.windows["test"], count)
+        """Return tables of one series each, which end in its test part."""
+        table, grid = align_by_schema(load_source(self.source, self.path), self.schema())
+        return example_tables(table, grid, self.schema(), self.windows["test"], count)
 
     def baselines(
         self, stage: str = "test", scoring: Mapping[str, Any] | None = None
@@ -256,9 +256,9 @@ class ForecastingDataModule(SequenceDataModule):
         return baseline_scores(self.windows, self.schema(), quantiles, stage)
 
     def summary(self) -> list[str]:
-        """Say what was read, how it was cut, and what was left out."""
-        assert self.panel is not None
-        grid, schema = self.panel.grid, self.schema()
+        """Return what was read, how it was split, and what was left out."""
+        assert self.series is not None
+        grid, schema = self.series.grid, self.schema()
         steps = "-".join(dict.fromkeys(str(n) for n in (grid.lengths.min(), grid.lengths.max())))
         times = f"frequency {schema['frequency']}" if schema["frequency"] else "no times"
         count = ", ".join(f"{part} {len(self.windows[part])}" for part in PARTS)

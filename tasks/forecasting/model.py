@@ -18,14 +18,14 @@ from gru_suite.model.streaming.stream import Stream, StreamModule
 from gru_suite.nn.evaluation import evaluating
 
 from .batches.forecast_batch import ForecastBatch, ForecastOutput, InferenceWindow
-from .inference.card_text import limits_of, usage_of
 from .inference.export import ForecastExport
 from .inference.forecasts import Forecasts
-from .network.decoders import DECODERS
+from .network.decoders import DECODERS, EncodedPast
 from .network.inputs import NetworkInput, Sizes, backbone_input
-from .network.layers import Normalized, SegmentEncoder, WindowNormalizer
+from .network.layers import NormalizedPast, SegmentEncoder, WindowNormalizer
 from .network.linear_skip import LinearSkip
 from .network.options import check_choices, check_quantiles, choose_segment_size
+from .results.card_text import describe_limits, usage_lines
 
 # What needs pandas is imported where it is called: a loaded model may never read a table.
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class ForecastingModel(SequenceModel):
         inputs = self._network_input(batch, window)
         reduced = backbone_input(inputs, self.schema, self.relative_covariates)
         h_RTH, state = self.backbone(self.encoder(self.input_dropout(reduced.x_RLF)))
-        out_RPVQ = self.decoder(self.backbone, self.encoder, h_RTH, state, reduced)
+        out_RPVQ = self.decoder(self.backbone, self.encoder, EncodedPast(h_RTH, state, reduced))
         if self.skip is not None:
             out_RPVQ = out_RPVQ + self.skip(inputs)[..., None]
         if self.independent:
@@ -154,8 +154,8 @@ class ForecastingModel(SequenceModel):
         """Give each target a row of its own where channels are independent: (R, T, V)."""
         return values_BTC.mT.flatten(0, 1)[..., None] if self.independent else values_BTC
 
-    def _network_input(self, batch: ForecastBatch, window: Normalized) -> NetworkInput:
-        """Arrange a batch as rows; each target of a window has the covariates of the window."""
+    def _network_input(self, batch: ForecastBatch, window: NormalizedPast) -> NetworkInput:
+        """Return a batch as rows; each target of a window has the covariates of the window."""
         copies = batch.target_BTC.size(-1) if self.independent else 1
         past_RLF, future_RPF, static_RS = (
             part if copies == 1 else part.repeat_interleave(copies, 0)
@@ -239,15 +239,15 @@ class ForecastingModel(SequenceModel):
 
     def limits(self) -> list[str]:
         """Return the series, frequency and lookback that the model was trained for."""
-        return limits_of(self.schema, channels_mixed=not self.independent)
+        return describe_limits(self.schema, channels_mixed=not self.independent)
 
     def usage(self) -> list[str]:
         """Return lines that forecast from a table with the columns of the training data."""
-        return usage_of(self.schema)
+        return usage_lines(self.schema)
 
     def predict_file(self, source: Path, target: Path) -> list[Path]:
         """Forecast from a table file; write a CSV and, beside it, a figure of the same name."""
-        from .inference.forecast_plots import plot_panels
+        from .results.forecast_plots import plot_panels
 
         forecasts = self.predict(source)
         with atomic_path(target) as temporary:

@@ -34,27 +34,9 @@ class ForecastingTask(SequenceTask):
         "coverage_80": "none",
     }
 
-    def __init__(
-        self,
-        backbone: dict[str, Any],
-        schema: dict[str, Any],
-        optimizer: dict[str, Any] | None = None,
-        scheduler: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> None:
-        """Build the model.
-
-        Args:
-            backbone: options of the recurrent stack.
-            schema: description of the training data.
-            optimizer: name and options of the optimizer.
-            scheduler: name and options of the learning-rate schedule.
-            **options: further options of :class:`ForecastingModel`.
-
-        Raises:
-            UserError: an option has a value that cannot work.
-        """
-        super().__init__(backbone, schema, optimizer, scheduler, **options)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Build the model; see :class:`SequenceTask` and :class:`ForecastingModel`."""
+        super().__init__(*args, **options)
         self.scoring = {"quantiles": self._quantiles}
 
     @property

@@ -237,9 +237,9 @@ def test_evenly_spaced_windows_stand_for_very_many(monkeypatch: pytest.MonkeyPat
 def test_batches_cover_every_window_once_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(least_squares, "CHUNK_WINDOWS", 7)
     windows = parts(waves())["val"]
-    origins = torch.cat([batch.origin_B for batch in least_squares.batches(windows)])
+    origins = torch.cat([batch.origin_B for batch in least_squares.window_batches(windows)])
     assert torch.equal(origins, windows.all().origin_B)
-    spaced = torch.cat([batch.origin_B for batch in least_squares.batches(windows, 10)])
+    spaced = torch.cat([batch.origin_B for batch in least_squares.window_batches(windows, 10)])
     assert len(spaced.unique()) == 10
 
 

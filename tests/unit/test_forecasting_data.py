@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from gru_suite.errors import UserError
 from gru_suite.tasks.forecasting.batches.forecast_batch import ForecastBatch
-from gru_suite.tasks.forecasting.batches.splits import cut_parts
+from gru_suite.tasks.forecasting.batches.splits import split_series
 from gru_suite.tasks.forecasting.data import ForecastingDataModule
-from gru_suite.tasks.forecasting.reading.time_grid import Grid
+from gru_suite.tasks.forecasting.reading.time_grid import TimeGrid
 
 
 def hourly(count: int, start: str = "2024-01-01", seed: int = 0) -> pd.DataFrame:
@@ -118,10 +118,10 @@ def test_last(tmp_path: Path) -> None:
 def test_series_of_other_spans_are_cut_at_one_time(tmp_path: Path) -> None:
     late = hourly(100, "2024-01-05 04:00").assign(id="late")
     data = ready(tmp_path, pd.concat([hourly(200).assign(id="a"), late]), id_column="id")
-    assert data.panel is not None
-    assert data.panel.time is not None
+    assert data.series is not None
+    assert data.series.time is not None
     for ends in (data.borders.train_ends_S, data.borders.val_ends_S):
-        times = data.panel.time[data.panel.offsets[:-1] + ends]
+        times = data.series.time[data.series.offsets[:-1] + ends]
         assert times[0] == times[1]
 
 
@@ -319,9 +319,9 @@ def test_a_constant_series_is_usable(tmp_path: Path) -> None:
 
 def test_informer_needs_regular_hours() -> None:
     with pytest.raises(UserError, match="found no time column"):
-        cut_parts(Grid(["a"], np.array([0, 9]), np.arange(9)), "informer", 1, np.array([9]))
+        split_series(TimeGrid(["a"], np.array([0, 9]), np.arange(9)), "informer", 1, np.array([9]))
     with pytest.raises(UserError, match="dates need a time column"):
-        cut_parts(Grid(["a"], np.array([0, 9]), np.arange(9)), ["1", "2"], 1, np.array([9]))
+        split_series(TimeGrid(["a"], np.array([0, 9]), np.arange(9)), ["1", "2"], 1, np.array([9]))
 
 
 # Real data
@@ -381,8 +381,8 @@ def test_bike_demand(shared_data: Path) -> None:
     assert len(schema["categories"]["weathersit"]) == 4
     assert schema["future_size"] == 3 + 4 + 2 * 4
     assert schema["slow_size"] == 0
-    assert data.panel is not None
-    assert data.panel.grid.num_missing_steps == 165
+    assert data.series is not None
+    assert data.series.grid.num_missing_steps == 165
 
 
 def test_metro_traffic(shared_data: Path) -> None:

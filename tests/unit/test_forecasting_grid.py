@@ -10,15 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.forecasting.reading.frequency import (
+from gru_suite.tasks.forecasting.batches.calendar_features import (
     calendar_features,
     choose_calendar,
-    infer_season_length,
     num_slow_cycles,
-    parse_frequency,
 )
+from gru_suite.tasks.forecasting.reading.frequency import infer_season_length, parse_frequency
 from gru_suite.tasks.forecasting.reading.tables import read_table
-from gru_suite.tasks.forecasting.reading.time_grid import Grid, align
+from gru_suite.tasks.forecasting.reading.time_grid import TimeGrid, align_table
 
 
 def table(times: pd.DatetimeIndex | list[str], **columns: object) -> pd.DataFrame:
@@ -29,8 +28,8 @@ def hours(count: int, start: str = "2024-01-01") -> pd.DatetimeIndex:
     return pd.date_range(start, periods=count, freq="h")
 
 
-def grid_of(frame: pd.DataFrame, **options: object) -> Grid:
-    return align(frame, "t", options.pop("id_column", None), **options)[1]  # type: ignore[arg-type]
+def grid_of(frame: pd.DataFrame, **options: object) -> TimeGrid:
+    return align_table(frame, "t", options.pop("id_column", None), **options)[1]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_numeric_names_of_series_do_not_depend_on_their_type() -> None:
 
 def test_without_a_time_column_rows_count_as_evenly_spaced() -> None:
     frame = read_table(pd.DataFrame({"id": ["a", "b", "a", "b", "b"], "x": range(5)}))
-    _, grid = align(frame, None, "id")
+    _, grid = align_table(frame, None, "id")
     assert grid.time is None
     assert grid.rows.tolist() == [0, 2, 1, 3, 4]
 
@@ -146,10 +145,10 @@ def test_duplicate_times_name_the_rows() -> None:
 )
 def test_duplicate_times_resolved(choice: str, expected: list[float]) -> None:
     frame = table(hours(3)[[0, 1, 1, 1, 2]], x=range(5), sky=list("abcde"))
-    frame, grid = align(frame, "t", None, on_duplicates=choice)
+    frame, grid = align_table(frame, "t", None, on_duplicates=choice)
     assert frame["x"].to_numpy()[grid.rows].tolist() == expected
     with pytest.raises(UserError, match="on_duplicates='median' is unknown"):
-        align(frame, "t", None, on_duplicates="median")
+        align_table(frame, "t", None, on_duplicates="median")
 
 
 def test_irregular_times_have_no_frequency() -> None:
@@ -305,7 +304,7 @@ def test_real_tables_have_the_frequencies_their_sources_state(shared_data: Path)
         ("bike_sharing/hour.csv", ["dteday", "hr"], "h", 17_544),
         ("bike_sharing/day.csv", "dteday", "D", 731),
     ]:
-        _, grid = align(read_table(shared_data / name), column, None)
+        _, grid = align_table(read_table(shared_data / name), column, None)
         assert grid.frequency is not None
         assert (grid.frequency.alias, int(grid.lengths[0])) == (alias, steps)
 
@@ -313,8 +312,8 @@ def test_real_tables_have_the_frequencies_their_sources_state(shared_data: Path)
 def test_metro_traffic_is_refused_then_read(shared_data: Path) -> None:
     frame = read_table(shared_data / "metro_traffic" / "Metro_Interstate_Traffic_Volume.csv.gz")
     with pytest.raises(UserError, match=r"repeats the time of row \d+ \(7629 such rows\)"):
-        align(frame, "date_time", None)
-    _, grid = align(frame, "date_time", None, on_duplicates="first")
+        align_table(frame, "date_time", None)
+    _, grid = align_table(frame, "date_time", None, on_duplicates="first")
     assert len(grid.rows) == 52_551
     assert (grid.rows >= 0).sum() == 48_204 - 7_629
     assert grid.first_gap == "'series' after 2012-10-03 06:00:00"

@@ -1,5 +1,7 @@
-"""The parts of the forecaster: normalization, segments, quantiles, decoders, the task's options."""
+"""The model: normalization, segments, quantiles, decoders, options, and what its import costs."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,14 @@ import torch
 from forecasting_parts import make_batch, make_schema, make_task
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.forecasting.inference.forecast_plots import plot_panels
+from gru_suite.tasks.forecasting.model import ForecastingModel
 from gru_suite.tasks.forecasting.network.layers import (
     QuantileHead,
     SegmentEncoder,
     WindowNormalizer,
     last_observed,
 )
+from gru_suite.tasks.forecasting.results.forecast_plots import plot_panels
 
 NAN = float("nan")
 
@@ -226,8 +229,31 @@ def test_numpy_free_hyper_parameters() -> None:
 
 def test_plots_are_labelled_by_the_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
     labels: list[dict[str, str]] = []
-    module = "gru_suite.tasks.forecasting.inference.forecast_plots.plot_forecasts"
+    module = "gru_suite.tasks.forecasting.results.forecast_plots.plot_forecasts"
     monkeypatch.setattr(module, lambda path, panels, **given: labels.append(given) or path)
     for options in ({"quantiles": [0.05, 0.5, 0.95]}, {"loss": "mae"}):
         plot_panels(Path("x.png"), [], make_task(**options).model.levels)
     assert labels == [{"interval_label": "90 % interval"}, {"forecast_label": "forecast"}]
+
+
+def test_the_model_is_imported_without_tables_plots_and_trainer() -> None:
+    heavy = "pandas scipy sklearn matplotlib torchmetrics pytorch_lightning hydra omegaconf"
+    code = f"""
+import sys
+import gru_suite.tasks.forecasting.model
+print([name for name in "{heavy}".split() if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+def test_a_loss_other_than_quantile_gives_single_values(loss: str) -> None:
+    """Checkpoints have both options; quantiles are then ignored, in the model alone too."""
+    task = make_task(loss=loss, quantiles=[0.1, 0.5, 0.9])
+    model = ForecastingModel(**task.model.options)
+    assert model.levels == task.model.levels == [0.5]
+    assert task.scoring == {"quantiles": []}
+    model.load_state_dict(task.state_dict())
+    output = model.eval()(make_batch(make_schema()))
+    assert output.quantiles_BPCQ is None

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from gru_suite.errors import UserError
 from gru_suite.plots.figure import BLUE, GREY, ORANGE
-from gru_suite.tasks.forecasting.inference.forecast_plots import plot_forecasts
 from gru_suite.tasks.forecasting.inference.forecasts import MAX_PANELS, ForecastPanel
+from gru_suite.tasks.forecasting.results.forecast_plots import plot_forecasts
 
 
 def panel(

@@ -21,16 +21,16 @@ from gru_suite.tasks.forecasting.network.linear_skip import (
 from gru_suite.tasks.forecasting.task import ForecastingTask
 from gru_suite.tasks.forecasting.training.ridge_regression import (
     ALPHAS,
-    Moments,
-    choose_fit,
+    NormalEquations,
+    select_ridge,
 )
 from gru_suite.tasks.forecasting.training.skip_fit import fit_skip
 
 NAN = float("nan")
 
 
-def moments(x_RF: Tensor, y_RO: Tensor, batches: int = 3) -> Moments:
-    total = Moments(x_RF.size(1), y_RO.size(1))
+def moments(x_RF: Tensor, y_RO: Tensor, batches: int = 3) -> NormalEquations:
+    total = NormalEquations(x_RF.size(1), y_RO.size(1))
     for x_BF, y_BO in zip(x_RF.chunk(batches), y_RO.chunk(batches), strict=True):
         total.add(x_BF, y_BO)
     return total
@@ -64,7 +64,7 @@ def test_moments_are_the_sums_of_products() -> None:
     x, y = x_RF.double(), y_RO.double()
     torch.testing.assert_close(found.gram_FF, x.T @ x)
     torch.testing.assert_close(found.cross_FO, x.T @ y)
-    torch.testing.assert_close(found.power_O, y.square().sum(0))
+    torch.testing.assert_close(found.target_squares_O, y.square().sum(0))
     assert found.rows == 50
 
 
@@ -72,7 +72,7 @@ def test_moments_are_the_sums_of_products() -> None:
 def test_a_fit_is_the_ridge_of_its_penalty_with_a_free_bias(noise: float) -> None:
     x_RF, y_RO = draw(40, 6, seed=1, noise=noise)
     other = draw(200, 6, seed=2, noise=noise)
-    fit = choose_fit(moments(x_RF, y_RO), moments(*other), [5], lambda steps: 1 + steps, 0)
+    fit = select_ridge(moments(x_RF, y_RO), moments(*other), [5], lambda steps: 1 + steps, 0)
     expected_FO = ridge(x_RF, y_RO, fit.alpha, bias=0)
     torch.testing.assert_close(fit.weight_FO, expected_FO.float(), rtol=1e-4, atol=1e-5)
     # The more noise, the more penalty.
@@ -81,7 +81,7 @@ def test_a_fit_is_the_ridge_of_its_penalty_with_a_free_bias(noise: float) -> Non
 
 def test_many_clean_rows_give_least_squares() -> None:
     x_RF, y_RO = draw(5_000, 6, seed=1, noise=0.01)
-    fit = choose_fit(moments(x_RF, y_RO), moments(x_RF, y_RO), [5], lambda steps: 1 + steps, 0)
+    fit = select_ridge(moments(x_RF, y_RO), moments(x_RF, y_RO), [5], lambda steps: 1 + steps, 0)
     expected_FO = np.linalg.lstsq(x_RF.numpy(), y_RO.numpy(), rcond=None)[0]
     assert fit.alpha == ALPHAS[0]
     np.testing.assert_allclose(fit.weight_FO, expected_FO, atol=1e-3)
@@ -91,7 +91,7 @@ def test_the_choice_is_about_the_best_of_all() -> None:
     x_RF, y_RO = draw(60, 25, seed=3, noise=4.0)
     chosen = draw(200, 25, seed=4, noise=4.0)
     lookbacks = [1, 3, 6, 12, 24]
-    fit = choose_fit(moments(x_RF, y_RO), moments(*chosen), lookbacks, lambda steps: 1 + steps, 0)
+    fit = select_ridge(moments(x_RF, y_RO), moments(*chosen), lookbacks, lambda steps: 1 + steps, 0)
 
     def error(weight_FO: Tensor) -> float:
         size = len(weight_FO)

@@ -11,10 +11,10 @@ from gru_suite.errors import UserError
 from gru_suite.tasks.forecasting.reading.layouts import from_m4
 from gru_suite.tasks.forecasting.reading.tables import (
     category_column,
+    check_columns,
     is_categorical,
     numeric_column,
     read_table,
-    require_columns,
 )
 from gru_suite.tasks.forecasting.reading.timestamps import time_column_values
 from gru_suite.tasks.forecasting.samples.sources import load_source, make_sine
@@ -111,7 +111,7 @@ def test_repeated_column_names() -> None:
 def test_absent_column_names_the_nearest() -> None:
     frame = read_table(pd.DataFrame({"temp": [1], "humid": [2]}))
     with pytest.raises(UserError, match=r"data\.target needs column 'tmep'.*did you mean 'temp'"):
-        require_columns(frame, ["tmep"], "data.target")
+        check_columns(frame, ["tmep"], "data.target")
 
 
 def test_text_in_a_numeric_column_names_row_and_column(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from gru_suite.errors import UserError
 from gru_suite.tasks.forecasting.batches.inference_windows import inference_windows
-from gru_suite.tasks.forecasting.batches.series import Panel
+from gru_suite.tasks.forecasting.batches.series import SeriesSet
 from gru_suite.tasks.forecasting.batches.windows import WindowSet, make_windows
 from gru_suite.tasks.forecasting.data import ForecastingDataModule
-from gru_suite.tasks.forecasting.reading.time_grid import Grid
+from gru_suite.tasks.forecasting.reading.time_grid import TimeGrid
 
 
-def make_panel(lengths: list[int], missing: float = 0.0, seed: int = 0) -> Panel:
+def make_series(lengths: list[int], missing: float = 0.0, seed: int = 0) -> SeriesSet:
     rng = np.random.default_rng(seed)
     steps, count = sum(lengths), len(lengths)
     target = rng.normal(size=(steps, 2))
@@ -27,8 +27,8 @@ def make_panel(lengths: list[int], missing: float = 0.0, seed: int = 0) -> Panel
     offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
     features = rng.normal(size=(steps, 3)).astype(np.float32)
     mean, std, naive = rng.random((3, count, 2)) + 0.5
-    return Panel(
-        grid=Grid([f"s{i}" for i in range(count)], offsets, np.arange(steps)),
+    return SeriesSet(
+        grid=TimeGrid([f"s{i}" for i in range(count)], offsets, np.arange(steps)),
         target=target,
         scaled=target.astype(np.float32),
         past=features,
@@ -56,13 +56,13 @@ def test_gather_equals_naive_slicing_within_the_part(
     missing: float,
     cuts: tuple[float, float],
 ) -> None:
-    panel = make_panel(lengths, missing)
+    series_set = make_series(lengths, missing)
     starts = np.array([int(min(cuts) * n) for n in lengths])
     ends = np.array([int(max(cuts) * n) for n in lengths])
-    windows, dropped = make_windows(panel, starts, ends, lookback, horizon, stride)
+    windows, dropped = make_windows(series_set, starts, ends, lookback, horizon, stride)
     expected = []
     for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        target = panel.series(index).target
+        target = series_set[index].target
         for origin in range(max(start, lookback), end - horizon + 1, stride):
             past, future = target[origin - lookback : origin], target[origin : origin + horizon]
             seen = (~np.isnan(past)).any() and (~np.isnan(future)).any()
@@ -72,23 +72,23 @@ def test_gather_equals_naive_slicing_within_the_part(
     assert dropped == len(expected) - len(kept)
     batch = windows.batch(torch.arange(len(windows)))
     for row, (index, origin) in enumerate(kept):
-        series = panel.series(index)
+        series = series_set[index]
         assert starts[index] <= origin
         assert origin + horizon <= ends[index]
         assert (int(batch.series_B[row]), int(batch.origin_B[row])) == (index, origin)
         past, future = slice(origin - lookback, origin), slice(origin, origin + horizon)
-        scaled = panel.scaled[panel.offsets[index] : panel.offsets[index + 1]]
+        scaled = series_set.scaled[series_set.offsets[index] : series_set.offsets[index + 1]]
         np.testing.assert_array_equal(batch.target_BTC[row], scaled[past])
         np.testing.assert_array_equal(batch.truth_BPC[row], scaled[future])
         np.testing.assert_array_equal(batch.past_BTF[row], series.past[past])
         np.testing.assert_array_equal(batch.future_BPF[row], series.future[future])
         np.testing.assert_array_equal(batch.static_BS[row], series.static)
-        np.testing.assert_allclose(batch.std_BC[row], panel.std[index], rtol=1e-6)
+        np.testing.assert_allclose(batch.std_BC[row], series_set.std[index], rtol=1e-6)
 
 
 def test_ways_to_index() -> None:
-    panel = make_panel([12])
-    windows, _ = make_windows(panel, np.array([0]), np.array([12]), 3, 2)
+    series_set = make_series([12])
+    windows, _ = make_windows(series_set, np.array([0]), np.array([12]), 3, 2)
     assert len(windows) == 8
     listed = windows.__getitems__([5, 0, 5])
     for other in (windows.batch(np.array([5, 0, 5])), windows.batch(torch.tensor([5, 0, 5]))):
@@ -101,13 +101,13 @@ def test_ways_to_index() -> None:
 
 
 def test_a_panel_shorter_than_a_window_has_none() -> None:
-    windows, dropped = make_windows(make_panel([3]), np.array([0]), np.array([3]), 5, 2)
+    windows, dropped = make_windows(make_series([3]), np.array([0]), np.array([3]), 5, 2)
     assert (len(windows), dropped) == (0, 0)
     assert windows.batch([]).target_BTC.shape == (0, 5, 2)
 
 
 def test_thousands_of_windows_take_milliseconds() -> None:
-    windows, _ = make_windows(make_panel([17_000]), np.array([0]), np.array([17_000]), 168, 24)
+    windows, _ = make_windows(make_series([17_000]), np.array([0]), np.array([17_000]), 168, 24)
     index = torch.randperm(len(windows))[:2_000]
     windows.batch(index)
     seconds = []
@@ -277,5 +277,5 @@ def test_inference_is_fast_for_one_series(tmp_path: Path) -> None:
 
 
 def test_window_set_takes_any_windows() -> None:
-    windows = WindowSet(make_panel([9, 9]), np.array([1, 0]), np.array([4, 5]), 2, 3)
+    windows = WindowSet(make_series([9, 9]), np.array([1, 0]), np.array([4, 5]), 2, 3)
     assert windows.batch([0, 1]).origin_B.tolist() == [4, 5]

@@ -53,7 +53,7 @@ def test_the_backbone_comes_alone_from_a_checkpoint(tmp_path: Path, cell: str) -
     for name, value in found.state_dict().items():
         torch.testing.assert_close(value, expected[name], rtol=0, atol=0)
     # What the training started from need not be there to load what came of it.
-    assert gru_suite.load(path).hparams["backbone"] == backbone
+    assert gru_suite.load(path).options["backbone"] == backbone
 
 
 @pytest.mark.parametrize("shape", SHAPES)

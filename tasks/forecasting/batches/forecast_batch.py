@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class ForecastBatch(NamedTuple):
-    """Windows as float32 tensors; z-scored targets, NaN where a target is missing.
+    """Windows as float32 tensors; targets are z-scored, NaN where missing.
 
     Attributes:
         target_BTC: past target values, z-scored by series.
@@ -23,8 +23,8 @@ class ForecastBatch(NamedTuple):
         std_BC: standard deviation that was divided by, in the target's own unit; positive.
         naive_BC: mean absolute seasonal difference of the training part, in the target's own unit;
             positive.
-        series_B: int64 index of the series in the panel.
-        origin_B: int64 step of the series at which the horizon begins.
+        series_B: int64 index of the series.
+        origin_B: int64 first step of the horizon in its series.
     """
 
     target_BTC: Tensor
@@ -52,7 +52,7 @@ class ForecastOutput(NamedTuple):
 
 
 class InferenceWindow(NamedTuple):
-    """What the window of one series is called and when it is.
+    """Series and times of a window.
 
     Attributes:
         series: name of the series.

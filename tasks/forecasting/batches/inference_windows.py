@@ -12,12 +12,12 @@ from gru_suite.errors import UserError
 
 from ..reading.frequency import Int64
 from ..reading.layouts import read_layout
-from ..reading.tables import source_of
-from ..reading.time_grid import Grid
-from .covariates import first_rows, require_known
+from ..reading.tables import table_name
+from ..reading.time_grid import TimeGrid
+from .covariates import check_future_covariates, first_row_of_series
 from .forecast_batch import ForecastBatch, InferenceWindow
 from .scaling import scale_arrays
-from .series import align_by_schema, encode_panel, require_schema_columns, target_table
+from .series import align_by_schema, check_schema_columns, encode_on_grid, target_values
 from .windows import WindowSet, observed_ends
 
 Table = pd.DataFrame | str | Path
@@ -27,7 +27,7 @@ Table = pd.DataFrame | str | Path
 def inference_batch(
     raw: Table | Sequence[Table], schema: dict[str, Any]
 ) -> tuple[ForecastBatch, list[InferenceWindow]]:
-    """Cut the windows of one table or several, as :func:`inference_windows` does.
+    """Return the windows of one table or several; see :func:`inference_windows`.
 
     Raises:
         UserError: something other than tables and paths was given, or a table cannot be used.
@@ -50,55 +50,59 @@ def inference_batch(
 def inference_windows(
     source: Table, schema: dict[str, Any]
 ) -> tuple[ForecastBatch, list[InferenceWindow]]:
-    """Cut the window of each series that begins after its last row with an observed target.
+    """Return the window of each series whose horizon follows its last observed target.
 
-    Rows after that one give future covariates. A series that the schema does not know is scaled by
-    its own values.
+    Later rows give future covariates. A series that the schema does not know is scaled by its own
+    values.
 
     Args:
-        source: table or path, laid out as the training data were.
+        source: table or path, in the layout of the training data.
         schema: from training.
 
     Returns:
-        One window a series, in the order of the table (its truth is all NaN), and their names and
-        times.
+        One window for each series, in the order of the table, its truth all NaN; and their names
+        and times.
 
     Raises:
         UserError: a column is missing, a series is shorter than the lookback, or future covariates
             are needed and not there.
     """
-    frame = read_layout(source, schema["layout"])
-    require_schema_columns(frame, schema)
-    frame, grid = align_by_schema(frame, schema)
+    table = read_layout(source, schema["layout"])
+    check_schema_columns(table, schema)
+    table, grid = align_by_schema(table, schema)
     lookback, horizon = schema["lookback"], schema["horizon"]
-    table = target_table(frame, schema)
-    target = table[grid.rows]
+    targets = target_values(table, schema)
+    target = targets[grid.rows]
     ends_S = observed_ends(grid, target)
-    _check_lookback(frame, grid, ends_S, schema)
+    _check_lookback(table, grid, ends_S, schema)
     cut = grid.cut(ends_S - lookback, lookback + horizon)
-    require_known(frame, cut, schema["future_covariates"], schema, horizon)
+    check_future_covariates(table, cut, schema["future_covariates"], schema, horizon)
     statistics = scale_arrays(schema, grid, target, ends_S)
-    panel = encode_panel(frame, cut, schema, table[cut.rows], statistics, first_rows(grid))
-    every = np.arange(len(panel))
-    windows = WindowSet(panel, every, np.full(len(panel), lookback), lookback, horizon)
+    series = encode_on_grid(
+        table, cut, schema, targets[cut.rows], statistics, first_row_of_series(grid)
+    )
+    every = np.arange(len(series))
+    windows = WindowSet(series, every, np.full(len(series), lookback), lookback, horizon)
     if cut.time is not None:
-        times = cut.time.reshape(len(panel), -1)
+        times = cut.time.reshape(len(series), -1)
     else:
         times = (ends_S - lookback)[:, None] + np.arange(lookback + horizon)
     names = [
         InferenceWindow(name, time[:lookback], time[lookback:])
-        for name, time in zip(panel.names, times, strict=True)
+        for name, time in zip(series.names, times, strict=True)
     ]
     return windows.batch(every)._replace(origin_B=torch.from_numpy(ends_S)), names
 
 
-def _check_lookback(frame: pd.DataFrame, grid: Grid, ends_S: Int64, schema: dict[str, Any]) -> None:
+def _check_lookback(
+    table: pd.DataFrame, grid: TimeGrid, ends_S: Int64, schema: dict[str, Any]
+) -> None:
     short = ends_S < schema["lookback"]
     if short.any():
         worst = int(short.argmax())
         more = f" ({int(short.sum())} such series)" if short.sum() > 1 else ""
         raise UserError(
-            f"{source_of(frame)}: series {grid.names[worst]!r} has {int(ends_S[worst])} steps up to"
-            f" its last observed {' or '.join(schema['targets'][:3])}, needs {schema['lookback']}"
-            f" (the lookback){more}"
+            f"{table_name(table)}: series {grid.names[worst]!r} has {int(ends_S[worst])} steps up "
+            f"to its last observed {' or '.join(schema['targets'][:3])}, needs "
+            f"{schema['lookback']} (the lookback){more}"
         )

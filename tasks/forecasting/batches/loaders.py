@@ -1,4 +1,4 @@
-"""Batches of windows for training and scoring."""
+"""Loaders of windows, and the order of an epoch."""
 
 from collections.abc import Iterator, Sized
 from typing import Any
@@ -11,10 +11,10 @@ from .windows import WindowSet
 
 
 class EpochShuffle(Sampler[int]):
-    """A new order each epoch, from seed and epoch only: a resumed run continues it.
+    """Random order that depends on seed and epoch alone, so that a resumed run continues it.
 
-    With a stride, an epoch has every n-th window, series after series in time order, and draws
-    which one it begins with, so that all are seen in time.
+    With a stride, an epoch has every n-th window from a random offset, so that all are used over
+    several epochs.
     """
 
     def __init__(self, windows: Sized, stride: int, seed: int) -> None:
@@ -23,7 +23,7 @@ class EpochShuffle(Sampler[int]):
         self.seed, self.epoch = seed, 0
 
     def __len__(self) -> int:
-        """Return how many windows an epoch has: the same each time, as schedules count steps."""
+        """Return the number of windows of an epoch, always the same, as schedules count steps."""
         return max(self.count // self.stride, min(self.count, 1))
 
     def set_epoch(self, epoch: int) -> None:
@@ -31,7 +31,7 @@ class EpochShuffle(Sampler[int]):
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        """Yield the windows' numbers in this epoch's order."""
+        """Yield the windows' indices in this epoch's order."""
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
         starts = max(min(self.stride, self.count), 1)
         first = int(torch.randint(starts, (), generator=generator))
@@ -42,14 +42,14 @@ class EpochShuffle(Sampler[int]):
 def make_loader(
     windows: WindowSet, batch_size: int, num_workers: int, sampler: EpochShuffle | None = None
 ) -> DataLoader[ForecastBatch]:
-    """Return a loader over all windows, in order unless a sampler is given; none is left out."""
+    """Return a loader of windows, all in order unless a sampler is given; no batch is dropped."""
     return DataLoader(
         windows,
         batch_size=batch_size,
         sampler=sampler,
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
-        collate_fn=_identity,  # the windows come as a batch already
+        collate_fn=_identity,  # WindowSet.__getitems__ returns a batch
         pin_memory=torch.cuda.is_available(),
     )
 

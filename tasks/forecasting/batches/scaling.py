@@ -1,66 +1,54 @@
-"""Statistics of the targets by series, from the training part only."""
+"""Scales of the targets of each series, from the training part only."""
 
 from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ..reading.frequency import Int64
-from ..reading.time_grid import Grid
+from ..reading.time_grid import TimeGrid
 from .covariates import mean_and_std
 
 Float64: TypeAlias = NDArray[np.float64]
 
 
 def target_statistics(
-    target: Float64, grid: Grid, ends_S: Int64, season_length: int, lookback: int
+    target: Float64, grid: TimeGrid, ends_S: Int64, season_length: int, lookback: int
 ) -> tuple[Float64, Float64, Float64]:
-    """Compute mean, standard deviation and naive error of each series before its ``ends_S``.
+    """Return mean, standard deviation and naive error of each series before its ``ends_S``.
 
     The naive error is the mean absolute seasonal difference (the denominator of MASE), in the
-    target's own unit. It falls back to the difference of neighbours and then to 1, so it is never
-    0. A target without observations in the training part is scaled by its first ``lookback``
-    observed values, which every window of it sees as its past.
+    target's own unit. Where it is 0, the difference of neighbours replaces it, and where that is 0,
+    1. A target without observations in the training part is scaled by its first ``lookback``
+    observed values, which are in the past of all its windows.
 
     Returns:
         Three arrays (series, targets); standard deviation and naive error are positive.
     """
-    starts = grid.offsets[:-1]
-    inside = grid.position < np.repeat(ends_S, grid.lengths)
-    seen = ~np.isnan(target) & inside[:, None]
-    values = np.where(seen, target, 0.0)
-    count = np.add.reduceat(seen.astype(np.int64), starts, axis=0)
-    mean = np.add.reduceat(values, starts, axis=0) / np.maximum(count, 1)
-    centred = np.where(seen, target - np.repeat(mean, grid.lengths, axis=0), 0.0)
-    std = np.sqrt(np.add.reduceat(centred**2, starts, axis=0) / np.maximum(count, 1))
+    series = grid.series_of_step
+    training = grid.position < ends_S[series]
+    by_series = pd.DataFrame(np.where(training[:, None], target, np.nan)).groupby(series)
+    mean = by_series.mean().to_numpy(copy=True)
+    std = by_series.std(ddof=0).to_numpy(copy=True)
     std[std <= 1e-10 * np.abs(mean)] = 1.0
-    for series, channel in np.argwhere(count == 0):
-        column = target[grid.offsets[series] : grid.offsets[series + 1], channel]
-        mean[series, channel], std[series, channel] = mean_and_std(
+    for index, channel in np.argwhere(np.isnan(mean)):
+        column = target[grid.offsets[index] : grid.offsets[index + 1], channel]
+        mean[index, channel], std[index, channel] = mean_and_std(
             column[~np.isnan(column)][:lookback]
         )
-    naive = _naive_error(values, seen, grid, season_length)
-    neighbours = _naive_error(values, seen, grid, 1)
-    naive = np.where(naive > 0, naive, neighbours)
+
+    def mean_difference(lag: int) -> Float64:
+        differences = by_series.diff(lag).abs()
+        return differences.groupby(series).mean().fillna(0.0).to_numpy()
+
+    naive = mean_difference(season_length)
+    naive = np.where(naive > 0, naive, mean_difference(1))
     return mean, std, np.where(naive > 0, naive, 1.0)
 
 
-def _naive_error(values: Float64, seen: NDArray[np.bool_], grid: Grid, lag: int) -> Float64:
-    if lag >= len(values):
-        return np.zeros((len(grid.names), values.shape[1]))
-    pairs = np.zeros_like(seen)
-    pairs[lag:] = seen[lag:] & seen[:-lag] & (grid.position[lag:] >= lag)[:, None]
-    errors = np.zeros_like(values)
-    errors[lag:] = np.where(pairs[lag:], np.abs(values[lag:] - values[:-lag]), 0.0)
-    starts = grid.offsets[:-1]
-    count = np.add.reduceat(pairs.astype(np.int64), starts, axis=0)
-    return np.asarray(
-        np.add.reduceat(errors, starts, axis=0) / np.maximum(count, 1), dtype=np.float64
-    )
-
-
 def scale_arrays(
-    schema: dict[str, Any], grid: Grid, target: Float64, ends_S: Int64
+    schema: dict[str, Any], grid: TimeGrid, target: Float64, ends_S: Int64
 ) -> tuple[Float64, Float64, Float64]:
     """Return mean, std and naive error: the schema's, or a series' own if it is unknown."""
     known: dict[str, dict[str, list[float]]] = schema["target_scale"]

@@ -1,4 +1,4 @@
-"""Learn the schema from the training part: what a model needs on other tables."""
+"""The schema: columns, frequency, encodings and scales, learned from the training part."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,29 +14,28 @@ from ..reading.frequency import (
     DAY_NS,
     Frequency,
     Int64,
-    choose_calendar,
     infer_season_length,
-    num_slow_cycles,
     parse_frequency,
 )
-from ..reading.tables import numeric_column, require_columns, source_of
-from ..reading.time_grid import Grid
-from .covariates import check_static, features_size, fit_covariates, gather
+from ..reading.tables import check_columns, numeric_column, table_name
+from ..reading.time_grid import TimeGrid
+from .calendar_features import choose_calendar, num_slow_cycles
+from .covariates import check_static_covariates, features_size, fit_covariates, take_rows
 from .scaling import target_statistics
 
 ROLES = ("past_covariates", "future_covariates", "static_covariates")
 
 
 def schema_frequency(schema: dict[str, Any]) -> Frequency | None:
-    """Return the frequency of a schema, None if its data have no times."""
+    """Return the frequency of a schema, None without times."""
     return None if schema["frequency"] is None else parse_frequency(schema["frequency"])
 
 
-def choose_columns(frame: pd.DataFrame, options: dict[str, Any]) -> dict[str, Any]:
-    """Check and complete the roles of columns.
+def resolve_columns(table: pd.DataFrame, options: dict[str, Any]) -> dict[str, Any]:
+    """Check the roles of columns and choose the targets.
 
     Args:
-        frame: the table.
+        table: the table.
         options: time_column, id_column, target, the three lists of covariates, and categorical.
 
     Returns:
@@ -45,23 +44,23 @@ def choose_columns(frame: pd.DataFrame, options: dict[str, Any]) -> dict[str, An
     Raises:
         UserError: a column is absent (the nearest is named) or has two roles.
     """
-    times = _names(options["time_column"], "data.time_column")
-    ids = _names(options["id_column"], "data.id_column")
-    covariates = {role: _names(options[role], f"data.{role}") for role in ROLES}
+    times = _column_list(options["time_column"], "data.time_column")
+    ids = _column_list(options["id_column"], "data.id_column")
+    covariates = {role: _column_list(options[role], f"data.{role}") for role in ROLES}
     if len(times) > 2 or len(ids) > 1:
         raise UserError(
             f"data.time_column={times}, data.id_column={ids}: give one column each; the time may"
             " also be a date column and an hour column"
         )
     for option, names in {"time_column": times, "id_column": ids, **covariates}.items():
-        require_columns(frame, names, f"data.{option}")
+        check_columns(table, names, f"data.{option}")
     known = [name for names in covariates.values() for name in names]
-    targets = _names(options["target"], "data.target")
-    require_columns(frame, targets, "data.target")
+    targets = _column_list(options["target"], "data.target")
+    check_columns(table, targets, "data.target")
     if options["target"] is None:
-        targets = [name for name in frame.columns if name not in {*times, *ids, *known}]
+        targets = [name for name in table.columns if name not in {*times, *ids, *known}]
     if not targets:
-        raise UserError(f"{source_of(frame)}: no column is left as target; name it in data.target")
+        raise UserError(f"{table_name(table)}: no column is left as target; name it in data.target")
     once = [*ids, *targets, *known]
     for name in {*targets, *known}:
         if once.count(name) > 1:
@@ -69,7 +68,7 @@ def choose_columns(frame: pd.DataFrame, options: dict[str, Any]) -> dict[str, An
                 f"column {name!r} has two roles; give it one (the model always sees the past of"
                 " data.target, and data.future_covariates are known in the past too)"
             )
-    categorical = _names(options["categorical"], "data.categorical")
+    categorical = _column_list(options["categorical"], "data.categorical")
     for name in categorical:
         if name not in known:
             raise UserError(f"data.categorical: {name!r} is no covariate{nearest(name, known)}")
@@ -82,7 +81,7 @@ def choose_columns(frame: pd.DataFrame, options: dict[str, Any]) -> dict[str, An
     }
 
 
-def _names(value: str | Sequence[str] | None, option: str) -> list[str]:
+def _column_list(value: str | Sequence[str] | None, option: str) -> list[str]:
     names = (
         []
         if value is None
@@ -97,8 +96,8 @@ def _names(value: str | Sequence[str] | None, option: str) -> list[str]:
 
 
 def fit_schema(
-    frame: pd.DataFrame,
-    grid: Grid,
+    table: pd.DataFrame,
+    grid: TimeGrid,
     columns: dict[str, Any],
     train_ends_S: Int64,
     lookback: int,
@@ -109,10 +108,10 @@ def fit_schema(
     """Learn a schema from the training part of a table.
 
     Args:
-        frame: table from ``read_table``, aligned.
+        table: table from ``read_table``, aligned.
         grid: its steps.
-        columns: roles from ``choose_columns``.
-        train_ends_S: step after the training part, one a series; nothing after it is learned from.
+        columns: roles from ``resolve_columns``.
+        train_ends_S: end of the training part of each series; nothing later is used.
         lookback: past steps the model sees.
         horizon: steps it forecasts.
         season_length: steps in a season; None infers it from the frequency.
@@ -121,9 +120,9 @@ def fit_schema(
     Raises:
         UserError: a target has no value at all, or a column holds text or infinite values.
     """
-    check_static(frame, grid, columns["static_covariates"])
-    target = np.stack([_target_column(frame, grid, name) for name in columns["targets"]], axis=1)
-    _check_observed(frame, grid, columns["targets"], target)
+    check_static_covariates(table, grid, columns["static_covariates"])
+    target = np.stack([_target_column(table, grid, name) for name in columns["targets"]], axis=1)
+    _check_observed(table, grid, columns["targets"], target)
     if season_length is None:
         season_length = infer_season_length(grid.frequency)
     mean, std, naive = target_statistics(target, grid, train_ends_S, season_length, lookback)
@@ -132,9 +131,9 @@ def fit_schema(
     cycles = choose_calendar(calendar, grid.frequency, span_days)
     schema: dict[str, Any] = {
         **{name: value for name, value in columns.items() if name != "categorical"},
-        **_fit_encoding(frame, grid, columns, train_N),
+        **_fit_encoding(table, grid, columns, train_N),
         "calendar": cycles,
-        # Only a line can go on where training never was: the backbone does not see these.
+        # Only a linear map extrapolates beyond the training part: the backbone does not see these.
         "slow_size": 2 * num_slow_cycles(cycles, span_days),
         "frequency": None if grid.frequency is None else grid.frequency.alias,
         "season_length": season_length,
@@ -156,15 +155,15 @@ def fit_schema(
 
 
 def _fit_encoding(
-    frame: pd.DataFrame, grid: Grid, columns: dict[str, Any], train_N: NDArray[np.bool_]
+    table: pd.DataFrame, grid: TimeGrid, columns: dict[str, Any], train_N: NDArray[np.bool_]
 ) -> dict[str, Any]:
-    """Learn categories and scales of the covariates; static ones count once a series."""
+    """Learn categories and scales of the covariates; static ones count once per series."""
     varying = [*columns["past_covariates"], *columns["future_covariates"]]
-    by_step = fit_covariates(frame, grid.rows[train_N], varying, columns["categorical"])
+    by_step = fit_covariates(table, grid.rows[train_N], varying, columns["categorical"])
     starts = grid.offsets[:-1]
     rows_S = grid.rows[starts][train_N[starts]]
     static = columns["static_covariates"]
-    by_series = fit_covariates(frame, rows_S, static, columns["categorical"])
+    by_series = fit_covariates(table, rows_S, static, columns["categorical"])
     return {
         "categories": by_step[0] | by_series[0],
         "covariate_scale": by_step[1] | by_series[1],
@@ -172,28 +171,28 @@ def _fit_encoding(
     }
 
 
-def _target_column(frame: pd.DataFrame, grid: Grid, name: str) -> NDArray[np.float64]:
-    if types.is_bool_dtype(frame[name].dtype):
+def _target_column(table: pd.DataFrame, grid: TimeGrid, name: str) -> NDArray[np.float64]:
+    if types.is_bool_dtype(table[name].dtype):
         raise UserError(
-            f"{source_of(frame)}: target {name!r} holds true and false, expected numbers"
+            f"{table_name(table)}: target {name!r} holds true and false, expected numbers"
         )
-    return gather(numeric_column(frame, name), grid.rows)
+    return take_rows(numeric_column(table, name), grid.rows)
 
 
 def _check_observed(
-    frame: pd.DataFrame, grid: Grid, targets: list[str], target: NDArray[np.float64]
+    table: pd.DataFrame, grid: TimeGrid, targets: list[str], target: NDArray[np.float64]
 ) -> None:
     observed = np.logical_or.reduceat(~np.isnan(target), grid.offsets[:-1], axis=0)
     if not observed.all():
         series, channel = np.argwhere(~observed)[0]
         raise UserError(
-            f"{source_of(frame)}: target {targets[channel]!r} of series {grid.names[series]!r} has"
+            f"{table_name(table)}: target {targets[channel]!r} of series {grid.names[series]!r} has"
             f" no value in any of {grid.lengths[series]} steps; remove it, or check what marks"
             " missing values"
         )
 
 
-def _span_days(grid: Grid, train_N: NDArray[np.bool_]) -> float:
+def _span_days(grid: TimeGrid, train_N: NDArray[np.bool_]) -> float:
     if grid.time is None or not train_N.any():
         return 0.0
     times_ns = grid.time[train_N].view(np.int64)

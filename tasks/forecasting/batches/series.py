@@ -1,9 +1,4 @@
-"""The series of a table as flat arrays, encoded by a schema.
-
-The schema is plain data and holds everything inference needs: columns and their roles, frequency,
-categories, scales. ``fit_schema`` (schema.py) learns it from the training part, ``build_panel``
-applies it to any table.
-"""
+"""Series as flat arrays, encoded from a table by its schema."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -12,14 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..reading.frequency import Int64, calendar_features
-from ..reading.tables import numeric_column, require_columns
-from ..reading.time_grid import Grid, align
-from .covariates import encode, first_rows
+from ..reading.frequency import Int64
+from ..reading.tables import check_columns, numeric_column
+from ..reading.time_grid import TimeGrid, align_table
+from .calendar_features import calendar_features
+from .covariates import encode, first_row_of_series
 from .scaling import scale_arrays
-from .schema import ROLES, fit_schema, schema_frequency
-
-__all__ = ["Panel", "Series", "build_panel", "fit_schema"]
+from .schema import ROLES, schema_frequency
 
 Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
@@ -27,7 +21,7 @@ Float64: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Series:
-    """One series: views into the arrays of its panel, T steps long."""
+    """One series of a :class:`SeriesSet`, views of T steps."""
 
     name: str
     time: NDArray[np.datetime64] | None
@@ -38,21 +32,22 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Panel:
-    """Series on regular time steps, one after the other in flat arrays.
+class SeriesSet:
+    """Encoded series on a time grid, concatenated in flat arrays.
 
     Attributes:
         grid: names, offsets, times and table rows of the steps.
-        target: raw target values, NaN where missing: (steps, targets), in the target's own unit.
+        target: target values in their own unit, NaN where missing: (steps, targets).
         scaled: the same as z-scores.
         past: past features, including the past of the future ones: (steps, past features).
         future: future features: (steps, future features).
         static: static features: (series, static features).
-        mean, std, naive: of each series and target, in the target's own unit: (series, targets);
-            see the schema.
+        mean: of each series and target, in the target's own unit: (series, targets).
+        std: standard deviation, the same way.
+        naive: mean absolute seasonal difference, the same way.
     """
 
-    grid: Grid
+    grid: TimeGrid
     target: Float64
     scaled: Float32
     past: Float32
@@ -81,7 +76,7 @@ class Panel:
         """Return the number of series."""
         return len(self.grid.names)
 
-    def series(self, index: int) -> Series:
+    def __getitem__(self, index: int) -> Series:
         """Return one series."""
         steps = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
         time = None if self.time is None else self.time[steps]
@@ -96,63 +91,65 @@ class Panel:
         )
 
 
-def build_panel(
-    frame: pd.DataFrame,
+def encode_series(
+    table: pd.DataFrame,
     schema: dict[str, Any],
-    grid: Grid | None = None,
+    grid: TimeGrid | None = None,
     train_ends_S: Int64 | None = None,
-) -> Panel:
-    """Encode a table by a schema.
+) -> SeriesSet:
+    """Encode the series of a table by a schema.
 
     Args:
-        frame: table from ``read_table``.
-        schema: from ``fit_schema``; nothing is learned from ``frame``, except the scale of a series
+        table: table from ``read_table``.
+        schema: from ``fit_schema``; nothing is learned from ``table``, except the scale of a series
             that the schema does not know.
-        grid: steps to encode, if the table was aligned before.
-        train_ends_S: step before which the scale of an unknown series is taken, one a series; None:
-            its whole length.
+        grid: time grid of the table; None aligns the table first.
+        train_ends_S: end of the steps of each series that give the scale of an unknown one; None
+            takes all.
 
     Raises:
         UserError: a column is missing or holds text or infinite values, or the times are not
             regular.
     """
-    require_schema_columns(frame, schema)
+    check_schema_columns(table, schema)
     if grid is None:
-        frame, grid = align_by_schema(frame, schema)
-    target = target_table(frame, schema)[grid.rows]
+        table, grid = align_by_schema(table, schema)
+    target = target_values(table, schema)[grid.rows]
     ends_S = grid.lengths if train_ends_S is None else train_ends_S
     statistics = scale_arrays(schema, grid, target, ends_S)
-    return encode_panel(frame, grid, schema, target, statistics, first_rows(grid))
+    return encode_on_grid(table, grid, schema, target, statistics, first_row_of_series(grid))
 
 
-def encode_panel(
-    frame: pd.DataFrame,
-    grid: Grid,
+def encode_on_grid(
+    table: pd.DataFrame,
+    grid: TimeGrid,
     schema: dict[str, Any],
     target: Float64,
     statistics: tuple[Float64, Float64, Float64],
     static_rows_S: Int64,
-) -> Panel:
-    """Put a panel together from target values and statistics that are known already."""
+) -> SeriesSet:
+    """Encode the steps of a time grid, given target values and their statistics."""
     mean, std, naive = statistics
     scaled = target - np.repeat(mean, grid.lengths, axis=0)
     scaled /= np.repeat(std, grid.lengths, axis=0)
-    future = encode(frame, grid.rows, schema["future_covariates"], schema)
+    future = encode(table, grid.rows, schema["future_covariates"], schema)
     if schema["calendar"] and grid.time is not None:
         future = np.concatenate((future, calendar_features(grid.time, schema["calendar"])), axis=1)
     past = future
     if schema["past_covariates"]:
         past = np.concatenate(
-            (encode(frame, grid.rows, schema["past_covariates"], schema), future), axis=1
+            (encode(table, grid.rows, schema["past_covariates"], schema), future), axis=1
         )
-    static = encode(frame, static_rows_S, schema["static_covariates"], schema)
-    return Panel(grid, target, scaled.astype(np.float32), past, future, static, mean, std, naive)
+    static = encode(table, static_rows_S, schema["static_covariates"], schema)
+    return SeriesSet(
+        grid, target, scaled.astype(np.float32), past, future, static, mean, std, naive
+    )
 
 
-def align_by_schema(frame: pd.DataFrame, schema: dict[str, Any]) -> tuple[pd.DataFrame, Grid]:
-    """Lay a table on the steps of a schema's frequency."""
-    return align(
-        frame,
+def align_by_schema(table: pd.DataFrame, schema: dict[str, Any]) -> tuple[pd.DataFrame, TimeGrid]:
+    """Align a table to the time grid of a schema's frequency."""
+    return align_table(
+        table,
         schema["time_column"],
         schema["id_column"],
         schema_frequency(schema),
@@ -161,17 +158,17 @@ def align_by_schema(frame: pd.DataFrame, schema: dict[str, Any]) -> tuple[pd.Dat
     )
 
 
-def target_table(frame: pd.DataFrame, schema: dict[str, Any]) -> Float64:
-    """Return the raw targets, (rows + 1, targets); the last row is the NaN of row -1."""
-    columns = [numeric_column(frame, name) for name in schema["targets"]]
+def target_values(table: pd.DataFrame, schema: dict[str, Any]) -> Float64:
+    """Return the target columns, (rows + 1, targets), NaN in the last row for row -1."""
+    columns = [numeric_column(table, name) for name in schema["targets"]]
     return np.concatenate((np.stack(columns, axis=1), np.full((1, len(columns)), np.nan)))
 
 
-def require_schema_columns(frame: pd.DataFrame, schema: dict[str, Any]) -> None:
-    """Raise UserError, naming the nearest, if the table lacks a column that the schema uses."""
+def check_schema_columns(table: pd.DataFrame, schema: dict[str, Any]) -> None:
+    """Raise UserError, with the nearest name, if the table lacks a column of the schema."""
     times = schema["time_column"] or []
-    require_columns(frame, [times] if isinstance(times, str) else times, "the model's time column")
-    require_columns(frame, [schema["id_column"]] if schema["id_column"] else [], "the model's id")
-    require_columns(frame, schema["targets"], "the model's target")
+    check_columns(table, [times] if isinstance(times, str) else times, "the model's time column")
+    check_columns(table, [schema["id_column"]] if schema["id_column"] else [], "the model's id")
+    check_columns(table, schema["targets"], "the model's target")
     for role in ROLES:
-        require_columns(frame, schema[role], f"the model's {role.replace('_', ' ')}")
+        check_columns(table, schema[role], f"the model's {role.replace('_', ' ')}")

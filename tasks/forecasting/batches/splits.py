@@ -1,8 +1,7 @@
-"""Where training, validation and test parts of each series begin and end.
+"""Splits of series in time into training, validation and test part.
 
-Parts are cut in time, and every window's horizon lies within one part. The lookback of a validation
-or test window may reach back into the part before: those values are known when such a forecast is
-made.
+Every window's horizon lies within one part. The lookback of a validation or test window may begin
+in the part before, whose values are known when such a forecast is made.
 """
 
 from collections.abc import Sequence
@@ -16,15 +15,15 @@ from numpy.typing import NDArray
 from gru_suite.errors import UserError, nearest
 
 from ..reading.frequency import DAY_NS, Int64
-from ..reading.time_grid import Grid
+from ..reading.time_grid import TimeGrid
 
 PRESETS = ("informer", "last")
 INFORMER_DAYS = (360, 480, 600)  # 12, 4 and 4 months of 30 days, as in the published ETT tables
 
 
 @dataclass(frozen=True)
-class Borders:
-    """Steps after the training, validation and test part, one a series."""
+class SplitBorders:
+    """Ends of the training, validation and test part of each series."""
 
     train_ends_S: Int64
     val_ends_S: Int64
@@ -40,10 +39,10 @@ class Borders:
         }[name]
 
 
-def cut_parts(
-    grid: Grid, split: str | Sequence[Any], horizon: int, observed_ends_S: Int64
-) -> Borders:
-    """Cut each series into parts.
+def split_series(
+    grid: TimeGrid, split: str | Sequence[Any], horizon: int, observed_ends_S: Int64
+) -> SplitBorders:
+    """Split each series in time.
 
     Args:
         grid: steps of the series.
@@ -51,7 +50,7 @@ def cut_parts(
             ``informer`` (12, 4 and 4 months of 30 days); or ``last`` (test is the last horizon of
             each series, validation the one before).
         horizon: steps to forecast.
-        observed_ends_S: step after the last observed target, one a series.
+        observed_ends_S: step after the last observed target of each series.
 
     Raises:
         UserError: the split is unknown, or impossible with these series.
@@ -73,12 +72,12 @@ def cut_parts(
     )
 
 
-def _last(horizon: int, observed_ends_S: Int64) -> Borders:
+def _last(horizon: int, observed_ends_S: Int64) -> SplitBorders:
     before = np.maximum(observed_ends_S - horizon, 0)
-    return Borders(np.maximum(before - horizon, 0), before, observed_ends_S)
+    return SplitBorders(np.maximum(before - horizon, 0), before, observed_ends_S)
 
 
-def _informer(grid: Grid) -> Borders:
+def _informer(grid: TimeGrid) -> SplitBorders:
     frequency = grid.frequency
     if frequency is None or frequency.unit != "ns" or DAY_NS % frequency.count:
         found = "no time column" if frequency is None else f"frequency {frequency.alias!r}"
@@ -91,18 +90,18 @@ def _informer(grid: Grid) -> Borders:
             "use fractions, such as data.split=[0.7,0.1,0.2]"
         )
     ones = np.ones(len(grid.names), dtype=np.int64)
-    return Borders(ends[0] * ones, ends[1] * ones, ends[2] * ones)
+    return SplitBorders(ends[0] * ones, ends[1] * ones, ends[2] * ones)
 
 
-def _fractions(grid: Grid, fractions: list[float]) -> Borders:
+def _fractions(grid: TimeGrid, fractions: list[float]) -> SplitBorders:
     if min(fractions) < 0 or not abs(sum(fractions) - 1) < 1e-6:
         raise UserError(
             f"data.split={fractions}: three fractions of at least 0 that add up to 1 are needed"
         )
     if grid.time is None or grid.frequency is None or len(grid.names) == 1:
         train, val = _fraction_steps(grid.lengths, fractions)
-        return Borders(train, val, grid.lengths)
-    # One border in time for all series: a series must not train on days on which another is tested.
+        return SplitBorders(train, val, grid.lengths)
+    # The same time for all series: none may train on days on which another is tested.
     times_ns = grid.time.view(np.int64)
     first = times_ns.min(keepdims=True)
     number, _ = grid.frequency.ordinals(times_ns.max(keepdims=True), first)
@@ -112,12 +111,12 @@ def _fractions(grid: Grid, fractions: list[float]) -> Borders:
 
 
 def _fraction_steps(lengths: Int64, fractions: list[float]) -> tuple[Int64, Int64]:
-    """Round as the published tables do: training and test down, validation is the rest."""
+    """Round training and test down, as published benchmarks do; validation is the rest."""
     train = np.floor(lengths * fractions[0] + 1e-9).astype(np.int64)
     return train, lengths - np.floor(lengths * fractions[2] + 1e-9).astype(np.int64)
 
 
-def _dates(grid: Grid, values: list[Any]) -> Borders:
+def _dates(grid: TimeGrid, values: list[Any]) -> SplitBorders:
     if grid.time is None:
         raise UserError(
             f"data.split={values}: dates need a time column; set data.time_column or use fractions"
@@ -139,10 +138,10 @@ def _dates(grid: Grid, values: list[Any]) -> Borders:
     return _at_times(grid, borders)
 
 
-def _at_times(grid: Grid, borders: NDArray[np.datetime64]) -> Borders:
+def _at_times(grid: TimeGrid, borders: NDArray[np.datetime64]) -> SplitBorders:
     assert grid.time is not None
     bounds = zip(grid.offsets[:-1], grid.offsets[1:], strict=True)
     cuts = np.array(
         [np.searchsorted(grid.time[start:end], borders) for start, end in bounds], dtype=np.int64
     )
-    return Borders(cuts[:, 0], cuts[:, 1], grid.lengths)
+    return SplitBorders(cuts[:, 0], cuts[:, 1], grid.lengths)

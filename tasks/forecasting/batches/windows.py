@@ -1,12 +1,11 @@
-"""Cut windows out of a panel: vectorised, straight into the tensors a model takes.
+"""Windows of lookback and horizon over encoded series.
 
-A window is a lookback of past steps followed by a horizon to forecast. A batch is one indexed copy
-per tensor from flat arrays of all series, with no loop over windows, so that thousands of windows
-take milliseconds.
+A batch is one indexed copy for each tensor from flat arrays of all series, without a loop over
+windows.
+
+Shapes: B windows, T lookback steps, P horizon steps, C targets, F past features, G future
+    features, S static features or series; N flat steps of all series; W all windows of a set.
 """
-
-# Shapes: B windows, T lookback steps, P horizon steps, C targets, F past features, G future
-# features, S static features; N flat steps of all series; W all windows of a set.
 
 from collections.abc import Sequence
 
@@ -17,43 +16,42 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..reading.frequency import Int64
-from ..reading.time_grid import Grid
+from ..reading.time_grid import TimeGrid
 from .forecast_batch import ForecastBatch
-from .series import Panel
+from .series import SeriesSet
 
 
 class WindowSet(Dataset[ForecastBatch]):
-    """A list of windows of a panel.
+    """Windows of series as a data set.
 
-    A DataLoader over it needs an identity as ``collate_fn``: ``__getitems__`` returns the whole
-    batch at once.
+    A DataLoader needs the identity as ``collate_fn``: ``__getitems__`` returns a batch.
     """
 
     def __init__(
-        self, panel: Panel, series_W: Int64, origins_W: Int64, lookback: int, horizon: int
+        self, series: SeriesSet, series_W: Int64, origins_W: Int64, lookback: int, horizon: int
     ) -> None:
-        """Take windows as they are.
+        """Set the windows.
 
         Args:
-            panel: the series.
+            series: the series.
             series_W: series of each window.
             origins_W: first horizon step of each window, counted from the start of its series.
             lookback: past steps.
             horizon: steps to forecast.
         """
-        self.panel, self.lookback, self.horizon = panel, lookback, horizon
+        self.series, self.lookback, self.horizon = series, lookback, horizon
         self.series_W = torch.from_numpy(series_W.astype(np.int64))
         self.origins_W = torch.from_numpy(origins_W.astype(np.int64))
-        self._flat_W = torch.from_numpy(panel.offsets[series_W] + origins_W)
+        self._flat_W = torch.from_numpy(series.offsets[series_W] + origins_W)
         # Contiguous, as _cut reads them.
         self._scaled_NC, self._past_NF, self._future_NG = (
             torch.from_numpy(np.ascontiguousarray(values))
-            for values in (panel.scaled, panel.past, panel.future)
+            for values in (series.scaled, series.past, series.future)
         )
-        self._static = torch.from_numpy(panel.static)
+        self._static = torch.from_numpy(series.static)
         self._mean, self._std, self._naive = (
             torch.from_numpy(values.astype(np.float32))
-            for values in (panel.mean, panel.std, panel.naive)
+            for values in (series.mean, series.std, series.naive)
         )
 
     def __len__(self) -> int:
@@ -69,7 +67,7 @@ class WindowSet(Dataset[ForecastBatch]):
         return self.batch(indices)
 
     def batch(self, indices: Sequence[int] | Int64 | Tensor) -> ForecastBatch:
-        """Gather windows by number."""
+        """Return windows by index."""
         index_B = torch.as_tensor(indices, dtype=torch.int64)
         flat_B, series_B = self._flat_W[index_B], self.series_W[index_B]
         past_B = flat_B - self.lookback
@@ -88,47 +86,47 @@ class WindowSet(Dataset[ForecastBatch]):
 
 
 def _cut(flat_NF: Tensor, starts_B: Tensor, length: int) -> Tensor:
-    """Copy ``length`` steps from each start, shape (B, length, F)."""
+    """Return ``length`` steps from each start, shape (B, length, F)."""
     num_steps, size = flat_NF.shape
-    # Overlapping rows of length * F numbers: the copy is then one block a window, 3x faster than
-    # step by step.
+    # Overlapping rows of length * F numbers: a window is copied as one block, 3x faster than step
+    # by step.
     every_window = flat_NF.as_strided((max(num_steps - length + 1, 0), length * size), (size, 1))
     return every_window.index_select(0, starts_B).view(len(starts_B), length, size)
 
 
 def make_windows(
-    panel: Panel, starts_S: Int64, ends_S: Int64, lookback: int, horizon: int, stride: int = 1
+    series: SeriesSet, starts_S: Int64, ends_S: Int64, lookback: int, horizon: int, stride: int = 1
 ) -> tuple[WindowSet, int]:
-    """List the windows whose horizons lie within a part of each series.
+    """Return the windows whose horizons lie within a part of each series.
 
     Args:
-        panel: the series.
-        starts_S: first step of the part, one a series; a lookback may reach back before it.
-        ends_S: step after the last of the part.
+        series: the series.
+        starts_S: first step of the part in each series; a lookback may begin before it.
+        ends_S: end of the part.
         lookback: past steps.
         horizon: steps to forecast.
         stride: steps between windows.
 
     Returns:
-        The windows, series after series in time order, and how many were dropped because their
-        whole past or their whole horizon holds no observed target.
+        The windows, by series and time, and the number of those dropped for lack of an observed
+        target in the lookback or in the horizon.
     """
     firsts = np.maximum(starts_S, lookback)
     counts = np.maximum((ends_S - horizon - firsts) // stride + 1, 0)
     series_W = np.repeat(np.arange(len(firsts)), counts)
     number_W = np.arange(len(series_W)) - np.repeat(np.cumsum(counts) - counts, counts)
     origins_W = firsts[series_W] + number_W * stride
-    observed = np.concatenate(([0], np.cumsum(~np.isnan(panel.target).all(axis=1))))
-    flat_W = panel.offsets[series_W] + origins_W
+    observed = np.concatenate(([0], np.cumsum(~np.isnan(series.target).all(axis=1))))
+    flat_W = series.offsets[series_W] + origins_W
     keep_W = (observed[flat_W] > observed[flat_W - lookback]) & (
         observed[flat_W + horizon] > observed[flat_W]
     )
-    windows = WindowSet(panel, series_W[keep_W], origins_W[keep_W], lookback, horizon)
+    windows = WindowSet(series, series_W[keep_W], origins_W[keep_W], lookback, horizon)
     return windows, int((~keep_W).sum())
 
 
-def observed_ends(grid: Grid, target: NDArray[np.float64]) -> Int64:
-    """Return the step after the last observed target, one a series; 0 if there is none."""
+def observed_ends(grid: TimeGrid, target: NDArray[np.float64]) -> Int64:
+    """Return the step after the last observed target of each series; 0 without one."""
     observed = ~np.isnan(target).all(axis=1)
     ends: Int64 = np.maximum.reduceat(np.where(observed, grid.position + 1, 0), grid.offsets[:-1])
     return ends

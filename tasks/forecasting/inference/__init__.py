@@ -1,1 +1,1 @@
-"""Forecasts, streams and exports of a trained model."""
+"""Forecasts of a trained model, its streams and its export."""

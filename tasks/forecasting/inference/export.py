@@ -1,4 +1,4 @@
-"""The forecasting task as a function of windows.
+"""Export of the model as a function of windows.
 
 Shapes: B windows, L lookback steps, P horizon steps, C targets, F past features, G future features,
     S static features, Q quantiles.
@@ -15,8 +15,8 @@ from gru_suite.model.sequence_model import SequenceModel
 
 from ..batches.forecast_batch import ForecastBatch, ForecastOutput
 
-# What stands for a step in each cycle of the calendar, from 0 to below 1.
-_PLACES = {
+# Position of a step in each calendar cycle, 0 to below 1.
+_PHASES = {
     "hour": "time since midnight / 24 h",
     "halfday": "time since midnight or noon / 12 h",
     "weekday": "day of the week from 0 on Monday / 7",
@@ -27,11 +27,11 @@ _PLACES = {
 
 
 class ForecastExport(ExportModule):
-    """Windows in the targets' units in, quantiles in the targets' units out.
+    """From windows to quantiles, both in the targets' own units.
 
-    Inputs that a task has no features for are left out. The scale of the targets is inside where
-    the training data had one series, else it is an input, so that the model takes new series too.
-    The lookback is that of the training: the linear path has a weight for each of its steps.
+    Inputs without features are left out. The scale of the targets is a constant where the training
+    data had one series, else an input, so that the model takes new series too. The lookback is
+    fixed: the linear skip has a weight for each of its steps.
     """
 
     model: SequenceModel
@@ -97,7 +97,7 @@ class ForecastExport(ExportModule):
         self, batch_size: int, num_steps: int, generator: torch.Generator
     ) -> tuple[Tensor, ...]:
         """Return random windows near the level of the training data, some values missing."""
-        found = []
+        inputs = []
         for port in self.inputs:
             shape = (batch_size, *(int(size) for size in port.shape[1:]))
             drawn = torch.randn(shape, generator=generator)
@@ -109,11 +109,11 @@ class ForecastExport(ExportModule):
                 drawn = self.mean_1C + 0.1 * drawn * self.std_1C
             elif port.name == "std":
                 drawn = self.std_1C * (1 + drawn.abs())
-            found.append(drawn)
-        return tuple(found)
+            inputs.append(drawn)
+        return tuple(inputs)
 
     def from_batch(self, batch: ForecastBatch) -> tuple[Tensor, ...]:
-        """Return the window in the targets' units, and what else is an input."""
+        """Return windows in the targets' units, and the other inputs."""
         mean_BC, std_BC = batch.mean_BC, batch.std_BC
         given = {
             "target": batch.target_BTC * std_BC[:, None] + mean_BC[:, None],
@@ -157,8 +157,8 @@ def _inputs(schema: dict[str, Any], single: bool) -> Iterator[Port]:
 def _preprocessing(schema: dict[str, Any], levels: Sequence[float]) -> dict[str, Any]:
     known = [*_features(schema["future_covariates"], schema), *_calendar(schema)]
     return {
-        "inside": "scaling of the targets, taking out the window's level, putting both back",
-        "outside": "the grid of steps, and the features of covariates and calendar as named in "
+        "inside": "scaling of the targets, removal of the window's level, and their inverses",
+        "outside": "the time grid, and the features of covariates and calendar as named in "
         "`past_features`, `future_features` and `static_features`, in this order",
         "targets": schema["targets"],
         "quantiles": list(levels),
@@ -176,7 +176,7 @@ def _preprocessing(schema: dict[str, Any], levels: Sequence[float]) -> dict[str,
 
 
 def _features(columns: Sequence[str], schema: dict[str, Any]) -> list[str]:
-    """Say in words what each feature of some columns is."""
+    """Return a description of each feature of some columns."""
     found = []
     for column in columns:
         if column in schema["categories"]:
@@ -191,7 +191,7 @@ def _features(columns: Sequence[str], schema: dict[str, Any]) -> list[str]:
 
 def _calendar(schema: dict[str, Any]) -> list[str]:
     return [
-        f"{wave}(2 pi * p), p = {_PLACES[cycle]}"
+        f"{wave}(2 pi * p), p = {_PHASES[cycle]}"
         for cycle in schema["calendar"]
         for wave in ("sin", "cos")
     ]

@@ -1,4 +1,4 @@
-"""What a forecast is handed out as: plain arrays with names, a table, or panels to draw.
+"""Forecasts as named arrays, as a table, or as panels of a figure.
 
 Shapes: B series, T lookback steps, P horizon steps, C targets, Q quantiles.
 """
@@ -6,12 +6,12 @@ Shapes: B series, T lookback steps, P horizon steps, C targets, Q quantiles.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..batches.forecast_batch import InferenceWindow
+from ..batches.forecast_batch import ForecastBatch, InferenceWindow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ MAX_PANELS = 6
 
 
 class ForecastPanel(NamedTuple):
-    """One forecast to draw, in the target's own unit; NaN leaves a gap.
+    """One forecast in a figure, in the target's own unit; NaN leaves a gap.
 
     Attributes:
         title: which series and target.
@@ -32,7 +32,7 @@ class ForecastPanel(NamedTuple):
         forecast_P: median or mean forecast.
         lower_P: lower end of the interval, or None without one.
         upper_P: upper end.
-        truth_P: what really came, or None where nobody knows yet.
+        truth_P: observed values of the horizon, or None.
     """
 
     title: str
@@ -52,12 +52,12 @@ class Forecasts:
     Attributes:
         targets: names of the C targets.
         quantiles: the Q levels; ``[0.5]`` for a point forecast.
-        windows: of each series its name, the times of its lookback and of its horizon (step numbers
-            where the data has no time).
+        windows: name, and times of lookback and horizon, of each series (step numbers without
+            times).
         id_column: name of the series' column in the training data, or None.
         time_column: name of the time column, or None.
         values_BPCQ: the forecasts.
-        history_BTC: what they follow, NaN where a value was missing.
+        history_BTC: the lookbacks, NaN where a value is missing.
     """
 
     targets: list[str]
@@ -109,12 +109,12 @@ class Forecasts:
 
     @property
     def point_BPC(self) -> NDArray[np.float32]:
-        """The median, or the point forecast where the task has no quantiles."""
+        """The median, or the point forecast of a model without quantiles."""
         median: NDArray[np.float32] = self.values_BPCQ[..., len(self.quantiles) // 2]
         return median
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return a row a series and step: id, time, then ``<target>`` and ``<target>_q<level>``."""
+        """Return a row for each series and step: id, time, ``<target>``, ``<target>_q<level>``."""
         import pandas as pd
 
         blocks = []
@@ -133,14 +133,14 @@ class Forecasts:
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Return the columns of :meth:`to_frame` as plain lists, times as ISO 8601, for JSON."""
-        frame = self.to_frame()
-        times = frame.columns[1 if self.id_column else 0]
+        table = self.to_frame()
+        times = table.columns[1 if self.id_column else 0]
         if self.time_column:
-            frame[times] = [time.isoformat() for time in frame[times]]
-        return {str(name): column.tolist() for name, column in frame.items()}
+            table[times] = [time.isoformat() for time in table[times]]
+        return {str(name): column.tolist() for name, column in table.items()}
 
     def panels(self) -> list[ForecastPanel]:
-        """Return the first few forecasts, ready to draw."""
+        """Return the first few forecasts as panels of a figure."""
         pairs = list(product(range(len(self.windows)), range(len(self.targets))))[:MAX_PANELS]
         return [self.panel(b, c) for b, c in pairs]
 
@@ -150,7 +150,7 @@ class Forecasts:
         target: int,
         truth_P: NDArray[Any] | None = None,
     ) -> ForecastPanel:
-        """Return one series' forecast of one target, ready to draw."""
+        """Return one series' forecast of one target as a panel of a figure."""
         window, values_PQ = self.windows[index], self.values_BPCQ[index, :, target]
         has_interval = len(self.quantiles) > 1
         name = self.targets[target]
@@ -164,3 +164,17 @@ class Forecasts:
             upper_P=values_PQ[:, -1] if has_interval else None,
             truth_P=truth_P,
         )
+
+
+class WindowForecaster(Protocol):
+    """A model that forecasts the horizon of windows."""
+
+    schema: dict[str, Any]
+    levels: list[float]
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+
+    def forecast_windows(self, batch: ForecastBatch, windows: list[InferenceWindow]) -> Forecasts:
+        """Forecast the horizon of windows."""

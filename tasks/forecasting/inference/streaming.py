@@ -1,13 +1,13 @@
-"""The task on rows that come as they are measured.
+"""Streaming forecasts from rows as they are measured.
 
-The network reads the last ``lookback`` steps anew for every forecast, level and all, so what a
-stream carries is those steps: its memory does not grow, and every forecast is the one that
-``predict`` gives of the whole table so far.
+The network reads the last ``lookback`` steps anew for every forecast, since their level changes, so
+a stream keeps those steps: its memory does not grow, and every forecast equals that of ``predict``
+for the table so far.
 
 Shapes: N rows of a table, C targets; T lookback steps, P horizon steps, Q quantiles of forecasts.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,46 +21,32 @@ from gru_suite.model.streaming.stream import Row, Stream
 from ..batches.covariates import encode
 from ..batches.forecast_batch import ForecastBatch, InferenceWindow
 from ..batches.schema import schema_frequency
-from ..batches.series import require_schema_columns, target_table
+from ..batches.series import check_schema_columns, target_values
 from ..reading.frequency import Frequency
-from ..reading.row_order import SINGLE_SERIES, order_rows
+from ..reading.sorting import SINGLE_SERIES, sort_rows
 from ..reading.tables import numeric_column, read_table
-from .forecasts import Forecasts
-from .running_statistics import RunningScale
-from .series_buffer import Rows, SeriesBuffer
-
-
-class WindowForecaster(Protocol):
-    """A model that forecasts the horizon of windows."""
-
-    schema: dict[str, Any]
-    levels: list[float]
-
-    @property
-    def name(self) -> str:
-        """The task's name."""
-
-    def forecast_windows(self, batch: ForecastBatch, windows: list[InferenceWindow]) -> Forecasts:
-        """Forecast the horizon of windows."""
+from .forecasts import Forecasts, WindowForecaster
+from .running_statistics import RunningStatistics
+from .series_buffer import BufferedRows, SeriesBuffer
 
 
 class ForecastingStream(Stream[Forecasts]):
-    """Follows series while they are measured: rows in, forecasts of the next steps out.
+    """Streams of rows in, forecasts of the next steps out.
 
-    A stream is one series. While it has fewer rows than the lookback, its forecasts are NaN, and
-    :attr:`missing_steps` and :attr:`waiting` say what is still needed.
+    A stream is one series. While it is shorter than the lookback, its forecasts are NaN;
+    :attr:`missing_steps` and :attr:`waiting` tell what it still needs.
     """
 
     def __init__(self, model: WindowForecaster, batch_size: int = 1) -> None:
-        """Begin streams.
+        """Start streams.
 
         Args:
-            model: what forecasts.
+            model: a trained model.
             batch_size: series at once.
 
         Raises:
-            UserError: the data have future covariates but no times, by which a row that was known
-                in advance could be recognised when it is measured.
+            UserError: the data have future covariates but no times, by which rows known in advance
+                are matched to those measured.
         """
         self.model, self.schema = model, model.schema
         self.frequency: Frequency | None = schema_frequency(self.schema)
@@ -75,24 +61,24 @@ class ForecastingStream(Stream[Forecasts]):
     def _new_row(self) -> Row:
         return {
             "series": None,
-            "rows": self.buffer.nothing(),
+            "rows": self.buffer.empty(),
             "static": torch.zeros(int(self.schema["static_size"])),
             "dropped": 0,
-            "scale": RunningScale.nothing(),
+            "scale": RunningStatistics.initial(),
         }
 
     @property
     def missing_steps(self) -> list[int]:
-        """Steps that each series still needs until it has a lookback; 0 where it has one."""
+        """Steps that each series still needs for a lookback; 0 if it has one."""
         steps = [self.buffer.last_observed(row["rows"]) + 1 for row in self._rows]
         return [max(0, self.buffer.lookback - number) for number in steps]
 
     @property
     def waiting(self) -> list[str]:
-        """What each series still needs for a forecast; empty where it has one."""
+        """What each series still needs for a forecast; empty if nothing."""
         return [self._needs(row["rows"]) for row in self._rows]
 
-    def _needs(self, rows: Rows) -> str:
+    def _needs(self, rows: BufferedRows) -> str:
         steps, lookback = self.buffer.last_observed(rows) + 1, self.buffer.lookback
         if steps < lookback:
             return f"has {steps} steps, needs {lookback} (the lookback): {lookback - steps} more"
@@ -105,23 +91,21 @@ class ForecastingStream(Stream[Forecasts]):
                 )
         return ""
 
-    # Rows in
-
     def _push(self, chunks: list[Any]) -> Forecasts:
         changed = any(chunk is not None for chunk in chunks)
         if self._prediction is not None and not changed:
             return self._prediction
         rows = [
-            row if chunk is None else self._taken(row, chunk)
+            row if chunk is None else self._extended(row, chunk)
             for row, chunk in zip(self._rows, chunks, strict=True)
         ]
-        # Before anything is kept: what a forecast refuses was never pushed.
-        answer = self._forecasts(rows)
-        self._rows, self._prediction = rows, answer
-        return answer
+        # Before the rows are kept: an error leaves the streams unchanged.
+        forecasts = self._forecasts(rows)
+        self._rows, self._prediction = rows, forecasts
+        return forecasts
 
-    def _taken(self, row: Row, chunk: Any) -> Row:
-        """Return what a series keeps after further rows."""
+    def _extended(self, row: Row, chunk: Any) -> Row:
+        """Return the state of a series after further rows."""
         if isinstance(chunk, pd.DataFrame):
             if chunk.empty:
                 return row
@@ -132,26 +116,26 @@ class ForecastingStream(Stream[Forecasts]):
                     "stream for each"
                 )
         else:
-            series, new, static_S = row["series"], self._continued(row, chunk), row["static"]
+            series, new, static_S = row["series"], self._read_targets(row, chunk), row["static"]
         if not len(new["time_ns"]):
             return row
-        rows, dropped = self.buffer.trim(self.buffer.join(row["rows"], new))
+        rows, dropped = self.buffer.trim(self.buffer.append(row["rows"], new))
         return {
             "series": series or SINGLE_SERIES,
             "rows": rows,
-            # As of a table: what stands in the first row.
+            # As of a table: those of the first row.
             "static": static_S if row["series"] is None else row["static"],
             "dropped": row["dropped"] + dropped,
-            "scale": RunningScale(row["scale"]).add(new["target"]),
+            "scale": RunningStatistics(row["scale"]).add(new["target"]),
         }
 
-    def _read(self, chunk: pd.DataFrame) -> tuple[str, Rows, Tensor]:
+    def _read(self, chunk: pd.DataFrame) -> tuple[str, BufferedRows, Tensor]:
         """Return a series' name, its rows and its static covariates."""
         schema = self.schema
-        frame = read_table(chunk)
-        require_schema_columns(frame, schema)
-        ordered = order_rows(
-            frame,
+        table = read_table(chunk)
+        check_schema_columns(table, schema)
+        ordered = sort_rows(
+            table,
             schema["time_column"],
             schema["id_column"],
             schema["on_duplicates"],
@@ -162,40 +146,40 @@ class ForecastingStream(Stream[Forecasts]):
                 f"rows of {len(ordered.names)} series ({', '.join(ordered.names[:3])}, ...) pushed "
                 "to one stream: needs a stream for each, as of model.stream(batch_size=...)"
             )
-        frame, index = ordered.frame, ordered.rows
+        table, index = ordered.table, ordered.rows
         times_ns = np.zeros(len(index), np.int64) if ordered.times_ns is None else ordered.times_ns
         known = np.ones(len(index), np.bool_)
         for name in schema["future_covariates"]:
             if name not in schema["categories"] and name not in schema["missing_flags"]:
-                known &= ~np.isnan(numeric_column(frame, name)[index])
+                known &= ~np.isnan(numeric_column(table, name)[index])
         past, future = (
-            encode(frame, index, schema[f"{role}_covariates"], schema)
+            encode(table, index, schema[f"{role}_covariates"], schema)
             for role in ("past", "future")
         )
         rows: dict[str, NDArray[Any]] = {
             "time_ns": times_ns,
-            "target": target_table(frame, schema)[index],
+            "target": target_values(table, schema)[index],
             "past": past,
             "future": future,
             "known": known,
         }
         static_S = torch.from_numpy(
-            encode(frame, index[:1], schema["static_covariates"], schema)[0]
+            encode(table, index[:1], schema["static_covariates"], schema)[0]
         )
         return ordered.names[0], {k: torch.from_numpy(v.copy()) for k, v in rows.items()}, static_S
 
-    def _continued(self, row: Row, chunk: Any) -> Rows:
-        """Read targets alone, (N, C), as the steps that follow what was pushed."""
+    def _read_targets(self, row: Row, chunk: Any) -> BufferedRows:
+        """Return targets alone, (N, C), as rows of the next steps."""
         schema, before = self.schema, row["rows"]
         named = [*schema["past_covariates"], *schema["future_covariates"]]
         target_NC = _as_targets(chunk, len(schema["targets"]))
         if named:
             raise UserError(f"an array has no {', '.join(named)}: push a DataFrame with columns")
-        described = self.frequency or schema["id_column"] or schema["static_covariates"]
-        if row["series"] is None and described:
+        needs_table = self.frequency or schema["id_column"] or schema["static_covariates"]
+        if row["series"] is None and needs_table:
             raise UserError(
-                "the first rows of a stream must be a DataFrame, which says when they are and of "
-                "which series; arrays of targets can follow"
+                "the first rows of a stream must be a DataFrame, with their times and the name of "
+                "the series; arrays of targets can follow"
             )
         count = len(target_NC)
         times_ns = np.zeros(count, np.int64)
@@ -210,20 +194,19 @@ class ForecastingStream(Stream[Forecasts]):
             "known": torch.ones(count, dtype=torch.bool),
         }
 
-    # Forecasts out
-
     def _forecasts(self, rows: list[Row]) -> Forecasts:
         schema = self.schema
         lookback, horizon = int(schema["lookback"]), int(schema["horizon"])
         ready = [number for number, row in enumerate(rows) if not self._needs(row["rows"])]
-        found = [self._window(rows[number]) for number in ready]
+        batches = [self._window(rows[number]) for number in ready]
         windows = [self._no_window(number, row) for number, row in enumerate(rows)]
         num_targets, num_levels = len(schema["targets"]), len(self.model.levels)
         values_BPCQ = np.full((len(rows), horizon, num_targets, num_levels), np.nan, np.float32)
         history_BTC = np.full((len(rows), lookback, num_targets), np.nan, np.float32)
-        if found:
-            together = (torch.cat(parts) for parts in zip(*(b for b, _ in found), strict=True))
-            forecasts = self.model.forecast_windows(ForecastBatch(*together), [w for _, w in found])
+        if batches:
+            together = (torch.cat(parts) for parts in zip(*(b for b, _ in batches), strict=True))
+            ready_windows = [window for _, window in batches]
+            forecasts = self.model.forecast_windows(ForecastBatch(*together), ready_windows)
             values_BPCQ[ready], history_BTC[ready] = forecasts.values_BPCQ, forecasts.history_BTC
             for number, window in zip(ready, forecasts.windows, strict=True):
                 windows[number] = window
@@ -232,10 +215,10 @@ class ForecastingStream(Stream[Forecasts]):
     def _window(self, row: Row) -> tuple[ForecastBatch, InferenceWindow]:
         scale = self.schema["target_scale"].get(row["series"])
         if scale is None:
-            # As of a series that training did not have: scaled by all of its own values.
-            scale = RunningScale(row["scale"]).schema_entry()
+            # A series unknown in training is scaled by all of its own values.
+            scale = RunningStatistics(row["scale"]).scale()
         series, dropped = row["series"], row["dropped"]
-        return self.buffer.window(row["rows"], row["static"], scale, series, dropped)
+        return self.buffer.cut_window(row["rows"], row["static"], scale, series, dropped)
 
     def _no_window(self, number: int, row: Row) -> InferenceWindow:
         lookback, horizon = int(self.schema["lookback"]), int(self.schema["horizon"])
@@ -245,7 +228,7 @@ class ForecastingStream(Stream[Forecasts]):
 
 
 def _as_targets(chunk: Any, num_targets: int) -> Tensor:
-    """Return steps of targets, float64, shape (N, C); NaN is a missing value."""
+    """Return targets as float64, shape (N, C), NaN where missing."""
     try:
         values = np.asarray(chunk.detach().cpu() if isinstance(chunk, Tensor) else chunk)
     except ValueError:

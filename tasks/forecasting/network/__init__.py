@@ -1,1 +1,1 @@
-"""Layers of the forecaster: normalization, segment encoder, decoders, linear skip."""
+"""Layers of the model: normalization, segment encoder, decoders, quantile head, linear skip."""

@@ -1,10 +1,11 @@
-"""From the state at the end of the past to the values of the horizon: three ways.
+"""Decoders: parallel, recursive and direct, from the encoded past to the values of the horizon.
 
 Shapes as in :mod:`gru_suite.tasks.forecasting.network.layers`; W is the horizon padded to whole
     segments.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +18,16 @@ from .inputs import NetworkInput, Sizes
 from .layers import QuantileHead
 
 
+class EncodedPast(NamedTuple):
+    """The backbone's outputs over the lookback, its final state, and the inputs."""
+
+    h_RTH: Tensor
+    state: State
+    inputs: NetworkInput
+
+
 class Decoder(nn.Module):
-    """Base: the segments of the horizon with their covariates, and a head."""
+    """Base of the decoders: the horizon's covariates by segment, dropout and head."""
 
     def __init__(
         self, sizes: Sizes, backbone: RecurrentBackbone, dropout: float, head_steps: int
@@ -40,17 +49,17 @@ class Decoder(nn.Module):
         return torch.cat([future_RKF, static_RKS], dim=-1)
 
     def values(self, h_RKH: Tensor) -> Tensor:
-        """Return the head's values over the horizon, shape (R, P, V, Q)."""
+        """Return the head's quantiles over the horizon, shape (R, P, V, Q)."""
         out_RKSVQ: Tensor = self.head(self.dropout(h_RKH))
         return out_RKSVQ.flatten(1, 2)[:, : self.sizes.horizon]
 
 
 class ParallelDecoder(Decoder):
-    """One backbone step a horizon segment, all from the state at the end of the past.
+    """One backbone step for each segment of the horizon, all from the final state of the past.
 
     Each step's input is a learned embedding of the segment's position and of the target, plus a
-    projection of the future covariates of that segment and of the static ones. Errors cannot
-    build up over the horizon, and the steps run as one batch.
+    projection of that segment's future covariates and of the static ones. Errors do not accumulate
+    over the horizon, and the steps run as one batch.
     """
 
     def __init__(self, sizes: Sizes, backbone: RecurrentBackbone, dropout: float) -> None:
@@ -61,15 +70,9 @@ class ParallelDecoder(Decoder):
         self.channel_CD = nn.Parameter(torch.randn(sizes.num_channels, input_size - half))
         self.context = _linear(sizes.context_size, input_size)
 
-    def forward(
-        self,
-        backbone: RecurrentBackbone,
-        encoder: nn.Module,
-        h_RTH: Tensor,
-        state: State,
-        inputs: NetworkInput,
-    ) -> Tensor:
-        """Return (R, P, V, Q)."""
+    def forward(self, backbone: RecurrentBackbone, encoder: nn.Module, past: EncodedPast) -> Tensor:
+        """Return quantiles of the horizon, shape (R, P, V, Q)."""
+        h_RTH, state, inputs = past
         num_rows, num_segments = h_RTH.size(0), self.sizes.num_segments
         query_CKD = torch.cat(
             [
@@ -87,25 +90,19 @@ class ParallelDecoder(Decoder):
 
 
 class RecursiveDecoder(Decoder):
-    """Forecast a segment, feed its median back as the next step's past, and so on.
+    """Autoregressive: the median of each segment is the backbone's next input.
 
-    The state at the end of the past forecasts the first segment; past covariates of the fed-back
-    segments are unknown and stand at 0: their last value if they are relative, else their mean.
+    The final state of the past forecasts the first segment. Past covariates of forecast segments
+    are unknown and set to 0: their last value if they are relative, else their mean.
     """
 
     def __init__(self, sizes: Sizes, backbone: RecurrentBackbone, dropout: float) -> None:
         super().__init__(sizes, backbone, dropout, sizes.segment_size)
         self.context = _linear(sizes.context_size, backbone.output_size)
 
-    def forward(
-        self,
-        backbone: RecurrentBackbone,
-        encoder: nn.Module,
-        h_RTH: Tensor,
-        state: State,
-        inputs: NetworkInput,
-    ) -> Tensor:
-        """Return (R, P, V, Q)."""
+    def forward(self, backbone: RecurrentBackbone, encoder: nn.Module, past: EncodedPast) -> Tensor:
+        """Return quantiles of the horizon, shape (R, P, V, Q)."""
+        h_RTH, state, inputs = past
         sizes = self.sizes
         context_RKF = self.context_by_segment(inputs)
         h_RH = h_RTH[:, -1]
@@ -122,7 +119,7 @@ class RecursiveDecoder(Decoder):
         return torch.cat(outputs, dim=1)[:, : sizes.horizon]
 
     def _as_past(self, values_RSV: Tensor, inputs: NetworkInput, segment: int) -> Tensor:
-        """Lay forecast values out as the encoder's input: values, mask, covariates."""
+        """Return forecast values as the encoder's input: values, mask, covariates."""
         sizes = self.sizes
         parts = [values_RSV]
         if sizes.masked:
@@ -135,7 +132,7 @@ class RecursiveDecoder(Decoder):
 
 
 class DirectDecoder(Decoder):
-    """One linear map from the last state, and the covariates, to the whole horizon."""
+    """A linear map from the last state and the covariates to the whole horizon."""
 
     def __init__(self, sizes: Sizes, backbone: RecurrentBackbone, dropout: float) -> None:
         super().__init__(sizes, backbone, dropout, sizes.horizon)
@@ -143,15 +140,9 @@ class DirectDecoder(Decoder):
         context_size = sizes.horizon * sizes.future_size + sizes.static_size
         self.context = _linear(context_size, backbone.output_size)
 
-    def forward(
-        self,
-        backbone: RecurrentBackbone,
-        encoder: nn.Module,
-        h_RTH: Tensor,
-        state: State,
-        inputs: NetworkInput,
-    ) -> Tensor:
-        """Return (R, P, V, Q)."""
+    def forward(self, backbone: RecurrentBackbone, encoder: nn.Module, past: EncodedPast) -> Tensor:
+        """Return quantiles of the horizon, shape (R, P, V, Q)."""
+        h_RTH, _, inputs = past
         h_RH = self.pooling(h_RTH)
         if self.context is not None:
             context_RF = torch.cat([inputs.future_RPF.flatten(1), inputs.static_RS], dim=-1)
@@ -167,12 +158,12 @@ DECODERS: dict[str, Callable[[Sizes, RecurrentBackbone, float], Decoder]] = {
 
 
 def _linear(input_size: int, output_size: int) -> nn.Linear | None:
-    """Return a bias-free map, or None where there is nothing to map."""
+    """Return a linear map without bias, None where there is no input."""
     return nn.Linear(input_size, output_size, bias=False) if input_size else None
 
 
 def _repeat_rows(state: State, times: int) -> State:
-    """Repeat each row of a state ``times`` times, next to each other."""
+    """Repeat each row of a state ``times`` times, as ``repeat_interleave`` does."""
     if isinstance(state, tuple):
         return state[0].repeat_interleave(times, 1), state[1].repeat_interleave(times, 1)
     return state.repeat_interleave(times, 1)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class NetworkInput(NamedTuple):
-    """Normalized windows: one row a window, or one a window and target."""
+    """NormalizedPast windows: one row a window, or one a window and target."""
 
     x_RLF: Tensor  # target values, their mask where some are missing, past covariates
     level_RV: Tensor  # what the normalization subtracted

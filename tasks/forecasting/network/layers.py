@@ -1,8 +1,8 @@
-"""Normalization, encoder and head of the forecaster.
+"""Normalization, segment encoder and quantile head.
 
 The default design follows SegRNN (Lin et al. 2023, arXiv 2308.11200): the past is cut into
 segments, each segment is one step of the backbone, and all segments of the horizon are decoded in
-parallel, each by one step from the same final state. Added to it here: covariates, missing values,
+parallel, each by one step from the same final state. Added here: covariates, missing values,
 several normalizations, quantiles that cannot cross, and a linear skip from the past.
 
 Shapes: B batch, C targets, R rows (B * C where channels are independent, else B), V target values
@@ -18,23 +18,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Normalized(NamedTuple):
-    """A past with its level (and spread) taken out, and how to put them back."""
+class NormalizedPast(NamedTuple):
+    """A past without its level (and spread), and what restores them."""
 
     past_BLC: Tensor  # missing values are 0
-    observed_BLC: Tensor  # True where there was a value
+    observed_BLC: Tensor  # True where there is a value
     offset_B1C: Tensor
     spread_B1C: Tensor
 
 
 class WindowNormalizer(nn.Module):
-    """Take each window's level out of its past, and put it back into the forecast.
+    """Remove each window's level from its past, and restore it in the forecast.
 
-    ``last_value`` subtracts the last observed value; ``level`` subtracts the mean of that and of
-    the last season's mean, which one odd last value moves only half as far. ``revin`` subtracts the
-    window's mean and divides by its standard deviation, with a learned scale and shift a target
-    (Kim et al. 2022). ``standard`` leaves the values scaled by the training part's mean and
-    standard deviation, and ``none`` undoes even that, so that the backbone sees the target's own
+    ``last_value`` subtracts the last observed value; ``level`` subtracts the average of that and of
+    the last season's mean, on which an outlier at the end has half the effect. ``revin`` subtracts
+    the window's mean and divides by its standard deviation, with a learned scale and shift for each
+    target (Kim et al. 2022). ``standard`` leaves the values scaled by the training part's mean and
+    standard deviation; ``none`` undoes even that, so that the backbone sees the target in its own
     unit.
     """
 
@@ -47,7 +47,7 @@ class WindowNormalizer(nn.Module):
             self.weight_C = nn.Parameter(torch.ones(num_targets))
             self.bias_C = nn.Parameter(torch.zeros(num_targets))
 
-    def forward(self, past_BLC: Tensor, mean_BC: Tensor, std_BC: Tensor) -> Normalized:
+    def forward(self, past_BLC: Tensor, mean_BC: Tensor, std_BC: Tensor) -> NormalizedPast:
         """Normalize z-scored values; NaN means missing."""
         observed_BLC = ~torch.isnan(past_BLC)
         filled_BLC = torch.nan_to_num(past_BLC)
@@ -59,26 +59,26 @@ class WindowNormalizer(nn.Module):
             season_BSC = filled_BLC[:, -self.season_length :]
             count_B1C = observed_BLC[:, -self.season_length :].sum(1, keepdim=True)
             mean_B1C = season_BSC.sum(1, keepdim=True) / count_B1C.clamp(min=1)
-            # A season without a value says nothing; the last value then stands alone.
+            # Without a value in the last season, the last observed value alone.
             mean_B1C = torch.where(count_B1C > 0, mean_B1C, offset_B1C)
             offset_B1C = (offset_B1C + mean_B1C) / 2
         elif self.kind == "revin":
             count_B1C = observed_BLC.sum(1, keepdim=True).clamp(min=1)
             offset_B1C = filled_BLC.sum(1, keepdim=True) / count_B1C
             squares_BLC = (filled_BLC - offset_B1C).square() * observed_BLC
-            # The usual 1e-5 under the root: a constant window is divided by a small number, not 0.
+            # 1e-5 under the root, as in RevIN: a constant window is not divided by 0.
             spread_B1C = (squares_BLC.sum(1, keepdim=True) / count_B1C + 1e-5).sqrt()
         elif self.kind == "none":
             offset_B1C, spread_B1C = (-mean_BC / std_BC)[:, None], (1 / std_BC)[:, None]
         past_BLC = (filled_BLC - offset_B1C) / spread_B1C
         if self.kind == "revin":
             past_BLC = past_BLC * self.weight_C + self.bias_C
-        return Normalized(past_BLC * observed_BLC, observed_BLC, offset_B1C, spread_B1C)
+        return NormalizedPast(past_BLC * observed_BLC, observed_BLC, offset_B1C, spread_B1C)
 
-    def undo(self, forecast_BPCQ: Tensor, normalized: Normalized) -> Tensor:
+    def undo(self, forecast_BPCQ: Tensor, normalized: NormalizedPast) -> Tensor:
         """Return forecasts as z-scored values."""
         if self.kind == "revin":
-            # Learned scales stay near 1; the floor keeps a step through 0 from dividing by it.
+            # Learned scales stay near 1; the floor prevents a division by 0 at a change of sign.
             weight_C1 = self.weight_C.abs().clamp(min=1e-2).copysign(self.weight_C)[:, None]
             forecast_BPCQ = (forecast_BPCQ - self.bias_C[:, None]) / weight_C1
         return forecast_BPCQ * normalized.spread_B1C[..., None] + normalized.offset_B1C[..., None]
@@ -92,7 +92,7 @@ def last_observed(values_BLC: Tensor, observed_BLC: Tensor) -> Tensor:
 
 
 class SegmentEncoder(nn.Module):
-    """Cut (R, L, F) into segments of S steps and embed each: (R, ceil(L / S), D)."""
+    """Embed segments of S steps: from (R, L, F) to (R, ceil(L / S), D)."""
 
     def __init__(self, num_features: int, segment_size: int, output_size: int) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class SegmentEncoder(nn.Module):
         self.projection = nn.Linear(num_features * segment_size, output_size)
 
     def forward(self, x_RLF: Tensor) -> Tensor:
-        """Embed segments; a lookback that is no multiple of the segment is padded in front."""
+        """Return the embeddings; a lookback that is no multiple of S is padded at the start."""
         missing_steps = -x_RLF.size(1) % self.segment_size
         if missing_steps:
             x_RLF = F.pad(x_RLF, (0, 0, missing_steps, 0))
@@ -111,9 +111,9 @@ class SegmentEncoder(nn.Module):
 
 
 class QuantileHead(nn.Module):
-    """Features to S steps of V values at Q quantiles, in rising order by construction.
+    """Linear map to S steps of V values at Q quantiles, which cannot cross.
 
-    The middle quantile is predicted freely; each next one outwards lies a softplus away.
+    The median is unconstrained; each quantile further out differs by a softplus.
     """
 
     def __init__(self, input_size: int, steps: int, num_values: int, num_quantiles: int) -> None:

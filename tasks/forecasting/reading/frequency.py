@@ -1,18 +1,14 @@
-"""Time steps of a series: their frequency, their numbering, and the calendar features of each.
+"""Frequency of time steps.
 
-A frequency numbers the steps of a series by whole numbers, so that the rest of the data code knows
-nothing of months or weekends. Three kinds are enough: a fixed duration (seconds to weeks), a number
-of months (month, quarter, year), and business days. Names are pandas' offset aliases (``15min``,
-``h``, ``D``, ``B``, ``W``, ``MS``, ...).
+A frequency numbers the steps of a series by integers, so that no other code depends on months or
+weekends. It is a fixed duration (seconds to weeks), a number of months (month, quarter, year), or a
+business day. Names are pandas' offset aliases (``15min``, ``h``, ``D``, ``B``, ``W``, ``MS``, ...).
 
-Calendar features are sine and cosine pairs, so 23:00 lies next to 00:00. By default a cycle is used
-only when it holds two time steps or more (at fewer, a wave cannot be told from a slower one) and
-the training part spans it at least once: a day of the year that training never saw would only
-mislead.
+pandas' own ``infer_freq`` fails at the first gap, and its offsets number the times of one series at
+a time.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -47,27 +43,14 @@ OLD_NAMES = {
     "AS": "YS",
     "d": "D",
 }
-# As many equal steps in a row that are not the usual one are a change of frequency, not gaps: at
-# least 8, and 1 % of the rows, since sensors that miss every other hour for a day have been seen.
+# This many equal steps in a row, other than the usual one, are a change of frequency, not gaps: at
+# least 8, and 1 % of the rows, since some sensors miss every other hour for a day.
 CHANGE_ROWS, CHANGE_SHARE = 8, 0.01
-
-# Cycle -> its length in days; the keys are the choices of data.calendar.
-CYCLE_DAYS = {
-    "hour": 1.0,
-    "halfday": 0.5,
-    "weekday": 7.0,
-    "monthday": 30.5,
-    "yearday": 365.25,
-    "month": 365.25,
-}
-CYCLE_STEPS = {"monthday": 31, "yearday": 366}  # so that no day shares the angle of another
-# A day is seldom one sine wave; its second harmonic is a cycle of its own.
-AUTO_CYCLES = ("hour", "halfday", "weekday", "yearday")
 
 
 @dataclass(frozen=True)
 class Frequency:
-    """The distance between two steps: ``count`` times ``unit`` (ns, month, business day)."""
+    """Distance between two steps: ``count`` times ``unit`` (ns, month, business day)."""
 
     alias: str
     unit: str
@@ -79,7 +62,7 @@ class Frequency:
         return self.count * {"ns": 1 / DAY_NS, "month": 365.25 / 12, "business": 1.4}[self.unit]
 
     def ordinals(self, times_ns: Int64, first_ns: Int64) -> tuple[Int64, NDArray[np.bool_]]:
-        """Number the times in steps after ``first_ns``; the mask tells which fall on a step."""
+        """Return the steps from ``first_ns`` to each time, and whether it falls on a step."""
         if self.unit == "ns":
             number, rest = np.divmod(times_ns - first_ns, self.count)
         elif self.unit == "month":
@@ -90,7 +73,7 @@ class Frequency:
         return number, rest == 0
 
     def times(self, first_ns: Int64, ordinals: Int64) -> Int64:
-        """Return the times (ns) of steps after ``first_ns``, beyond the last row too."""
+        """Return the times (ns) of steps counted from ``first_ns``."""
         if self.unit == "ns":
             return first_ns + ordinals * self.count
         time_of_day = first_ns % DAY_NS
@@ -110,7 +93,7 @@ class Frequency:
 
 
 def parse_frequency(alias: str) -> Frequency:
-    """Read a pandas offset alias such as ``h``, ``15min``, ``W-TUE`` or ``MS``."""
+    """Parse a pandas offset alias such as ``h``, ``15min``, ``W-TUE`` or ``MS``."""
     match = re.fullmatch(r"(\d*)\s*([A-Za-z]+)(-[A-Za-z]+)?", str(alias).strip())
     count = int(match[1] or 1) if match else 0
     name = match[2] if match else str(alias)
@@ -130,7 +113,8 @@ def parse_frequency(alias: str) -> Frequency:
 def infer_frequency(times_ns: Int64, steps_ns: Int64) -> Frequency | None:
     """Infer the frequency from all times and the distances between rows of one series.
 
-    Returns None when no distance makes up at least half of them.
+    Returns:
+        The frequency; None where no distance makes up at least half of all.
     """
     levels, counts = np.unique(steps_ns, return_counts=True)
     step = int(levels[counts.argmax()])
@@ -152,8 +136,8 @@ def infer_frequency(times_ns: Int64, steps_ns: Int64) -> Frequency | None:
     return Frequency(_alias(name, step // FIXED_NS[name]), "ns", step)
 
 
-def first_change(jumps: Int64) -> int | None:
-    """Find where a series turns to another frequency.
+def find_frequency_change(jumps: Int64) -> int | None:
+    """Return where a series changes to another frequency.
 
     Args:
         jumps: steps between neighbouring rows, 1 for the usual distance, 0 where a series ends.
@@ -168,12 +152,12 @@ def first_change(jumps: Int64) -> int | None:
         return None
     breaks = np.flatnonzero(np.diff(np.concatenate(([0], same.view(np.int8), [0]))))
     starts, ends = breaks[::2], breaks[1::2]
-    long = ends - starts >= run - 1
-    return int(starts[long][0]) if long.any() else None
+    lasting = ends - starts >= run - 1
+    return int(starts[lasting][0]) if lasting.any() else None
 
 
 def infer_season_length(frequency: Frequency | None) -> int:
-    """Steps in the usual season: a day within days, else a week, a year; 1 when there is none."""
+    """Return the steps of the usual season: an hour, a day, a week or a year; 1 without one."""
     if frequency is None:
         return 1
     if frequency.unit == "business":
@@ -189,67 +173,6 @@ def infer_season_length(frequency: Frequency | None) -> int:
         if frequency.count < period_ns and period_ns % frequency.count == 0:
             return period_ns // frequency.count
     return 1
-
-
-def choose_calendar(
-    calendar: str | Sequence[str], frequency: Frequency | None, span_days: float
-) -> list[str]:
-    """Resolve ``data.calendar`` for training data of ``span_days`` days."""
-    if calendar == "none" or (calendar == "auto" and frequency is None):
-        return []
-    if calendar == "auto":
-        assert frequency is not None
-        if frequency.unit == "month":
-            return ["month"] if frequency.count < 12 and span_days >= CYCLE_DAYS["month"] else []
-        return [
-            # 1.99: two steps, with room for rounding.
-            name
-            for name in AUTO_CYCLES
-            if 1.99 * frequency.days < CYCLE_DAYS[name] <= span_days
-        ]
-    names = [calendar] if isinstance(calendar, str) else list(calendar)
-    for name in names:
-        if name not in CYCLE_DAYS:
-            raise UserError(
-                f"data.calendar={name!r} is unknown{nearest(name, ['auto', 'none', *CYCLE_DAYS])}"
-            )
-    if names and frequency is None:
-        raise UserError(
-            f"data.calendar={names} needs timestamps; set data.time_column or data.calendar=none"
-        )
-    return sorted(names, key=CYCLE_DAYS.__getitem__)
-
-
-def num_slow_cycles(names: Sequence[str], span_days: float) -> int:
-    """Return how many of the calendar's cycles, the last ones, are longer than ``span_days``."""
-    return sum(CYCLE_DAYS[name] > span_days for name in names)
-
-
-def calendar_features(time: NDArray[np.datetime64], names: Sequence[str]) -> NDArray[np.float32]:
-    """Return the sine and cosine of each cycle, shape (steps, 2 * cycles), values in -1..1."""
-    times_ns = time.view(np.int64)
-    features = np.empty((len(times_ns), 2 * len(names)), dtype=np.float32)
-    for i, name in enumerate(names):
-        angle = 2 * np.pi * _phase(times_ns, name)
-        features[:, 2 * i], features[:, 2 * i + 1] = np.sin(angle), np.cos(angle)
-    return features
-
-
-def _phase(times_ns: Int64, name: str) -> NDArray[np.float64]:
-    """Position in the cycle, 0..1."""
-    if name == "hour":
-        return (times_ns % DAY_NS) / DAY_NS
-    if name == "halfday":
-        return (times_ns % (DAY_NS // 2)) / (DAY_NS // 2)
-    days = times_ns // DAY_NS
-    if name == "weekday":
-        return ((days + 3) % 7) / 7
-    dates = days.astype("datetime64[D]")
-    if name == "month":
-        return (dates.astype("datetime64[M]").astype(np.int64) % 12) / 12
-    start = dates.astype(f"datetime64[{'M' if name == 'monthday' else 'Y'}]").astype(dates.dtype)
-    phase: NDArray[np.float64] = (dates - start).astype(np.int64) / CYCLE_STEPS[name]
-    return phase
 
 
 def _alias(name: str, count: int) -> str:

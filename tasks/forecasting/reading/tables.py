@@ -1,12 +1,9 @@
-"""Read CSV and Parquet tables, and turn their columns into numbers, times and categories.
+"""CSV and Parquet tables, and their columns as numbers or categories.
 
-Choices made here:
-
-* An empty field and ``NaN``, ``NA``, ``nan``, ``null`` are missing. ``None`` is a word like any
-  other: in published tables it is a category ("no holiday"), and reading it as missing loses it.
-* Nothing is repaired in silence. Text where a number belongs, an infinite value or an unreadable
-  time is an error that names the file, the row (counted from 1, the header not counted) and the
-  column.
+* An empty field and ``NaN``, ``NA``, ``nan``, ``null`` are missing. ``None`` is not: in
+  published tables it is a category ("no holiday").
+* Nothing is repaired silently. Text in a numeric column, an infinite value or an unreadable time is
+  an error that names the file, the row (counted from 1 below the header) and the column.
 """
 
 import zlib
@@ -21,8 +18,7 @@ from pandas.api import types
 from gru_suite.errors import UserError, nearest
 
 MISSING = ("", "NaN", "NA", "nan", "null")
-# A text column with at least this share of numbers is a numeric column with typing errors, not a
-# category.
+# From this share of numbers on, a text column is numeric with typing errors, not categorical.
 NUMERIC_SHARE = 0.9
 
 
@@ -34,28 +30,28 @@ def read_table(source: str | Path | pd.DataFrame) -> pd.DataFrame:
             ``.csv.gz``) or Parquet file, or a DataFrame, which is not changed.
 
     Returns:
-        The table with rows numbered from 0; ``attrs["source"]`` is what messages call it.
+        The table, rows numbered from 0; ``attrs["source"]`` is its name in messages.
 
     Raises:
         UserError: the file is missing, empty, has no rows, or is not a table.
     """
     if isinstance(source, pd.DataFrame):
-        frame = source.copy(deep=False)
+        table = source.copy(deep=False)
         if source.index.name is not None and source.index.name not in source.columns:
-            frame = source.reset_index()  # times are often kept as the index
+            table = source.reset_index()  # times are often the index
         label = "the given table"
     else:
-        frame = _read_file(Path(source))
+        table = _read_file(Path(source))
         label = Path(source).name
-    frame.index = pd.RangeIndex(len(frame))
-    frame.columns = pd.Index([str(column).strip() for column in frame.columns])
-    frame.attrs["source"] = label
-    if not frame.columns.is_unique:
-        repeated = frame.columns[frame.columns.duplicated()][0]
+    table.index = pd.RangeIndex(len(table))
+    table.columns = pd.Index([str(column).strip() for column in table.columns])
+    table.attrs["source"] = label
+    if not table.columns.is_unique:
+        repeated = table.columns[table.columns.duplicated()][0]
         raise UserError(f"{label}: two columns are called {repeated!r}; column names must differ")
-    if frame.empty:
+    if table.empty:
         raise UserError(f"{label}: found a header but no rows; data rows are needed")
-    return frame
+    return table
 
 
 def _read_file(path: Path) -> pd.DataFrame:
@@ -68,21 +64,21 @@ def _read_file(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() in {".parquet", ".pq"}:
             return pd.read_parquet(path)
-        frame = _read_csv(path, ",")
-        if frame.shape[1] == 1:
-            header = str(frame.columns[0])
+        table = _read_csv(path, ",")
+        if table.shape[1] == 1:
+            header = str(table.columns[0])
             separator = max(";\t", key=header.count)
-            frame = _read_csv(path, separator) if separator in header else frame
+            table = _read_csv(path, separator) if separator in header else table
     except pd.errors.EmptyDataError:
         raise UserError(f"{path}: the file is empty; a header and data rows are needed") from None
     except (ValueError, OSError, EOFError, zlib.error) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{path}: not readable as a CSV or Parquet table ({reason})") from None
-    if not isinstance(frame.index, pd.RangeIndex):
+    if not isinstance(table.index, pd.RangeIndex):
         raise UserError(
             f"{path}: the rows have more fields than the header; every column needs a name"
         )
-    return frame
+    return table
 
 
 def _read_csv(path: Path, separator: str) -> pd.DataFrame:
@@ -96,57 +92,58 @@ def _read_csv(path: Path, separator: str) -> pd.DataFrame:
     )
 
 
-def require_columns(frame: pd.DataFrame, columns: list[str], option: str) -> None:
-    """Raise UserError for the first column that the table lacks; ``option`` asked for it."""
+def check_columns(table: pd.DataFrame, columns: list[str], option: str) -> None:
+    """Raise UserError for the first column, asked for by ``option``, that the table lacks."""
     for column in columns:
-        if column not in frame.columns:
+        if column not in table.columns:
             raise UserError(
-                f"{source_of(frame)}: {option} needs column {column!r}, which is not"
-                f" there{nearest(column, [str(name) for name in frame.columns])}"
+                f"{table_name(table)}: {option} needs column {column!r}, which is not"
+                f" there{nearest(column, [str(name) for name in table.columns])}"
             )
 
 
-def source_of(frame: pd.DataFrame) -> str:
-    """Return what messages call this table."""
-    return str(frame.attrs.get("source", "the given table"))
+def table_name(table: pd.DataFrame) -> str:
+    """Return the table's name for messages."""
+    return str(table.attrs.get("source", "the given table"))
 
 
-def place(frame: pd.DataFrame, row: int) -> str:
-    """Name a row by its number in the file (from 1, the header not counted)."""
-    return f"{source_of(frame)}: row {int(frame.index[row]) + 1}"
+def describe_row(table: pd.DataFrame, row: int) -> str:
+    """Return file and number of a row (from 1 below the header) for messages."""
+    return f"{table_name(table)}: row {int(table.index[row]) + 1}"
 
 
-def numeric_column(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
+def check_values(table: pd.DataFrame, column: str, bad: NDArray[np.bool_], expected: str) -> None:
+    """Raise UserError that names the first bad value of a column, and what is expected."""
+    if bad.any():
+        row = int(bad.argmax())
+        value = table[column].iloc[row]
+        found = repr(value) if isinstance(value, str) else str(value)
+        raise UserError(
+            f"{describe_row(table, row)}, column {column!r}: found {found}, expected {expected} "
+            f"({int(bad.sum())} such rows)"
+        )
+
+
+def numeric_column(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
     """Return a column as float64, NaN where it is missing.
 
     Raises:
         UserError: a value is text or infinite; the first such row is named.
     """
-    values = frame[column]
+    values = table[column]
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiub":
         numbers = np.asarray(values, dtype=np.float64)  # ten times as fast as the next
     elif types.is_numeric_dtype(values.dtype):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         numbers, bad = _parse_numbers(values)
-        if bad.any():
-            row = int(bad.argmax())
-            raise UserError(
-                f"{place(frame, row)}, column {column!r}: found {str(values.iloc[row])!r}, expected"
-                f" a number ({int(bad.sum())} such rows)"
-            )
-    infinite = np.isinf(numbers)
-    if infinite.any():
-        row = int(infinite.argmax())
-        raise UserError(
-            f"{place(frame, row)}, column {column!r}: found {numbers[row]}, expected a finite"
-            f" number or an empty field ({int(infinite.sum())} such rows)"
-        )
+        check_values(table, column, bad, "a number")
+    check_values(table, column, np.isinf(numbers), "a finite number or an empty field")
     return numbers
 
 
 def _parse_numbers(values: "pd.Series[Any]") -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the numbers, NaN elsewhere, and the mask of what is no number nor missing."""
+    """Return the numbers, NaN elsewhere, and the mask of values neither numeric nor missing."""
     if types.is_datetime64_any_dtype(values.dtype):
         return np.full(len(values), np.nan), np.ones(len(values), dtype=bool)
     plain = values.astype(object)
@@ -155,25 +152,25 @@ def _parse_numbers(values: "pd.Series[Any]") -> tuple[NDArray[np.float64], NDArr
     return numbers, bad
 
 
-def is_categorical(frame: pd.DataFrame, column: str) -> bool:
-    """Tell whether a covariate column holds categories rather than numbers.
+def is_categorical(table: pd.DataFrame, column: str) -> bool:
+    """Return whether a covariate column is categorical rather than numeric.
 
     Raises:
-        UserError: nearly all values are numbers, so the others are taken for typing errors.
+        UserError: nearly all values are numbers, so that the others are typing errors.
     """
-    values = frame[column]
+    values = table[column]
     if types.is_numeric_dtype(values.dtype):
         return False
     _, bad = _parse_numbers(values)
     present = int(values.notna().sum())
     if bad.any() and bad.sum() <= (1 - NUMERIC_SHARE) * present:
-        numeric_column(frame, column)
+        numeric_column(table, column)
     return bool(bad.any())
 
 
-def category_column(frame: pd.DataFrame, column: str) -> NDArray[np.object_]:
-    """Return a column as text, ``None`` where missing; whole numbers without a point."""
-    values = frame[column]
+def category_column(table: pd.DataFrame, column: str) -> NDArray[np.object_]:
+    """Return a column as text, ``None`` where missing; integers without a decimal point."""
+    values = table[column]
     if types.is_numeric_dtype(values.dtype) and not types.is_bool_dtype(values.dtype):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         missing = np.isnan(numbers)

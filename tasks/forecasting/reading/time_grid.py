@@ -1,8 +1,8 @@
-"""Lay the rows of a table on regular time steps, series by series.
+"""Regular time steps of the series of a table.
 
-All series live one after the other in flat arrays, with ``offsets`` where each begins: windows are
-then cut by index arithmetic, with no loop over series. A step without a row is a gap: it stays in
-the grid as missing and is never filled in.
+All series are concatenated in flat arrays, with ``offsets`` where each begins, so that windows are
+cut by index arithmetic without a loop over series. A step without a row is a gap: it is kept as
+missing and never filled in.
 """
 
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from numpy.typing import NDArray
 
 from gru_suite.errors import UserError
 
-from .frequency import Frequency, Int64, first_change, infer_frequency
-from .row_order import OrderedRows, order_rows, time_text
-from .tables import source_of
+from .frequency import Frequency, Int64, find_frequency_change, infer_frequency
+from .sorting import SortedRows, format_time, sort_rows
+from .tables import table_name
 
-# A grid with more steps than this for each row and this many beside has a wrong time in it.
+# A grid with more steps than this, for each row and in addition, has a wrong time in it.
 MAX_STEPS_PER_ROW, MAX_SPARE_STEPS = 10, 100_000
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Where the rows of a table lie on the regular steps of its series.
+class TimeGrid:
+    """The regular time steps of series, and the table's row of each.
 
     Attributes:
-        names: one name a series.
+        names: names of the series.
         offsets: first flat step of each series, and the end: (series + 1,).
-        rows: row of the table for every flat step, -1 where there is none.
-        time: datetime64[ns] of every flat step, or None without a time column.
-        frequency: distance of the steps, or None without a time column.
-        num_gaps: how many stretches of steps have no row.
+        rows: table row of every flat step, -1 where there is none.
+        time: datetime64[ns] of every flat step; None without a time column.
+        frequency: distance between steps; None without a time column.
+        num_gaps: number of runs of steps without a row.
         num_missing_steps: steps without a row.
-        first_gap: where the first gap is, for messages; empty without gaps.
+        first_gap: series and time of the first gap, for messages; empty without gaps.
     """
 
     names: list[str]
@@ -57,41 +57,40 @@ class Grid:
 
     @property
     def position(self) -> Int64:
-        """Step number within its series of every flat step."""
+        """Index within its series of every flat step."""
         return np.arange(len(self.rows)) - np.repeat(self.offsets[:-1], self.lengths)
 
-    def cut(self, starts_S: Int64, length: int) -> "Grid":
-        """Return ``length`` steps from ``starts_S``; steps past the last row have no row."""
+    def cut(self, starts_S: Int64, length: int) -> "TimeGrid":
+        """Return ``length`` steps of each series from ``starts_S``, beyond the last row too."""
         position_SL = starts_S[:, None] + np.arange(length)
         inside_SL = position_SL < self.lengths[:, None]
         flat_SL = np.where(inside_SL, self.offsets[:-1, None] + position_SL, 0)
         rows = np.where(inside_SL, self.rows[flat_SL], -1).ravel()
         offsets = np.arange(len(self.names) + 1, dtype=np.int64) * length
         if self.time is None or self.frequency is None:
-            return Grid(self.names, offsets, rows)
+            return TimeGrid(self.names, offsets, rows)
         first_S1 = self.time.view(np.int64)[self.offsets[:-1], None]
         time = self.frequency.times(first_S1, position_SL).ravel().view("datetime64[ns]")
-        return Grid(self.names, offsets, rows, time, self.frequency)
+        return TimeGrid(self.names, offsets, rows, time, self.frequency)
 
 
-def align(
-    frame: pd.DataFrame,
+def align_table(
+    table: pd.DataFrame,
     time_column: str | list[str] | None,
     id_column: str | None,
     frequency: Frequency | None = None,
     on_duplicates: str = "error",
     sort: bool = False,
-) -> tuple[pd.DataFrame, Grid]:
-    """Find the series of a table and the regular step of every row.
+) -> tuple[pd.DataFrame, TimeGrid]:
+    """Place the rows of a table on the time grid of their series.
 
     Args:
-        frame: table from ``read_table``.
-        time_column: column(s) of the time, or None: then rows count as evenly spaced, in the order
-            given.
-        id_column: column that names the series of a row, or None for one series.
-        frequency: distance of the steps; None infers it from the times.
-        on_duplicates: what to do with rows of one series and one time: error, or keep the first,
-            mean or last.
+        table: table from ``read_table``.
+        time_column: column(s) of the time, or None for evenly spaced rows in the given order.
+        id_column: column with the name of each row's series; None for one series.
+        frequency: distance between steps; None infers it from the times.
+        on_duplicates: for rows of one series and one time: ``error``, or keep ``first``, ``mean``
+            or ``last``.
         sort: sort rows by time instead of refusing unsorted ones.
 
     Returns:
@@ -101,50 +100,50 @@ def align(
         UserError: times are unsorted, repeated, of mixed frequency, or not on the steps of
             ``frequency``.
     """
-    ordered = order_rows(frame, time_column, id_column, on_duplicates, sort)
-    if ordered.times_ns is None:
-        lengths = np.bincount(ordered.codes, minlength=len(ordered.names))
-        return ordered.frame, Grid(ordered.names, _offsets(lengths), ordered.rows)
-    return ordered.frame, _regular(ordered, ordered.times_ns, frequency)
+    sorted_rows = sort_rows(table, time_column, id_column, on_duplicates, sort)
+    if sorted_rows.times_ns is None:
+        lengths = np.bincount(sorted_rows.codes, minlength=len(sorted_rows.names))
+        return sorted_rows.table, TimeGrid(sorted_rows.names, _offsets(lengths), sorted_rows.rows)
+    return sorted_rows.table, _regular(sorted_rows, sorted_rows.times_ns, frequency)
 
 
 def _offsets(lengths: Int64) -> Int64:
     return np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
 
 
-def _regular(ordered: OrderedRows, times_ns: Int64, frequency: Frequency | None) -> Grid:
-    """Place ordered rows on the steps of ``frequency``, inferred if None."""
-    inside = ordered.inside
+def _regular(sorted_rows: SortedRows, times_ns: Int64, frequency: Frequency | None) -> TimeGrid:
+    """Place sorted rows on the steps of ``frequency``; None infers it."""
+    same_series = sorted_rows.same_series
     inferred = frequency is None
     if frequency is None:
-        frequency = _infer(ordered, times_ns)
-    starts = np.flatnonzero(np.concatenate(([True], ~inside)))
+        frequency = _infer(sorted_rows, times_ns)
+    starts = np.flatnonzero(np.concatenate(([True], ~same_series)))
     counts = np.diff(np.append(starts, len(times_ns)))
     position, exact = frequency.ordinals(times_ns, np.repeat(times_ns[starts], counts))
-    jumps = np.where(inside, np.diff(position), 0)
-    _check_on_steps(ordered, times_ns, exact, inside & (jumps < 1), frequency)
+    jumps = np.where(same_series, np.diff(position), 0)
+    _check_on_steps(sorted_rows, times_ns, exact, same_series & (jumps < 1), frequency)
     if inferred:
-        _check_change(ordered, jumps, frequency)
-    elif inside.any() and int(jumps[inside].min()) > 1:
+        _check_change(sorted_rows, jumps, frequency)
+    elif same_series.any() and int(jumps[same_series].min()) > 1:
         raise UserError(
-            f"{source_of(ordered.frame)}: rows lie at least {int(jumps[inside].min())} steps of"
-            f" frequency {frequency.alias!r} apart; rows one step apart are needed"
+            f"{table_name(sorted_rows.table)}: rows lie at least {int(jumps[same_series].min())} "
+            f"steps of frequency {frequency.alias!r} apart; rows one step apart are needed"
         )
     offsets = _offsets(position[starts + counts - 1] + 1)
     num_steps = int(offsets[-1])
-    _check_sparse(ordered, jumps, num_steps)
+    _check_sparse(sorted_rows, jumps, num_steps)
     rows = np.full(num_steps, -1, dtype=np.int64)
-    rows[np.repeat(offsets[:-1], counts) + position] = ordered.rows
+    rows[np.repeat(offsets[:-1], counts) + position] = sorted_rows.rows
     lengths = np.diff(offsets)
     steps = np.arange(num_steps) - np.repeat(offsets[:-1], lengths)
     time = frequency.times(np.repeat(times_ns[starts], lengths), steps).view("datetime64[ns]")
     gaps = np.flatnonzero(jumps > 1)
     first_gap = ""
     if len(gaps):
-        name = ordered.names[ordered.codes[gaps[0]]]
-        first_gap = f"{name!r} after {time_text(times_ns[gaps[0]])}"
-    return Grid(
-        ordered.names,
+        name = sorted_rows.names[sorted_rows.codes[gaps[0]]]
+        first_gap = f"{name!r} after {format_time(times_ns[gaps[0]])}"
+    return TimeGrid(
+        sorted_rows.names,
         offsets,
         rows,
         time,
@@ -155,63 +154,64 @@ def _regular(ordered: OrderedRows, times_ns: Int64, frequency: Frequency | None)
     )
 
 
-def _infer(ordered: OrderedRows, times_ns: Int64) -> Frequency:
-    inside = ordered.inside
+def _infer(sorted_rows: SortedRows, times_ns: Int64) -> Frequency:
+    same_series = sorted_rows.same_series
     steps_ns = np.diff(times_ns)
-    if not inside.any():
+    if not same_series.any():
         raise UserError(
-            f"{source_of(ordered.frame)}: no series has two rows, so the frequency is unknown; set"
-            " data.frequency"
+            f"{table_name(sorted_rows.table)}: no series has two rows, so the frequency is "
+            "unknown; set data.frequency"
         )
-    frequency = infer_frequency(times_ns, steps_ns[inside])
+    frequency = infer_frequency(times_ns, steps_ns[same_series])
     if frequency is not None:
         return frequency
-    levels, counts = np.unique(steps_ns[inside], return_counts=True)
+    levels, counts = np.unique(steps_ns[same_series], return_counts=True)
     usual = int(levels[counts.argmax()])
-    at = int((inside & (steps_ns != usual)).argmax())
+    at = int((same_series & (steps_ns != usual)).argmax())
     raise UserError(
-        f"{ordered.place(at + 1)} comes {pd.Timedelta(int(steps_ns[at]))} after the row before it:"
-        f" the frequency is mixed (the most frequent distance, {pd.Timedelta(usual)}, is that of"
-        f" {counts.max()} of {counts.sum()} rows)\n"
+        f"{sorted_rows.describe_row(at + 1)} comes {pd.Timedelta(int(steps_ns[at]))} after the row "
+        f"before it: the frequency is mixed (the most frequent distance, {pd.Timedelta(usual)}, is "
+        f"that of {counts.max()} of {counts.sum()} rows)\n"
         "resample the file to regular steps, or set data.frequency"
     )
 
 
 def _check_on_steps(
-    ordered: OrderedRows,
+    sorted_rows: SortedRows,
     times_ns: Int64,
     exact: NDArray[np.bool_],
     collide: NDArray[np.bool_],
     frequency: Frequency,
 ) -> None:
-    """Refuse times between two steps, and two times on one step."""
+    """Raise UserError for times between two steps, and for two times on one step."""
     off = ~exact
     off[1:] |= collide
     if off.any():
         at = int(off.argmax())
         raise UserError(
-            f"{ordered.place(at)} after {time_text(times_ns[max(at - 1, 0)])} is not on the steps"
-            f" of frequency {frequency.alias!r}: the frequency is mixed ({int(off.sum())} such"
-            " rows)\nresample the file to regular steps, or set data.frequency to the finest step"
+            f"{sorted_rows.describe_row(at)} after {format_time(times_ns[max(at - 1, 0)])} is not "
+            f"on the steps of frequency {frequency.alias!r}: the frequency is mixed "
+            f"({int(off.sum())} such rows)\n"
+            "resample the file to regular steps, or set data.frequency to the finest step"
         )
 
 
-def _check_change(ordered: OrderedRows, jumps: Int64, frequency: Frequency) -> None:
-    at = first_change(jumps)
+def _check_change(sorted_rows: SortedRows, jumps: Int64, frequency: Frequency) -> None:
+    at = find_frequency_change(jumps)
     if at is not None:
         raise UserError(
-            f"{ordered.place(at)}: from here many rows in turn lie {int(jumps[at])} steps of the"
-            f" usual {frequency.alias!r} apart: the frequency is mixed\n"
+            f"{sorted_rows.describe_row(at)}: from here on, many rows lie {int(jumps[at])} steps "
+            f"of the usual {frequency.alias!r} apart: the frequency is mixed\n"
             f"resample the file, or set data.frequency={frequency.alias} to read them as gaps"
         )
 
 
-def _check_sparse(ordered: OrderedRows, jumps: Int64, num_steps: int) -> None:
-    """Refuse a grid that is nearly all gap: one wrong time would fill the memory."""
-    num_rows = len(ordered.rows)
+def _check_sparse(sorted_rows: SortedRows, jumps: Int64, num_steps: int) -> None:
+    """Raise UserError if nearly all steps are gaps: one wrong time would fill the memory."""
+    num_rows = len(sorted_rows.rows)
     if num_steps > MAX_STEPS_PER_ROW * num_rows + MAX_SPARE_STEPS:
         at = int(jumps.argmax())
         raise UserError(
-            f"{ordered.place(at + 1)} comes {int(jumps[at])} steps after the row before it, so"
-            f" {num_rows} rows would fill {num_steps} steps; check this time"
+            f"{sorted_rows.describe_row(at + 1)} comes {int(jumps[at])} steps after the row before "
+            f"it, so {num_rows} rows would fill {num_steps} steps; check this time"
         )

@@ -1,1 +1,1 @@
-"""Plots of forecasts and the model card's text."""
+"""Figures of forecasts, and the model card's text."""

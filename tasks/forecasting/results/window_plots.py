@@ -1,4 +1,4 @@
-"""Pictures of forecasts beside what happened.
+"""Figures of forecasts beside the truth.
 
 Shapes: B windows, P horizon steps, C targets.
 """
@@ -9,13 +9,12 @@ import numpy as np
 
 from ..batches.forecast_batch import InferenceWindow
 from ..batches.windows import WindowSet
-from ..inference.forecast_plots import plot_panels
-from ..inference.forecasts import MAX_PANELS
-from ..model import ForecastingModel
+from ..inference.forecasts import MAX_PANELS, WindowForecaster
+from .forecast_plots import plot_panels
 
 
-def plot_windows(model: ForecastingModel, windows: WindowSet, path: Path) -> Path:
-    """Draw windows spread over a part of the data: history, forecast, interval and truth."""
+def plot_windows(model: WindowForecaster, windows: WindowSet, path: Path) -> Path:
+    """Plot evenly spaced windows: history, forecast, interval and truth."""
     chosen = np.unique(np.linspace(0, len(windows) - 1, MAX_PANELS).astype(int))
     batch = windows.batch(chosen)
     forecasts = model.forecast_windows(batch, [window_times(windows, i) for i in chosen])
@@ -29,7 +28,7 @@ def plot_windows(model: ForecastingModel, windows: WindowSet, path: Path) -> Pat
 def window_times(windows: WindowSet, index: int) -> InferenceWindow:
     """Return the name and times of one window of a data set."""
     number, origin = int(windows.series_W[index]), int(windows.origins_W[index])
-    series = windows.panel.series(number)
+    series = windows.series[number]
     first, last = origin - windows.lookback, origin + windows.horizon
     times = np.arange(first, last) if series.time is None else series.time[first:last]
     return InferenceWindow(series.name, times[: windows.lookback], times[windows.lookback :])

@@ -1,1 +1,1 @@
-"""The embedded data: hourly weather at three airports."""
+"""Sources of training tables, and the embedded one: hourly weather at three airports."""

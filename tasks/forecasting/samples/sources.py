@@ -14,7 +14,7 @@ SINE_POINTS, SINE_END = 1_000, 100.0
 
 
 def load_source(source: str, path: str | None) -> pd.DataFrame:
-    """Read the training table of a ``data.source``.
+    """Read the training table of ``data.source``.
 
     Args:
         source: ``csv`` (CSV or Parquet file), ``m4`` (file in M4's layout), ``sine`` or

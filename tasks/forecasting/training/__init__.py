@@ -1,1 +1,1 @@
-"""Losses, metrics and baselines of forecasts."""
+"""Losses, metrics, baselines, and the ridge regression of the linear skip."""

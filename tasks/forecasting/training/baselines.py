@@ -1,4 +1,4 @@
-"""Baselines beside the model: same windows, same metrics, fitted in seconds.
+"""Baselines on the model's windows and metrics: naive, seasonal naive, linear, ridge.
 
 Shapes: B windows, T lookback steps, P horizon steps, C targets, N validation windows, Q quantiles.
 """
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,13 +18,14 @@ from .linear_baselines import (
     LinearDesign,
     RidgeDesign,
     Windows,
-    batches,
     fill_past,
+    window_batches,
 )
 from .metrics import ForecastMetrics
 
 MAX_RESIDUALS = 20_000_000
-MIN_WINDOWS_PER_STEP = 30  # below, a 10 % quantile would rest on fewer than three windows
+# Below, a 10 % quantile would rest on fewer than three windows.
+MIN_WINDOWS_PER_STEP = 30
 
 
 def baseline_scores(
@@ -36,13 +38,13 @@ def baseline_scores(
 
     Args:
         windows: the parts ``train``, ``val`` and ``stage``. ``val`` chooses lookback and penalty
-            and gives the residuals of the intervals; if it is empty, the training windows do.
+            and gives the residuals of the intervals; if it is empty, ``train`` does.
         schema: of the data; its ``season_length`` (steps, or None) is read.
-        quantiles: levels in (0, 1) of the interval figures; empty for point figures alone.
-        stage: part to score: ``test``, or ``val``, where the choices made there flatter.
+        quantiles: levels in (0, 1) of quantile metrics; empty for point metrics alone.
+        stage: part to score: ``test``, or ``val``, on which the choices make scores optimistic.
 
     Returns:
-        For each baseline its figures, by the names of ``ForecastMetrics``.
+        Baseline name to the metrics of ``ForecastMetrics``.
 
     Raises:
         ValueError: no training windows, or a quantile outside (0, 1).
@@ -52,7 +54,7 @@ def baseline_scores(
     forecasters = fit_baselines(windows["train"], selection, schema["season_length"])
     offsets = residual_quantiles(forecasters, selection, quantiles)
     scores = {name: metrics.clone() for name in forecasters}
-    for batch in batches(windows[stage]):
+    for batch in window_batches(windows[stage]):
         for name, forecaster in forecasters.items():
             point_BPC = forecaster(batch)
             quantile_BPCQ = point_BPC.unsqueeze(-1) + offsets[name] if quantiles else None
@@ -66,14 +68,13 @@ def baseline_scores(
 def fit_baselines(
     train: Windows, selection: Windows, season_length: int | None
 ) -> dict[str, Forecaster]:
-    """Return the baselines by name, simplest first; each maps a batch to z-scored points (B, P, C).
+    """Return the baselines by name, each from a batch to z-scored points (B, P, C).
 
     ``last_value`` and ``seasonal_naive`` need no fit. ``linear`` (NLinear in closed form) is one
     ridge regression shared by all targets and series, from the past of a target to its horizon,
-    both relative to the last observed value. ``ridge`` is a regression per target on all that the
-    model sees: the past of all targets, past, future and static covariates; it is left out where
-    that is no more than ``linear`` sees, or where one past step already exceeds the limit of
-    features.
+    both relative to the last observed value. ``ridge`` is a regression for each target on all that
+    the model sees: the past of all targets, past, future and static covariates; it is left out
+    where ``linear`` sees the same, or where one past step already exceeds the limit of features.
 
     Args:
         train: windows that the weights are fitted on.
@@ -93,7 +94,7 @@ def fit_baselines(
         "linear": LeastSquares(LinearDesign(example), train, selection, seasonal),
     }
     ridge = RidgeDesign(example, len(train))
-    if ridge.lookbacks and (ridge.per_step > 1 or ridge.rest):
+    if ridge.lookbacks and (ridge.per_step > 1 or ridge.context_size):
         forecasters["ridge"] = LeastSquares(ridge, train, selection, seasonal)
     return forecasters
 
@@ -106,7 +107,7 @@ def last_value(batch: ForecastBatch) -> Tensor:
 def seasonal_naive(batch: ForecastBatch, season_length: int | None) -> Tensor:
     """Repeat the last season over the horizon.
 
-    Where a value is missing, the same phase of the season before is taken, and so on; at last the
+    A missing value is replaced by that of the same phase one or more seasons before, else by the
     last observed value. Without a season, or with one longer than the lookback, this is
     ``last_value``.
     """
@@ -129,35 +130,33 @@ def residual_quantiles(
 ) -> dict[str, Tensor]:
     """Return each forecaster's quantiles of truth minus point, z-scored, shape (P, C, Q).
 
-    Added to a point forecast they give quantile forecasts, which cannot cross. They are taken for
-    each horizon step and target over the windows; over the steps as well when windows are few.
+    Added to a point forecast they give quantile forecasts, which cannot cross. They are computed
+    over the windows for each horizon step and target; over the steps too if windows are few.
 
     Args:
         forecasters: point forecasts by name.
-        windows: windows of the residuals; evenly spaced ones when there are very many.
+        windows: windows of the residuals; evenly spaced ones if there are very many.
         quantiles: levels in (0, 1), the order of the last axis.
     """
     example = windows.batch(torch.arange(1)).truth_BPC
     residuals: dict[str, list[Tensor]] = {name: [] for name in forecasters}
-    for batch in batches(windows, max(1, MAX_RESIDUALS // example.numel())):
+    for batch in window_batches(windows, max(1, MAX_RESIDUALS // example.numel())):
         for name, forecaster in forecasters.items():
             residuals[name].append(batch.truth_BPC - forecaster(batch))
     return {name: _quantiles(torch.cat(parts), quantiles) for name, parts in residuals.items()}
 
 
 def _quantiles(residual_NPC: Tensor, quantiles: Sequence[float]) -> Tensor:
-    """Return linearly interpolated quantiles over N that ignore NaN, 0 where nothing is observed.
+    """Return quantiles over N that ignore NaN, (P, C, Q); 0 where nothing is observed.
 
     ``torch.nanquantile`` refuses more than 2**24 values.
     """
     shape = residual_NPC.shape[1:]
     if len(residual_NPC) < MIN_WINDOWS_PER_STEP:
         residual_NPC = residual_NPC.flatten(0, 1).unsqueeze(1)
-    sorted_PCN = residual_NPC.permute(1, 2, 0).contiguous().sort().values  # NaN comes last
-    last_PC1 = (~sorted_PCN.isnan()).sum(-1, keepdim=True) - 1
-    position_PCQ = last_PC1.clamp(min=0) * torch.tensor(quantiles, dtype=torch.float64)
-    lower_PCQ = position_PCQ.floor()
-    low_PCQ = sorted_PCN.gather(-1, lower_PCQ.long())
-    high_PCQ = sorted_PCN.gather(-1, position_PCQ.ceil().long())
-    value_PCQ = torch.lerp(low_PCQ, high_PCQ, (position_PCQ - lower_PCQ).to(low_PCQ.dtype))
-    return value_PCQ.nan_to_num().expand(*shape, len(quantiles))
+    missing_NPC = residual_NPC.isnan()
+    residual_NPC = residual_NPC.masked_fill(missing_NPC.all(0), 0.0)
+    # numpy's variant for NaN loops over steps and targets.
+    quantile = np.nanquantile if missing_NPC.any() else np.quantile
+    value_QPC = torch.from_numpy(quantile(residual_NPC.numpy(), quantiles, axis=0))
+    return value_QPC.to(residual_NPC.dtype).movedim(0, -1).expand(*shape, len(quantiles))

@@ -1,4 +1,4 @@
-"""Ridge regression from lookback to horizon in closed form, the strong end of the baselines.
+"""Linear baselines: ridge regression from lookback to horizon in closed form.
 
 Shapes: B windows, T lookback steps, P horizon steps, C targets; R rows and F features of a
 regression, O its outputs, K chosen features.
@@ -12,15 +12,16 @@ import torch
 from torch import Tensor
 
 from ..batches.forecast_batch import ForecastBatch
-from ..network.linear_skip import lookbacks_within
-from .ridge_regression import Moments, choose_fit
+from ..network.linear_skip import future_stride, lookbacks_within
+from .ridge_regression import NormalEquations, select_ridge
 
 MAX_FEATURES, FEW_FEATURES = 4_000, 1_000
-ROWS_PER_FEATURE = 4  # above FEW_FEATURES; with fewer rows, longer lookbacks only cost time
-MAX_WEIGHTS = 5_000_000  # features x outputs: 40 MB a matrix, and a fit holds a few of them
-MAX_WORK = (
-    2e11  # rows x features^2, some 5 s on one core; beyond it, evenly spaced windows are fitted
-)
+# Above FEW_FEATURES; with fewer rows, longer lookbacks only cost time.
+ROWS_PER_FEATURE = 4
+# Features x outputs: 40 MB a matrix, and a fit has a few of them.
+MAX_WEIGHTS = 5_000_000
+# Rows x features^2, some 5 s on one core; beyond it, evenly spaced windows are fitted.
+MAX_WORK = 2e11
 CHUNK_WINDOWS, CHUNK_FLOATS = 2048, 2**24
 
 Forecaster = Callable[[ForecastBatch], Tensor]
@@ -36,8 +37,8 @@ class Windows(Protocol):
         """Return the windows at ``indices`` (int64)."""
 
 
-def batches(windows: Windows, limit: int | None = None) -> Iterator[ForecastBatch]:
-    """Yield the windows in order in bounded batches; at most ``limit`` of them, evenly spaced."""
+def window_batches(windows: Windows, limit: int | None = None) -> Iterator[ForecastBatch]:
+    """Yield batches of windows in order, bounded in memory; evenly spaced ones beyond ``limit``."""
     count = len(windows)
     index = torch.arange(count)
     if limit is not None and limit < count:
@@ -50,24 +51,24 @@ def batches(windows: Windows, limit: int | None = None) -> Iterator[ForecastBatc
 
 
 def fill_past(target_BTC: Tensor) -> Tensor:
-    """Fill missing steps with the value before, leading ones with the last value; 0 if all miss."""
+    """Forward-fill missing steps, leading ones with the last value; 0 if all are missing."""
     observed_BTC = ~target_BTC.isnan()
     if observed_BTC.all():
         return target_BTC
     steps_T1 = torch.arange(1, target_BTC.size(1) + 1).unsqueeze(1)
-    latest_BTC = (observed_BTC * steps_T1).cummax(1).values  # 0: nothing observed so far
+    latest_BTC = (observed_BTC * steps_T1).cummax(1).values  # 0: none observed so far
     filled_BTC = target_BTC.nan_to_num().gather(1, (latest_BTC - 1).clamp(min=0))
     return torch.where(latest_BTC > 0, filled_BTC, filled_BTC[:, -1:])
 
 
 class Design(Protocol):
-    """How windows become rows of a regression on changes since the last observed value.
+    """Design matrix of a regression on changes since the last observed value.
 
-    Columns stand in the order levels (the last values themselves, which a fit may leave out), bias,
-    what belongs to any lookback, then past steps from the latest back: each fit takes a slice.
+    Columns are levels (the last values themselves, which a fit may leave out), bias, covariates
+    that belong to any lookback, then past steps backwards from the latest: each fit takes a slice.
     """
 
-    lookbacks: list[int]  # to choose from
+    lookbacks: list[int]  # candidates
     rows_per_window: int
     num_levels: int
 
@@ -75,17 +76,17 @@ class Design(Protocol):
         """Return the number of columns up to a lookback."""
 
     def features(self, batch: ForecastBatch, filled_BTC: Tensor) -> Tensor:
-        """Return the columns (R, F) of a batch with its filled past, up to the longest lookback."""
+        """Return the rows (R, F) of a batch and its filled past, up to the longest lookback."""
 
     def to_outputs(self, change_BPC: Tensor) -> Tensor:
-        """Lay the horizon out as outputs (R, O)."""
+        """Return the horizon as outputs (R, O)."""
 
     def from_outputs(self, output_RO: Tensor, num_targets: int) -> Tensor:
         """Undo ``to_outputs``."""
 
 
 class LinearDesign:
-    """A row for each window and target (NLinear): a bias and its past changes, to its horizon."""
+    """One row for each window and target (NLinear): bias and past changes of the target."""
 
     num_levels = 0
 
@@ -106,7 +107,7 @@ class LinearDesign:
         return torch.cat([change_RT.new_ones(len(change_RT), 1), change_RT], 1)
 
     def to_outputs(self, change_BPC: Tensor) -> Tensor:
-        """Lay the horizon out as outputs (R, O): a row for each window and target."""
+        """Return the horizon as outputs (R, O), a row for each window and target."""
         return change_BPC.transpose(1, 2).flatten(0, 1)
 
     def from_outputs(self, output_RO: Tensor, num_targets: int) -> Tensor:
@@ -115,28 +116,28 @@ class LinearDesign:
 
 
 class RidgeDesign:
-    """A row for each window: past of all targets and covariates, future and static ones, a bias.
+    """One row for each window: bias, past of all targets, past, future and static covariates.
 
-    A horizon with many future covariates is thinned to every n-th step, so that they take at most
-    half of the features allowed. ``lookbacks`` is empty if a single past step is already too much.
+    ``lookbacks`` is empty where one past step already exceeds the limit of features.
     """
 
     rows_per_window = 1
 
     def __init__(self, example: ForecastBatch, num_rows: int) -> None:
-        """Take the sizes from one batch, and the limit of features from the rows of the fit."""
+        """Take the sizes from a batch, and the limit of features from the number of rows."""
         _, lookback, self.num_levels = example.target_BTC.shape
         _, horizon, future = example.future_BPF.shape
         cap = min(MAX_FEATURES, max(FEW_FEATURES, num_rows // ROWS_PER_FEATURE))
         cap = min(cap, MAX_WEIGHTS // (horizon * self.num_levels))
-        self.every = max(1, ceil(horizon * future / max(1, cap // 2)))
-        self.rest = ceil(horizon / self.every) * future + example.static_BS.size(1)
+        self.future_stride = future_stride(horizon, future, cap)
+        future_steps = ceil(horizon / self.future_stride)
+        self.context_size = future_steps * future + example.static_BS.size(1)
         self.per_step = self.num_levels + example.past_BTF.size(2)
         self.lookbacks = lookbacks_within(lookback, (cap - self.width(0)) // self.per_step)
 
     def width(self, lookback: int) -> int:
         """Return the number of columns up to a lookback."""
-        return self.num_levels + 1 + self.rest + lookback * self.per_step
+        return self.num_levels + 1 + self.context_size + lookback * self.per_step
 
     def features(self, batch: ForecastBatch, filled_BTC: Tensor) -> Tensor:
         """Return levels, bias, future and static covariates, and the past (B, F)."""
@@ -144,12 +145,12 @@ class RidgeDesign:
         change_BTC = filled_BTC[:, -longest:] - last_B1C
         past_BTF = torch.cat([change_BTC, batch.past_BTF[:, -longest:]], 2).flip(1)
         bias_B1 = past_BTF.new_ones(len(past_BTF), 1)
-        future_BPF = batch.future_BPF[:, :: self.every]
+        future_BPF = batch.future_BPF[:, :: self.future_stride]
         before = last_B1C.flatten(1), bias_B1, future_BPF.flatten(1), batch.static_BS
         return torch.cat([*before, past_BTF.flatten(1)], 1)
 
     def to_outputs(self, change_BPC: Tensor) -> Tensor:
-        """Lay the horizon out as outputs (B, P * C)."""
+        """Return the horizon as outputs (B, P * C)."""
         return change_BPC.flatten(1)
 
     def from_outputs(self, output_RO: Tensor, num_targets: int) -> Tensor:
@@ -158,7 +159,7 @@ class RidgeDesign:
 
 
 class LeastSquares:
-    """A design's regression, with the lookback and penalty that forecast other windows best.
+    """Ridge regression on a design, lookback and penalty chosen on other windows.
 
     Attributes:
         lookback: chosen past steps.
@@ -175,12 +176,12 @@ class LeastSquares:
             design: rows of the regression.
             train: windows of the fit.
             selection: windows that choose lookback, penalty, and whether the level is a feature.
-            fill: what stands in for missing truths, z-scored (B, P, C).
+            fill: imputes missing truths, z-scored (B, P, C).
         """
         self.design, self.fill = design, fill
-        fit = choose_fit(
-            self._moments(train, MAX_WORK),
-            self._moments(selection, MAX_WORK / 2),
+        fit = select_ridge(
+            self._normal_equations(train, MAX_WORK),
+            self._normal_equations(selection, MAX_WORK / 2),
             design.lookbacks,
             design.width,
             design.num_levels,
@@ -194,18 +195,18 @@ class LeastSquares:
         output_RO = self.design.features(batch, filled_BTC) @ self.weight_FO
         return self.design.from_outputs(output_RO, last_B1C.size(2)) + last_B1C
 
-    def _moments(self, windows: Windows, work: float) -> Moments:
+    def _normal_equations(self, windows: Windows, work: float) -> NormalEquations:
         size = self.design.width(self.design.lookbacks[-1])
         limit = max(1, int(work / size**2 / self.design.rows_per_window))
-        total: Moments | None = None
-        for batch in batches(windows, limit):
+        total: NormalEquations | None = None
+        for batch in window_batches(windows, limit):
             filled_BTC, truth_BPC = fill_past(batch.target_BTC), batch.truth_BPC
             missing_BPC = truth_BPC.isnan()
             if missing_BPC.any():
                 truth_BPC = torch.where(missing_BPC, self.fill(batch), truth_BPC)
             x_RF = self.design.features(batch, filled_BTC)
             y_RO = self.design.to_outputs(truth_BPC - filled_BTC[:, -1:])
-            total = total or Moments(size, y_RO.size(1))
+            total = total or NormalEquations(size, y_RO.size(1))
             total.add(x_RF, y_RO)
         if total is None:
             raise ValueError("a regression needs at least one window")

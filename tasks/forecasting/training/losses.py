@@ -1,4 +1,4 @@
-"""What the network forecasts, and how far it is from what happened.
+"""Losses of forecasts.
 
 Shapes: B windows, P horizon steps, C targets, Q quantiles.
 """
@@ -27,14 +27,14 @@ def observed_loss(
         kind: of ``POINT_LOSSES``, for a forecast without quantiles.
         levels: the quantiles' levels.
         output: the forecast.
-        truth_BPC: what happened, NaN where nobody knows.
+        truth_BPC: target values, NaN where missing.
     """
     observed_BPC = ~torch.isnan(truth_BPC)
     truth_BPC = torch.nan_to_num(truth_BPC)
     if output.quantiles_BPCQ is not None:
         levels_Q = truth_BPC.new_tensor(levels)
         error_BPCQ = truth_BPC[..., None] - output.quantiles_BPCQ
-        # Twice the pinball loss, so that the median's share is the absolute error.
+        # Twice the pinball loss, so that the median's is the absolute error.
         pinball_BPCQ = 2 * torch.maximum(levels_Q * error_BPCQ, (levels_Q - 1) * error_BPCQ)
         loss_BPC = pinball_BPCQ.mean(-1)
     else:

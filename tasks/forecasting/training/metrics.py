@@ -1,4 +1,4 @@
-"""Forecast accuracy over all observed points: scaled, in the own unit, and of the quantiles.
+"""Forecast metrics: scaled, in the target's own unit, and of quantiles.
 
 Shapes: B windows, P horizon steps, C targets, Q quantiles.
 
@@ -32,15 +32,15 @@ _SUMS = (
 
 
 class ForecastMetrics(Metric):
-    """Accuracy of forecasts, pooled over the observed points of all windows, steps and targets.
+    """Forecast metrics pooled over the observed points of all windows, steps and targets.
 
-    A missing truth (NaN) is ignored in every figure. Forecasts and truths come z-scored; figures in
-    the target's own unit are made with the mean and std of the batch. With several targets those
-    figures pool different units, so compare them only between forecasts of the same data.
+    Missing truths (NaN) are ignored. Forecasts and truths are z-scored; metrics in the target's own
+    unit use mean and std of the batch. With several targets those pool different units, so compare
+    them only between forecasts of the same data.
 
     Args:
         quantiles: levels of the quantile forecasts, each in (0, 1), in the order of their axis;
-            None or empty when there are only point forecasts.
+            None or empty for point forecasts alone.
 
     Raises:
         ValueError: a level outside (0, 1).
@@ -74,7 +74,7 @@ class ForecastMetrics(Metric):
 
     @property
     def coverage_name(self) -> str | None:
-        """Name of the coverage figure, as ``coverage_80``; None without a pair of quantiles."""
+        """Name of the coverage metric, as ``coverage_80``; None with fewer than two quantiles."""
         if len(self.quantiles) < 2:
             return None
         return f"coverage_{round(100 * (max(self.quantiles) - min(self.quantiles)))}"
@@ -85,7 +85,7 @@ class ForecastMetrics(Metric):
         Args:
             point_BPC: z-scored point forecasts.
             quantile_BPCQ: z-scored quantile forecasts, last axis in the order of ``quantiles``;
-                None when the metric was made without quantiles.
+                None without quantiles.
             batch: the windows, with their truth and the scale of each series.
 
         Raises:
@@ -94,7 +94,7 @@ class ForecastMetrics(Metric):
         self._check_quantiles(quantile_BPCQ)
         observed_BPC = ~torch.isnan(batch.truth_BPC)
         truth_BPC = torch.where(observed_BPC, batch.truth_BPC, 0.0).float()
-        # Both are masked, so that a forecast of inf or NaN beside a missing truth reaches no sum.
+        # Both are masked, so that a forecast of inf or NaN for a missing truth is in no sum.
         point_BPC = torch.where(observed_BPC, point_BPC.float(), 0.0)
         std_B1C, mean_B1C = batch.std_BC.unsqueeze(1), batch.mean_BC.unsqueeze(1)
 
@@ -140,17 +140,17 @@ class ForecastMetrics(Metric):
             self.covered += inside_BPC.sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """Return every figure as a 0-d tensor; NaN when no truth was observed.
+        """Return every metric as a 0-d tensor; NaN if no truth was observed.
 
         Returns:
             ``mse``, ``mae`` (z-scored), ``mse_unit``, ``mae_unit`` (own unit), ``mase``, ``smape``
             (percent, 0..200), ``wql`` (2 x pinball loss / sum of absolute truths, in the own unit,
-            averaged over the quantiles; without quantiles the point is taken as the median; if all
+            averaged over the quantiles; without quantiles, of the point as the median; if all
             truths are 0, the loss per point) and, with two quantiles or more,
             ``coverage_<percent>``: the share (0..1) of truths within the outermost quantiles, named
-            by the share they aim at.
+            by its nominal value.
         """
-        figures = {
+        means = {
             "mse": self.squared,
             "mae": self.absolute,
             "mse_unit": self.squared_unit,
@@ -159,8 +159,8 @@ class ForecastMetrics(Metric):
             "smape": 200 * self.symmetric,
         }
         if self.coverage_name is not None:
-            figures[self.coverage_name] = self.covered
-        result = {name: total / self.count for name, total in figures.items()}
+            means[self.coverage_name] = self.covered
+        result = {name: total / self.count for name, total in means.items()}
         weight = torch.where(self.truth_size > 0, self.truth_size, self.count)
         result["wql"] = self.pinball_Q.mean() / weight
         return result

@@ -1,4 +1,4 @@
-"""Ridge regression from sums of products: many penalties and lookbacks from one pass over the data.
+"""Ridge regression by normal equations: many penalties and lookbacks from one pass over the data.
 
 Shapes: R rows and F features of a regression, O its outputs, K chosen features.
 """
@@ -13,28 +13,28 @@ from torch import Tensor
 ALPHAS = (1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 
 
-class Moments:
-    """Sums of products over the rows of a part, in float64: all that fitting and judging need."""
+class NormalEquations:
+    """Sums of products over rows, in float64: sufficient for fits and their errors."""
 
     def __init__(self, num_features: int, num_outputs: int) -> None:
         self.gram_FF = torch.zeros(num_features, num_features, dtype=torch.float64)
         self.cross_FO = torch.zeros(num_features, num_outputs, dtype=torch.float64)
-        self.power_O = torch.zeros(num_outputs, dtype=torch.float64)
+        self.target_squares_O = torch.zeros(num_outputs, dtype=torch.float64)
         self.rows = 0
 
     def add(self, x_RF: Tensor, y_RO: Tensor) -> None:
         """Add rows of features and outputs."""
         x_RF, y_RO = x_RF.double(), y_RO.double()
-        # NumPy sees that this product is symmetric and does half the work; torch does not.
+        # numpy exploits that this product is symmetric; torch does not.
         self.gram_FF += torch.from_numpy(x_RF.numpy().T @ x_RF.numpy())
         self.cross_FO.addmm_(x_RF.T, y_RO)
-        self.power_O += y_RO.square().sum(0)
+        self.target_squares_O += y_RO.square().sum(0)
         self.rows += len(x_RF)
 
 
 @dataclass(frozen=True)
-class Fit:
-    """The regression that forecasts the selection rows best.
+class RidgeFit:
+    """The ridge regression with the least error on the selection rows.
 
     Attributes:
         lookback: chosen past steps.
@@ -47,24 +47,24 @@ class Fit:
     weight_FO: Tensor
 
 
-def choose_fit(
-    train: Moments,
-    selection: Moments,
+def select_ridge(
+    train: NormalEquations,
+    selection: NormalEquations,
     lookbacks: Sequence[int],
     width: Callable[[int], int],
     num_levels: int,
-) -> Fit:
-    """Try every lookback, then the best one without the levels; climb over the penalties.
+) -> RidgeFit:
+    """Choose lookback and penalty: every lookback, then the best one without the levels.
 
-    Columns stand in the order levels, bias, what belongs to any lookback, then past steps from the
-    latest back.
+    Penalties are searched by hill climbing. Columns are levels, bias, covariates that belong to any
+    lookback, then past steps backwards from the latest.
 
     Args:
         train: rows of the fits.
         selection: rows that choose, by mean squared error.
-        lookbacks: past steps to choose from, rising.
+        lookbacks: candidates, rising.
         width: columns up to a lookback.
-        num_levels: leading columns that a fit may leave out; the bias follows them.
+        num_levels: number of levels, which a fit may leave out.
     """
     best, best_error, best_step = None, float("inf"), len(ALPHAS) // 2
     for lookback in [*lookbacks, *([0] if num_levels else [])]:
@@ -80,22 +80,22 @@ def choose_fit(
                 best_error, best_step = errors[step], step
                 weight_FO = torch.zeros(train.cross_FO.shape)
                 weight_FO[columns] = weight_KO.float()
-                best = Fit(steps, ALPHAS[step], weight_FO)
-            # A lookback that starts behind the best rarely catches up by its penalty alone.
+                best = RidgeFit(steps, ALPHAS[step], weight_FO)
+            # A lookback worse than the best one at its penalty is rarely better at another.
             step = _next_step(errors) if min(errors.values()) < 1.005 * best_error else None
     assert best is not None
     return best
 
 
 def _next_step(errors: dict[int, float]) -> int | None:
-    """Return an untried neighbour of the best penalty so far; None when both are tried."""
+    """Return an untried neighbour of the best penalty so far; None if both were tried."""
     lowest = min(errors, key=errors.__getitem__)
     nearby = [step for step in (lowest - 1, lowest + 1) if 0 <= step < len(ALPHAS)]
     return next((step for step in nearby if step not in errors), None)
 
 
-def _solve(train: Moments, columns: slice, bias: int, alpha: float) -> Tensor:
-    """Return the weights (K, O) of some columns; the bias, by its place among them, is free."""
+def _solve(train: NormalEquations, columns: slice, bias: int, alpha: float) -> Tensor:
+    """Return the weights (K, O) of some columns; the one at index ``bias`` is not penalized."""
     gram_KK = train.gram_FF[columns, columns].clone()
     penalty_K = torch.full_like(gram_KK[0], alpha * train.rows)
     penalty_K[bias] = 0
@@ -103,8 +103,8 @@ def _solve(train: Moments, columns: slice, bias: int, alpha: float) -> Tensor:
     return torch.cholesky_solve(train.cross_FO[columns], torch.linalg.cholesky(gram_KK))
 
 
-def _error(selection: Moments, columns: slice, weight_KO: Tensor) -> float:
+def _error(selection: NormalEquations, columns: slice, weight_KO: Tensor) -> float:
     """Return the mean squared error of a fit, ``|y|^2 - 2 w'X'y + w'X'Xw`` per row and output."""
     twice_KO = selection.gram_FF[columns, columns] @ weight_KO - 2 * selection.cross_FO[columns]
-    squared_O = selection.power_O + (weight_KO * twice_KO).sum(0)
+    squared_O = selection.target_squares_O + (weight_KO * twice_KO).sum(0)
     return float(squared_O.mean()) / selection.rows

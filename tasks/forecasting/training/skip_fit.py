@@ -1,4 +1,4 @@
-"""Ridge regression as the linear skip of a model."""
+"""Fit of the linear skip by ridge regression."""
 
 from collections.abc import Iterable
 from typing import TypeAlias
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..network.inputs import NetworkInput
 from ..network.linear_skip import LinearSkip
-from .ridge_regression import Moments, choose_fit
+from .ridge_regression import NormalEquations, select_ridge
 
 Examples: TypeAlias = Iterable[tuple[NetworkInput, Tensor]]
 """Batches of inputs and their targets, (R, P, V)."""
@@ -16,23 +16,23 @@ Examples: TypeAlias = Iterable[tuple[NetworkInput, Tensor]]
 
 @torch.no_grad()
 def fit_skip(skip: LinearSkip, train: Examples, selection: Examples) -> None:
-    """Set a linear skip to a ridge regression.
+    """Set the weights of a linear skip to those of a ridge regression.
 
     Args:
         skip: its weights are replaced.
         train: rows of the fit; a row with a missing target (NaN) is left out.
         selection: rows that choose lookback and penalty; if empty, ``train`` chooses.
     """
-    fitted, chosen = _moments(skip, train), _moments(skip, selection)
+    fitted, chosen = _normal_equations(skip, train), _normal_equations(skip, selection)
     if not fitted.rows:
         return
     chosen = chosen if chosen.rows else fitted
-    fit = choose_fit(fitted, chosen, skip.lookbacks, skip.width, skip.num_values)
+    fit = select_ridge(fitted, chosen, skip.lookbacks, skip.width, skip.num_values)
     skip.weight_FO.copy_(fit.weight_FO)
 
 
-def _moments(skip: LinearSkip, examples: Examples) -> Moments:
-    moments = Moments(*skip.weight_FO.shape)
+def _normal_equations(skip: LinearSkip, examples: Examples) -> NormalEquations:
+    moments = NormalEquations(*skip.weight_FO.shape)
     for inputs, target_RPV in examples:
         complete_R = ~target_RPV.isnan().flatten(1).any(1)
         moments.add(skip.features(inputs)[complete_R], target_RPV[complete_R].flatten(1))

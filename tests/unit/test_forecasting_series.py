@@ -1,4 +1,4 @@
-"""What a schema learns from the training part, and how a panel is encoded by it."""
+"""What a schema learns from the training part, and how series are encoded by it."""
 
 import json
 from pathlib import Path
@@ -11,10 +11,10 @@ import torch
 
 from gru_suite.errors import UserError
 from gru_suite.tasks.forecasting.batches.scaling import target_statistics
-from gru_suite.tasks.forecasting.batches.schema import choose_columns
-from gru_suite.tasks.forecasting.batches.series import build_panel, fit_schema
+from gru_suite.tasks.forecasting.batches.schema import fit_schema, resolve_columns
+from gru_suite.tasks.forecasting.batches.series import encode_series
 from gru_suite.tasks.forecasting.reading.tables import read_table
-from gru_suite.tasks.forecasting.reading.time_grid import Grid, align
+from gru_suite.tasks.forecasting.reading.time_grid import TimeGrid, align_table
 
 OPTIONS: dict[str, Any] = {
     "time_column": None,
@@ -33,8 +33,8 @@ def fit(
     """Return the table as it is used, and the schema of its first ``train_end`` steps."""
     settings = {name: options.pop(name) for name in list(options) if name not in OPTIONS}
     frame = read_table(frame)
-    columns = choose_columns(frame, OPTIONS | options)
-    frame, grid = align(frame, columns["time_column"], columns["id_column"])
+    columns = resolve_columns(frame, OPTIONS | options)
+    frame, grid = align_table(frame, columns["time_column"], columns["id_column"])
     ends_S = np.full(len(grid.names), train_end)
     reading = {"layout": "table", "on_duplicates": "error", "sort": False}
     return frame, fit_schema(frame, grid, columns, ends_S, lookback, horizon, **settings) | reading
@@ -80,7 +80,7 @@ def test_cycles_longer_than_the_training_part_are_the_last_features_and_counted(
     assert schema["calendar"] == ["hour", "weekday", "yearday"]
     # 199 hours are more than a week and less than a year.
     assert (schema["future_size"], schema["slow_size"]) == (6, 2)
-    future = build_panel(frame, schema).future
+    future = encode_series(frame, schema).future
     days = np.arange(400) // 24 / 366
     np.testing.assert_allclose(future[:, -2], np.sin(2 * np.pi * days), atol=1e-6)
     assert fit(frame, 100, **options)[1]["slow_size"] == 4
@@ -105,11 +105,11 @@ def test_missing_values_are_masked_and_flagged() -> None:
     frame, schema = fit(frame, 3, target="y", past_covariates=["x", "z"])
     assert schema["missing_flags"] == ["x"]
     assert schema["missing_targets"]
-    panel = build_panel(frame, schema)
-    np.testing.assert_array_equal(panel.scaled[:, 0], np.float32([-1, np.nan, 1, 2]))
-    np.testing.assert_allclose(panel.past[:, 0], [-1, 0, 1, 0])
-    np.testing.assert_array_equal(panel.past[:, 1], [0, 1, 0, 1])
-    assert panel.past[3, 2] == 0  # missing where training had none: the mean, and no indicator
+    series_set = encode_series(frame, schema)
+    np.testing.assert_array_equal(series_set.scaled[:, 0], np.float32([-1, np.nan, 1, 2]))
+    np.testing.assert_allclose(series_set.past[:, 0], [-1, 0, 1, 0])
+    np.testing.assert_array_equal(series_set.past[:, 1], [0, 1, 0, 1])
+    assert series_set.past[3, 2] == 0  # missing where training had none: the mean, and no indicator
 
 
 def test_categories_unknown_and_missing_are_all_zero() -> None:
@@ -117,7 +117,7 @@ def test_categories_unknown_and_missing_are_all_zero() -> None:
     frame, schema = fit(frame, 3, target="y", future_covariates="sky")
     assert schema["categories"]["sky"] == ["sun", "rain"]
     expected = [[1, 0], [1, 0], [0, 1], [0, 0], [0, 0], [1, 0]]
-    np.testing.assert_array_equal(build_panel(frame, schema).future, expected)
+    np.testing.assert_array_equal(encode_series(frame, schema).future, expected)
 
 
 def test_numbers_can_be_categories_and_only_the_frequent_ones_count() -> None:
@@ -134,13 +134,13 @@ def test_constant_series_and_covariates_do_not_divide_by_zero() -> None:
     frame, schema = fit(frame, 6, target="y", past_covariates="x")
     assert schema["target_scale"]["series"]["std"] == [1.0]
     assert schema["target_scale"]["series"]["naive"] == [1.0]
-    panel = build_panel(frame, schema)
-    np.testing.assert_allclose(panel.scaled, 0, atol=1e-7)
-    np.testing.assert_array_equal(panel.past, 0)
+    series_set = encode_series(frame, schema)
+    np.testing.assert_allclose(series_set.scaled, 0, atol=1e-7)
+    np.testing.assert_array_equal(series_set.past, 0)
 
 
 def test_naive_error_falls_back_to_neighbours() -> None:
-    grid = Grid(["a", "b"], np.array([0, 6, 9]), np.arange(9))
+    grid = TimeGrid(["a", "b"], np.array([0, 6, 9]), np.arange(9))
     target = np.array([[0.0], [1], [0], [1], [0], [1], [5], [6], [8]])
     _, _, naive = target_statistics(target, grid, np.array([6, 3]), 2, 1)
     assert naive.ravel().tolist() == [1.0, 3.0]  # a repeats every 2 steps
@@ -155,7 +155,7 @@ def test_statistics_equal_those_of_each_series_alone() -> None:
     target = rng.normal(size=(88, 2)) * 1e-3 + 1e6
     target[rng.random((88, 2)) < 0.2] = np.nan
     ends = np.array([20, 7, 33])
-    found = target_statistics(target, Grid(list("abc"), offsets, np.arange(88)), ends, 3, 5)
+    found = target_statistics(target, TimeGrid(list("abc"), offsets, np.arange(88)), ends, 3, 5)
     for i in range(3):
         part = target[offsets[i] : offsets[i] + ends[i]]
         np.testing.assert_allclose(found[0][i], np.nanmean(part, 0))
@@ -164,7 +164,7 @@ def test_statistics_equal_those_of_each_series_alone() -> None:
 
 
 def test_a_series_without_training_part_is_scaled_by_its_first_lookback() -> None:
-    grid = Grid(["late"], np.array([0, 5]), np.arange(5))
+    grid = TimeGrid(["late"], np.array([0, 5]), np.arange(5))
     mean, std, _ = target_statistics(
         np.array([[np.nan], [2], [4], [90], [99]]), grid, np.array([0]), 1, 2
     )
@@ -174,18 +174,18 @@ def test_a_series_without_training_part_is_scaled_by_its_first_lookback() -> Non
 def test_large_values_keep_their_precision() -> None:
     frame = pd.DataFrame({"y": 1e9 + np.arange(8.0)})
     frame, schema = fit(frame, 8)
-    steps = np.diff(build_panel(frame, schema).scaled[:, 0])
+    steps = np.diff(encode_series(frame, schema).scaled[:, 0])
     np.testing.assert_allclose(steps, 1 / np.std(np.arange(8)), rtol=1e-5)
 
 
 def test_unknown_series_are_scaled_by_themselves_and_known_ones_by_the_schema() -> None:
     frame, schema = fit(pd.DataFrame({"id": ["a"] * 4, "y": [1.0, 3, 5, 7]}), 4, id_column="id")
     other = read_table(pd.DataFrame({"id": ["a"] * 2 + ["new"] * 2, "y": [9.0, 9, 100, 300]}))
-    panel = build_panel(other, schema)
-    assert panel.mean.ravel().tolist() == [4.0, 200.0]
-    assert panel.std[1].tolist() == [100.0]
-    known = build_panel(frame, schema)
-    np.testing.assert_array_equal(panel.mean[0], known.mean[0])
+    series_set = encode_series(other, schema)
+    assert series_set.mean.ravel().tolist() == [4.0, 200.0]
+    assert series_set.std[1].tolist() == [100.0]
+    known = encode_series(frame, schema)
+    np.testing.assert_array_equal(series_set.mean[0], known.mean[0])
 
 
 def test_series_views() -> None:
@@ -193,7 +193,7 @@ def test_series_views() -> None:
     frame, schema = fit(
         pd.DataFrame({"t": times, "y": [1.0, 2, 3, 4]}), 4, time_column="t", calendar=["hour"]
     )
-    series = build_panel(frame, schema).series(0)
+    series = encode_series(frame, schema)[0]
     assert series.name == "series"
     assert series.time is not None
     assert series.time[3] == times[3].to_datetime64()
@@ -243,7 +243,7 @@ def test_static_covariates_do_not_change() -> None:
         fit(frame, 2, id_column="id", target="y", static_covariates="place")
     frame["place"] = list("xxyy")
     frame, schema = fit(frame, 2, id_column="id", target="y", static_covariates="place")
-    np.testing.assert_array_equal(build_panel(frame, schema).static, [[1, 0], [0, 1]])
+    np.testing.assert_array_equal(encode_series(frame, schema).static, [[1, 0], [0, 1]])
 
 
 def test_a_table_without_the_schemas_columns_names_the_nearest() -> None:
@@ -251,6 +251,6 @@ def test_a_table_without_the_schemas_columns_names_the_nearest() -> None:
         pd.DataFrame({"y": range(5), "x": range(5)}), 3, target="y", future_covariates="x"
     )
     with pytest.raises(UserError, match="the model's target needs column 'y'"):
-        build_panel(frame.drop(columns="y"), schema)
+        encode_series(frame.drop(columns="y"), schema)
     with pytest.raises(UserError, match="the model's future covariates needs column 'x'"):
-        build_panel(frame.drop(columns="x"), schema)
+        encode_series(frame.drop(columns="x"), schema)

@@ -1,22 +1,22 @@
-"""What the model card says of a forecaster: its limits, and lines of Python that use it."""
+"""Limits and usage of a model for its card."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-_ANY_DAY = "2024-01-01"
+_FIRST_DAY = "2024-01-01"
 _MAX_NAMED = 5
 
 
-def limits_of(schema: Mapping[str, Any], channels_mixed: bool) -> list[str]:
-    """Say what a model of this schema was trained with and cannot be relied on for."""
+def describe_limits(schema: Mapping[str, Any], channels_mixed: bool) -> list[str]:
+    """Return the known limits of a model of this schema, a sentence each."""
     names = list(schema.get("target_scale", ()))
     targets = schema.get("targets", ())
     frequency = schema.get("frequency")
     lines = []
     if names:
-        shown = ", ".join(names[:_MAX_NAMED]) + ", ..." * (len(names) > _MAX_NAMED)
-        listed = f" ({shown})" if len(names) > 1 else ""
+        listed_names = ", ".join(names[:_MAX_NAMED]) + ", ..." * (len(names) > _MAX_NAMED)
+        listed = f" ({listed_names})" if len(names) > 1 else ""
         lines.append(
             f"Trained with {len(names):,} series{listed} of {', '.join(targets)}; a series that "
             "was not among them is scaled by its own past, and was not evaluated."
@@ -24,8 +24,8 @@ def limits_of(schema: Mapping[str, Any], channels_mixed: bool) -> list[str]:
     if frequency is not None:
         lines.append(f"Made for steps of frequency {frequency}; tables of another are refused.")
     lines.append(
-        f"Looks at {schema['lookback']} steps, forecasts {schema['horizon']}; what repeats less "
-        "often than the lookback is seen only through the calendar and covariates, if at all."
+        f"Forecasts {schema['horizon']} steps from {schema['lookback']}; cycles longer than the "
+        "lookback are seen only through the calendar and covariates, if at all."
     )
     if channels_mixed:
         lines.append("All targets are forecast together: each is needed.")
@@ -35,11 +35,11 @@ def limits_of(schema: Mapping[str, Any], channels_mixed: bool) -> list[str]:
     return lines
 
 
-def usage_of(schema: Mapping[str, Any]) -> list[str]:
-    """Return lines that forecast from a table with a straight line as its past."""
+def usage_lines(schema: Mapping[str, Any]) -> list[str]:
+    """Return Python lines that forecast from a table, its past a straight line."""
     time_column = schema.get("time_column")
     if "targets" not in schema or isinstance(time_column, list):
-        # Times in two columns may be written in many ways.
+        # Times in two columns may have many formats.
         return ['# forecast = model.predict("table.csv").to_frame()']
     ahead = schema["horizon"] if schema["future_covariates"] else 0
     rows = schema["lookback"] + ahead
@@ -47,7 +47,7 @@ def usage_of(schema: Mapping[str, Any]) -> list[str]:
     columns: dict[str, str] = {}
     if time_column is not None:
         freq = json.dumps(schema["frequency"])
-        columns[time_column] = f'pandas.date_range("{_ANY_DAY}", periods={rows}, freq={freq})'
+        columns[time_column] = f'pandas.date_range("{_FIRST_DAY}", periods={rows}, freq={freq})'
     if schema["id_column"] is not None:
         columns[schema["id_column"]] = json.dumps(first)
     for role in ("past_covariates", "future_covariates", "static_covariates"):

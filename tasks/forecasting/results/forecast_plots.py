@@ -1,4 +1,4 @@
-"""The picture of a forecast: history, forecast with its interval, and what really came."""
+"""Figures of forecasts: history, forecast with its interval, truth."""
 
 import os
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from gru_suite.plots.figure import BLUE, GREY, ORANGE, figure
 
-from .forecasts import MAX_PANELS, ForecastPanel
+from ..inference.forecasts import MAX_PANELS, ForecastPanel
 
 # Shapes: T history steps, P horizon steps.
 
-# History drawn per forecast step: enough to see the season, little enough to see the forecast.
+# History steps for each forecast step: enough for the season, few enough for the forecast.
 _HISTORY_PER_HORIZON = 3
 _MIN_HISTORY = 24
 
@@ -28,15 +28,15 @@ def plot_forecasts(
     interval_label: str = "80 % interval",
     forecast_label: str = "forecast (median)",
 ) -> Path:
-    """Draw up to six forecasts as a grid of panels into one PNG; further ones are left out.
+    """Plot up to six forecasts as a grid of panels; further ones are left out.
 
-    Of each history only the last part is drawn: three horizons, at least 24 steps.
+    Only the end of each history is shown: three horizons, at least 24 steps.
 
     Args:
         path: the PNG to write.
-        panels: what to draw, at least one.
-        interval_label: what the band covers.
-        forecast_label: what the line is.
+        panels: the forecasts, at least one.
+        interval_label: of the shaded interval.
+        forecast_label: of the line.
 
     Returns:
         The PNG.
@@ -45,19 +45,19 @@ def plot_forecasts(
         ValueError: there is no panel.
         UserError: ``path`` cannot be written.
     """
-    shown = panels[:MAX_PANELS]
-    if not shown:
+    panels = panels[:MAX_PANELS]
+    if not panels:
         raise ValueError("plot_forecasts needs at least one panel")
-    num_columns = min(2, len(shown))
-    num_rows = -(-len(shown) // num_columns)
+    num_columns = min(2, len(panels))
+    num_rows = -(-len(panels) // num_columns)
     width = 6.2 * num_columns if num_columns > 1 else 8.0
     with figure(path, width, 2.5 * num_rows + 0.5) as drawing:
         grid = drawing.subplots(num_rows, num_columns, squeeze=False).flatten()
-        for axes, panel in zip(grid, shown, strict=False):
+        for axes, panel in zip(grid, panels, strict=False):
             _draw(axes, panel, interval_label, forecast_label)
-        for axes in grid[len(shown) :]:
+        for axes in grid[len(panels) :]:
             axes.set_axis_off()
-        # Panels may differ in having truth or an interval: the legend names all that occurs.
+        # Panels may differ in having a truth or an interval: the legend has all labels.
         named = {
             label: handle
             for axes in grid
@@ -69,13 +69,13 @@ def plot_forecasts(
 
 def _draw(axes: Axes, panel: ForecastPanel, interval_label: str, forecast_label: str) -> None:
     num_steps = len(panel.forecast_P)
-    kept = max(_HISTORY_PER_HORIZON * num_steps, _MIN_HISTORY)
-    time_T, history_T = panel.history_time_T[-kept:], panel.history_T[-kept:]
-    # A line through one point is invisible, and so is a band.
+    num_history = max(_HISTORY_PER_HORIZON * num_steps, _MIN_HISTORY)
+    time_T, history_T = panel.history_time_T[-num_history:], panel.history_T[-num_history:]
+    # A line or an area of one point is invisible.
     marker = "o" if num_steps == 1 else ""
     axes.plot(time_T, history_T, color=GREY, lw=1.2, label="history")
     if panel.truth_P is not None:
-        # From the last observation on, so that the eye follows one line.
+        # From the last observation on, so that the line is continuous.
         time = np.concatenate([time_T[-1:], panel.forecast_time_P])
         truth = np.concatenate([history_T[-1:], panel.truth_P])
         points = slice(1, None)
@@ -104,7 +104,7 @@ def _label_time(axes: Axes, time_T: NDArray[Any]) -> None:
         return
     locator = AutoDateLocator(minticks=3, maxticks=7)
     axes.xaxis.set_major_locator(locator)
-    # Formats from years down to seconds; the offset says once what the ticks leave out.
+    # Formats from years down to seconds; the offset shows what the ticks leave out.
     axes.xaxis.set_major_formatter(
         ConciseDateFormatter(
             locator,
@@ -116,7 +116,7 @@ def _label_time(axes: Axes, time_T: NDArray[Any]) -> None:
 
 
 def plot_panels(path: Path, panels: list[ForecastPanel], levels: Sequence[float]) -> Path:
-    """Draw panels, labelled by what the quantile levels are."""
+    """Plot panels, labelled by the quantile levels."""
     if len(levels) == 1:
         return plot_forecasts(path, panels, forecast_label="forecast")
     percent = 100 * (levels[-1] - levels[0])
