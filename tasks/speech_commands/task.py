@@ -27,22 +27,16 @@ class SpeechCommandsTask(ClassificationTask):
         "speaker_worst": "max",
     }
 
-    def __init__(
-        self,
-        backbone: dict[str, Any],
-        schema: dict[str, Any],
-        label_smoothing: float = 0.1,
-        **options: Any,
-    ) -> None:
+    def __init__(self, *args: Any, label_smoothing: float = 0.1, **options: Any) -> None:
         """Build the model and the loss.
 
         Args:
-            backbone: options of the recurrent stack.
-            schema: description of the training data.
+            *args: see :class:`ClassificationTask`.
             label_smoothing: share of the target spread over all classes, 0 to below 1.
-            **options: further options of the bases and of :class:`SpeechCommandsModel`.
+            **options: further options of :class:`ClassificationTask` and of
+                :class:`SpeechCommandsModel`.
         """
-        super().__init__(backbone, schema, label_smoothing=label_smoothing, **options)
+        super().__init__(*args, label_smoothing=label_smoothing, **options)
 
     def new_metrics(self) -> SpeechMetrics:
         """Return :class:`SpeechMetrics` for this task's classes."""

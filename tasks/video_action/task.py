@@ -33,22 +33,16 @@ class VideoActionTask(ClassificationTask):
         "group_worst": "max",
     }
 
-    def __init__(
-        self,
-        backbone: dict[str, Any],
-        schema: dict[str, Any],
-        label_smoothing: float = 0.1,
-        **options: Any,
-    ) -> None:
+    def __init__(self, *args: Any, label_smoothing: float = 0.1, **options: Any) -> None:
         """Build the model and the loss.
 
         Args:
-            backbone: options of the recurrent stack.
-            schema: description of the training data.
+            *args: see :class:`ClassificationTask`.
             label_smoothing: share of the target spread over all classes, 0 to below 1.
-            **options: further options of the bases and of :class:`VideoActionModel`.
+            **options: further options of :class:`ClassificationTask` and of
+                :class:`VideoActionModel`.
         """
-        super().__init__(backbone, schema, label_smoothing=label_smoothing, **options)
+        super().__init__(*args, label_smoothing=label_smoothing, **options)
         self.scoring = {"frame_features": self.model.frame_features}
         if len(self.model.labels) >= MIN_CLASSES_FOR_TOP5:
             self.better = {**type(self).better, "top5": "max"}  # type: ignore[misc]

@@ -372,7 +372,7 @@ def test_clips_of_different_lengths_are_padded(tmp_path: Path, cache: str) -> No
     write(root / "low" / "short.wav", tone(300, 0.1))
     write(root / "low" / "long.wav", np.concatenate([tone(300, 1.0) / 9, tone(300, 0.5)]))
     data = module(root, cache, source="folders", labels="all", max_seconds=0.5, batch_size=32)
-    clips = [batch for part in ("train", "val", "test") for batch in data._loader(part)]
+    clips = [batch for part in ("train", "val", "test") for batch in data.loader(part)]
     lengths = torch.cat([batch.lengths_B for batch in clips])
     assert sorted(lengths.unique().tolist()) == [1600, 4800, 8000]
     for batch in clips:

@@ -169,15 +169,16 @@ def test_nothing_looks_ahead_in_the_streaming_experiment(tmp_path: Path) -> None
     schema["class_counts"] = [10] * 35
     plain = {k: v if isinstance(v, str | int | float) else dict(v) for k, v in options.items()}
     task = SpeechCommandsTask(dict(cfg.backbone), schema, **plain)
-    assert task.num_parameters < 500_000
+    model = task.model
+    assert model.num_parameters < 500_000
     trained_statistics(task)
     sound = batch([16000])
-    whole_BTF, _ = task.encode(sound)
-    whole_BTH, _ = task.backbone(whole_BTF)
-    half_BTF, lengths_B = task.encode(
+    whole_BTF, _ = model.encode(sound)
+    whole_BTH, _ = model.backbone(whole_BTF)
+    half_BTF, lengths_B = model.encode(
         sound._replace(x=sound.x[:, :8000], lengths_B=torch.tensor([8000]))
     )
-    half_BTH, _ = task.backbone(half_BTF, lengths_B)
+    half_BTH, _ = model.backbone(half_BTF, lengths_B)
     assert half_BTH.size(1) == whole_BTH.size(1) // 2
     torch.testing.assert_close(half_BTH, whole_BTH[:, : half_BTH.size(1)])
 
@@ -212,7 +213,7 @@ def test_accuracy_in_noise_stands_beside_the_clean_one(
 ) -> None:
     data = AudioDataModule(
         str(folder), "folders", "all", snr_db=[40, -40], cache_dir=str(tmp_path),
-        schema=trained.schema,
+        schema=trained.model.schema,
     )  # fmt: skip
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
     task = copy.deepcopy(trained)
@@ -272,7 +273,7 @@ def test_prediction_takes_what_a_person_has(
 
 
 def test_a_folder_gives_a_table(trained: SpeechCommandsTask, folder: Path, tmp_path: Path) -> None:
-    written = trained.predict_file(folder, tmp_path / "out" / "table.csv")
+    written = trained.model.predict_file(folder, tmp_path / "out" / "table.csv")
     assert written == [tmp_path / "out" / "table.csv"]
     table = pd.read_csv(written[0])
     assert list(table) == ["file", "label", "probability_low", "probability_high"]
@@ -295,7 +296,7 @@ def test_input_that_cannot_be_is_told(trained: SpeechCommandsTask, tmp_path: Pat
     with pytest.raises(UserError, match=r"none\.wav: no such file"):
         trained.predict(tmp_path / "none.wav")
     with pytest.raises(UserError, match=r"no such file"):
-        trained.predict_file(tmp_path / "none", tmp_path / "out.csv")
+        trained.model.predict_file(tmp_path / "none", tmp_path / "out.csv")
     with pytest.raises(UserError, match=r"no readable sound file in this folder"):
         trained.predict(tmp_path)
     (tmp_path / "empty.wav").touch()
@@ -324,7 +325,7 @@ def test_a_long_recording_gives_a_timeline_and_a_picture(
 ) -> None:
     sound, heard = recording()
     soundfile.write(tmp_path / "long.wav", sound, RATE)
-    table_path, picture = trained.predict_file(tmp_path / "long.wav", tmp_path / "found.csv")
+    table_path, picture = trained.model.predict_file(tmp_path / "long.wav", tmp_path / "found.csv")
     table = pd.read_csv(table_path)
     assert list(table) == ["start", "end", "label", "score"]
     assert table["label"].tolist() == [label for _, label in heard]
@@ -333,10 +334,10 @@ def test_a_long_recording_gives_a_timeline_and_a_picture(
         assert row.end == pytest.approx(start + 0.4, abs=0.03)
     assert picture == tmp_path / "found.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert len(trained.timeline(sound).events) == 4
-    assert not trained.timeline(sound, {"threshold": 1.0, "smoothing_ms": 800}).events
+    assert len(trained.model.timeline(sound).events) == 4
+    assert not trained.model.timeline(sound, {"threshold": 1.0, "smoothing_ms": 800}).events
     with pytest.raises(UserError, match=r"detection\.treshold: no such option"):
-        trained.timeline(sound, {"treshold": 0.1})
+        trained.model.timeline(sound, {"treshold": 0.1})
 
 
 def events(answers: str, **options: float) -> list[tuple[str, float]]:

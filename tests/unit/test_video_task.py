@@ -19,6 +19,7 @@ from gru_suite.tasks.video_action.batches.video_dataset import VideoBatch
 from gru_suite.tasks.video_action.data import VideoDataModule
 from gru_suite.tasks.video_action.inference.inputs import read_clips
 from gru_suite.tasks.video_action.inference.running_predictions import running_probabilities
+from gru_suite.tasks.video_action.model import VideoActionModel
 from gru_suite.tasks.video_action.task import VideoActionTask
 from gru_suite.testing.contract import build, check_task, compose_config
 
@@ -45,20 +46,20 @@ def clips(lengths: list[int], size: list[int] = SIZE, seed: int = 0) -> VideoBat
     return VideoBatch(x_BTHW3, lengths_B, number_B % 3, number_B, number_B % 2)
 
 
-def with_statistics(task: VideoActionTask) -> VideoActionTask:
+def with_statistics(model: Any) -> Any:
     """Give the batch norms statistics other than those that change nothing."""
-    task.train()
+    model.train()
     for seed in range(3):
-        task(clips([6, 5, 4], seed=seed))
-    return task.eval()
+        model(clips([6, 5, 4], seed=seed))
+    return model.eval()
 
 
-def answers(task: VideoActionTask, x_THW3: torch.Tensor) -> np.ndarray:
+def answers(model: VideoActionModel, x_THW3: torch.Tensor) -> np.ndarray:
     """Judge every beginning of a clip by itself."""
     rows = []
     for length in range(1, len(x_THW3) + 1):
         one = torch.tensor([length])
-        rows.append(task(SequenceBatch(x_THW3[None, :length], one, one)).softmax(-1)[0])
+        rows.append(model(SequenceBatch(x_THW3[None, :length], one, one)).softmax(-1)[0])
     return torch.stack(rows).detach().numpy()
 
 
@@ -204,7 +205,7 @@ def test_frozen_features_give_the_answers_of_the_videos(folder: Path, tmp_path: 
     again = load(tmp_path / "task.ckpt")
     found = again.predict(folder / data.datasets["test"].names[0])
     videos_B = data.datasets["test"].video_R[: len(batch.x)]
-    expected_K = task.probabilities([batch])[videos_B == 0].mean(0)
+    expected_K = task.model.probabilities([batch])[videos_B == 0].mean(0)
     np.testing.assert_allclose(found.probability_NK[0], expected_K, atol=1e-4)
     assert set(data.baselines("test", task.scoring)) == {"majority", "frame_mean"}
 
@@ -215,7 +216,7 @@ def test_frozen_features_give_the_answers_of_the_videos(folder: Path, tmp_path: 
 def test_a_run_draws_what_it_saw(trained: VideoActionTask, folder: Path, tmp_path: Path) -> None:
     data = VideoDataModule(
         str(folder), "folders", fractions=(0.5, 0.25, 0.25), cache_dir=str(tmp_path / "cache"),
-        schema=trained.schema,
+        schema=trained.model.schema,
     )  # fmt: skip
     data.prepare_data()
     data.setup("test")
@@ -223,7 +224,7 @@ def test_a_run_draws_what_it_saw(trained: VideoActionTask, folder: Path, tmp_pat
     names = {"confusion_matrix.png", "test_clips.png", "answers_over_time.png"}
     assert names <= {path.name for path in written}
     assert all(path.stat().st_size > 0 for path in written)
-    predictions = trained.predict_loader(data.test_dataloader())
+    predictions = trained.model.predict_loader(data.test_dataloader())
     assert predictions.names == data.datasets["test"].names
     assert predictions.truth_N is not None
     assert predictions.truth_N.tolist() == data.datasets["test"].labels
@@ -289,7 +290,9 @@ def test_a_table_is_written_and_videos_annotated(
     write_video(tmp_path / "in" / "a" / "x.mkv", moving(6, height=49, width=65), times=times)
     write_video(tmp_path / "in" / "b" / "x.avi", moving(9))
     (tmp_path / "in" / "b" / "bad.avi").touch()
-    written = trained.predict_file(tmp_path / "in", tmp_path / "out" / "table.csv", annotate=True)
+    written = trained.model.predict_file(
+        tmp_path / "in", tmp_path / "out" / "table.csv", annotate=True
+    )
     assert "left out 1 unreadable: b/bad.avi (the file is empty)" in capsys.readouterr().out
     assert [path.name for path in written] == [
         "table.csv", "table_a_x_mkv.mp4", "table_b_x_avi.mp4"
@@ -305,7 +308,7 @@ def test_a_table_is_written_and_videos_annotated(
     # Small pictures are enlarged, or nobody could read what is drawn in.
     assert shown.shape == (244, 324, 3)
     assert shown[:40, :40].max() > 200
-    assert trained.predict_file(tmp_path / "in", tmp_path / "t.csv") == [tmp_path / "t.csv"]
+    assert trained.model.predict_file(tmp_path / "in", tmp_path / "t.csv") == [tmp_path / "t.csv"]
 
 
 # Streams
@@ -314,20 +317,20 @@ def test_a_table_is_written_and_videos_annotated(
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention", "mean+max"])
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
 def test_a_stream_answers_as_the_whole_clip_does(cell: str, pooling: str) -> None:
-    task = with_statistics(
-        VideoActionTask(**{**SMALL, "backbone": {**ONE_WAY, "cell": cell}, "pooling": pooling})
+    model = with_statistics(
+        VideoActionModel(**{**SMALL, "backbone": {**ONE_WAY, "cell": cell}, "pooling": pooling})
     )
     x_THW3 = clips([9]).x[0]
-    expected_TK = answers(task, x_THW3)
-    stream = task.stream()
+    expected_TK = answers(model, x_THW3)
+    stream = model.stream()
     for _ in range(2):
         found = [stream.push(frame) for frame in x_THW3]
         found_TK = np.concatenate([answer.probability_NK for answer in found])
         np.testing.assert_allclose(found_TK, expected_TK, atol=1e-5, rtol=0)
-        assert [each.label[0] for each in found] == [task.labels[k] for k in expected_TK.argmax(1)]
+        assert [each.label[0] for each in found] == [model.labels[k] for k in expected_TK.argmax(1)]
         stream.reset()
     assert stream.frames_per_second > 0
-    whole_TK = running_probabilities(task, x_THW3).numpy()
+    whole_TK = running_probabilities(model, x_THW3).numpy()
     np.testing.assert_allclose(whole_TK, expected_TK, atol=1e-5, rtol=0)
 
 
@@ -335,26 +338,28 @@ def test_the_streaming_experiment_answers_as_the_whole_clip_does() -> None:
     cfg = compose_config(["experiment=video_streaming", "data.path=none"])
     schema = {**SCHEMA, "size": list(cfg.data.size), "frame_rate_hz": cfg.data.frame_rate_hz}
     schema["num_frames"] = cfg.data.num_frames
-    task = VideoActionTask(
+    model = VideoActionModel(
         dict(cfg.backbone), schema, encoder=dict(cfg.task.encoder), causal=cfg.task.causal,
         pooling=cfg.task.pooling,
     )  # fmt: skip
     assert cfg.task.causal
     assert schema["frame_rate_hz"] is not None
     for seed in range(2):
-        task(clips([4, 3], schema["size"], seed))
-    task.eval()
+        model(clips([4, 3], schema["size"], seed))
+    model.eval()
     x_THW3 = clips([40], schema["size"]).x[0]
-    stream = task.stream()
+    stream = model.stream()
     found_TK = np.concatenate([stream.push(frame).probability_NK for frame in x_THW3.numpy()])
-    np.testing.assert_allclose(found_TK[::13], answers(task, x_THW3)[::13], atol=1e-5, rtol=0)
+    np.testing.assert_allclose(found_TK[::13], answers(model, x_THW3)[::13], atol=1e-5, rtol=0)
 
 
 def test_a_stream_takes_frames_of_any_size_and_leaves_out_what_comes_too_fast() -> None:
-    task = with_statistics(
-        VideoActionTask(**{**SMALL, "backbone": ONE_WAY, "schema": {**SCHEMA, "frame_rate_hz": 10}})
+    model = with_statistics(
+        VideoActionModel(
+            **{**SMALL, "backbone": ONE_WAY, "schema": {**SCHEMA, "frame_rate_hz": 10}}
+        )
     )
-    stream = task.stream()
+    stream = model.stream()
     large_THW3 = clips([30], [51, 64]).x[0]
     found = [stream.push(frame, number / 30) for number, frame in enumerate(large_THW3)]
     changes = [n for n in range(1, 30) if found[n] is not found[n - 1]]
@@ -362,21 +367,21 @@ def test_a_stream_takes_frames_of_any_size_and_leaves_out_what_comes_too_fast() 
     # After a gap the grid goes on.
     assert stream.push(large_THW3[0], 2.0) is not found[-1]
     assert stream.push(large_THW3[0], 2.05) is stream.push(large_THW3[0], 2.09)
-    every = task.stream()
+    every = model.stream()
     assert every.push(large_THW3[0]) is not every.push(large_THW3[1])
     with pytest.raises(UserError, match=r"frame of shape \(51, 64\).*needs \(height, width, 3\)"):
         every.push(large_THW3[0, :, :, 0])
 
 
 def test_a_bidirectional_network_follows_no_stream() -> None:
-    task = with_statistics(VideoActionTask(**SMALL))
+    model = with_statistics(VideoActionModel(**SMALL))
     with pytest.raises(UserError, match=r"train with backbone\.bidirectional=false"):
-        task.stream()
+        model.stream()
     # Of what was seen, as many frames as a training clip has are judged.
     x_THW3 = clips([10]).x[0]
-    z_1TF = task.encoder(x_THW3[None])
-    found_TK = running_probabilities(task, x_THW3)
+    z_1TF = model.encoder(x_THW3[None])
+    found_TK = running_probabilities(model, x_THW3)
     for end in (1, 6, 10):
         start = max(0, end - 6)
-        logits_1K = task.classify(z_1TF[:, start:end], torch.tensor([end - start]))
+        logits_1K = model.classify(z_1TF[:, start:end], torch.tensor([end - start]))
         torch.testing.assert_close(found_TK[end - 1], logits_1K.softmax(-1)[0], atol=1e-5, rtol=0)
