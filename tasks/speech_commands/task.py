@@ -36,7 +36,7 @@ class SpeechCommandsTask(ClassificationTask):
             **options: further options of :class:`ClassificationTask` and of
                 :class:`SpeechCommandsModel`.
         """
-        super().__init__(*args, label_smoothing=label_smoothing, **options)
+        super().__init__(*args, **{**options, "label_smoothing": label_smoothing})
 
     def new_metrics(self) -> SpeechMetrics:
         """Return :class:`SpeechMetrics` for this task's classes."""

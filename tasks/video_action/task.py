@@ -42,7 +42,7 @@ class VideoActionTask(ClassificationTask):
             **options: further options of :class:`ClassificationTask` and of
                 :class:`VideoActionModel`.
         """
-        super().__init__(*args, label_smoothing=label_smoothing, **options)
+        super().__init__(*args, **{**options, "label_smoothing": label_smoothing})
         self.scoring = {"frame_features": self.model.frame_features}
         if len(self.model.labels) >= MIN_CLASSES_FOR_TOP5:
             self.better = {**type(self).better, "top5": "max"}  # type: ignore[misc]

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 from scipy.fft import dct
+from scipy.signal import resample_poly
 
 from gru_suite.errors import UserError
 from gru_suite.tasks.speech_commands.network.spectral_features import (
     SpecAugment,
     SpectralFeatures,
-    cosine_transform,
-    mel_filters,
     random_spans,
 )
+from gru_suite.tasks.speech_commands.reading.sound_files import resample
 
 RATE = 16000
 
@@ -23,6 +23,20 @@ def clips(num: int = 3, seconds: float = 0.5) -> torch.Tensor:
 
 def lengths_of(x_BS: torch.Tensor) -> torch.Tensor:
     return torch.full((len(x_BS),), x_BS.size(1))
+
+
+def mel_filters(
+    num_bins: int, num_mels: int, low_hz: float, high_hz: float, top_hz: float
+) -> torch.Tensor:
+    """Return triangular filters of height 1 on HTK's mel scale by their formula, shape (N, M)."""
+    low_mel, high_mel = (2595 * math.log10(1 + hz / 700) for hz in (low_hz, high_hz))
+    edges_mel = torch.linspace(low_mel, high_mel, num_mels + 2, dtype=torch.float64)
+    edges_hz = 700 * (10 ** (edges_mel / 2595) - 1)
+    bins_N1 = torch.linspace(0, top_hz, num_bins, dtype=torch.float64).unsqueeze(1)
+    low_M, peak_M, high_M = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
+    rising_NM = (bins_N1 - low_M) / (peak_M - low_M)
+    falling_NM = (high_M - bins_N1) / (high_M - peak_M)
+    return torch.minimum(rising_NM, falling_NM).clamp(min=0)
 
 
 def test_a_frame_is_what_a_sum_over_the_window_says() -> None:
@@ -37,20 +51,39 @@ def test_a_frame_is_what_a_sum_over_the_window_says() -> None:
     torch.testing.assert_close(x_BTF[0, frame].double(), expected_M, rtol=1e-4, atol=1e-4)
 
 
-def test_the_mel_scale_is_htks() -> None:
-    mel_NM = mel_filters(20001, 10, 0, 8000, 8000)
-    peak_hz = mel_NM.argmax(0) * 8000 / 20000
-    top_mel = 2595 * math.log10(1 + 8000 / 700)
-    expected_hz = 700 * (10 ** (torch.arange(1, 11) * top_mel / 11 / 2595) - 1)
-    torch.testing.assert_close(peak_hz.float(), expected_hz, atol=0.5, rtol=0)
-    assert mel_NM.max() <= 1
-    assert mel_NM.min() == 0
+@pytest.mark.parametrize(
+    ("rate_hz", "num_mels", "low_hz", "high_hz"),
+    [(16000, 40, 20, None), (16000, 64, 0, 7600), (8000, 40, 60, 3800), (4000, 12, 20, None)],
+)
+def test_filters_are_triangles_on_htks_mel_scale(
+    rate_hz: int, num_mels: int, low_hz: float, high_hz: float | None
+) -> None:
+    features = SpectralFeatures(rate_hz, num_mels=num_mels, low_hz=low_hz, high_hz=high_hz)
+    num_bins = features.fft_size // 2 + 1
+    expected_NM = mel_filters(num_bins, num_mels, low_hz, high_hz or rate_hz / 2, rate_hz / 2)
+    torch.testing.assert_close(features.mel_NM.double(), expected_NM, atol=1e-5, rtol=0)
 
 
 def test_the_cosine_transform_is_scipys() -> None:
     x = np.random.default_rng(0).standard_normal((4, 40)).astype(np.float32)
     expected = dct(x, type=2, norm="ortho")[:, :13]
-    np.testing.assert_allclose(x @ cosine_transform(40, 13).numpy(), expected, atol=1e-5)
+    cosine_MF = SpectralFeatures(RATE, "mfcc", num_coefficients=13).cosine_MF
+    assert cosine_MF is not None
+    np.testing.assert_allclose(x @ cosine_MF.numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("rates", [(44100, 16000), (48000, 16000), (8000, 16000), (11025, 4000)])
+def test_resampling_is_scipys_polyphase_filter(rates: tuple[int, int]) -> None:
+    from_hz, to_hz = rates
+    common = math.gcd(from_hz, to_hz)
+    time_S = np.arange(from_hz) / from_hz
+    # A sweep over the lower half of the band, in noise.
+    sweep_S = np.sin(2 * np.pi * (50 + min(rates) / 8 * time_S) * time_S)
+    samples_S = 0.3 * sweep_S + 0.05 * np.random.default_rng(0).normal(size=from_hz)
+    expected_S = resample_poly(samples_S, to_hz // common, from_hz // common)
+    found_S = resample(samples_S.astype(np.float32), from_hz, to_hz)
+    assert found_S.dtype == np.float32
+    np.testing.assert_allclose(found_S, expected_S, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["log_mel", "mfcc"])

@@ -1,4 +1,4 @@
-"""From samples to log-mel or cepstral features, inside the model.
+"""Log-mel and MFCC features, and their masking in training.
 
 Shapes: B batch, S samples (right-padded), T frames, M mel bands, F features, N spectrum bins.
 """
@@ -8,22 +8,23 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchaudio.functional import create_dct, melscale_fbanks  # type: ignore[import-untyped]
 
 from gru_suite.errors import UserError
 from gru_suite.options import check_number
 
 KINDS = ("log_mel", "mfcc")
-# Added before the logarithm: below the power of 16-bit rounding noise times a quiet room.
+# Added before the logarithm: below the power of a quiet room in 16 bits.
 _FLOOR = 1e-6
 
 
 class SpectralFeatures(nn.Module):
-    """Log-mel energies, or the cepstral coefficients (MFCC) made from them.
+    """Log-mel spectrogram, or its cepstral coefficients (MFCC).
 
-    Frame ``t`` sees the ``window_ms`` of sound that end at ``(t + 1) * hop_ms``, and zeros before
-    the clip's start: no frame looks ahead, and a clip cut at a multiple of the hop has exactly the
-    first frames of the whole clip. The mel scale is HTK's, with triangles of height 1. Everything
-    is computed in float32, whatever the precision around it.
+    Frame ``t`` covers the ``window_ms`` before ``(t + 1) * hop_ms``, with zeros before the start of
+    the clip. It is causal: a clip cut at a multiple of the hop has the first frames of the whole
+    clip. Filters are torchaudio's triangles of height 1 on HTK's mel scale, the cosine transform is
+    orthonormal. Always computed in float32.
     """
 
     window_W: Tensor
@@ -41,7 +42,7 @@ class SpectralFeatures(nn.Module):
         low_hz: float = 20.0,
         high_hz: float | None = None,
     ) -> None:
-        """Compute window, filters and cosines.
+        """Compute window, mel filters and cosine transform.
 
         Args:
             sample_rate_hz: of the sound.
@@ -63,11 +64,13 @@ class SpectralFeatures(nn.Module):
         self.hop_samples = max(1, round(hop_ms * sample_rate_hz / 1000))
         window_samples = round(window_ms * sample_rate_hz / 1000)
         self.fft_size = 2 ** math.ceil(math.log2(window_samples))
-        # All follow from the options, so they need not be in a checkpoint.
+        # Determined by the options, so not part of the state_dict.
         self.register_buffer("window_W", torch.hann_window(window_samples), persistent=False)
-        mel_NM = mel_filters(self.fft_size // 2 + 1, num_mels, low_hz, high_hz, top_hz)
+        mel_NM = melscale_fbanks(
+            self.fft_size // 2 + 1, low_hz, high_hz, num_mels, sample_rate_hz, mel_scale="htk"
+        )
         self.register_buffer("mel_NM", mel_NM, persistent=False)
-        cosine_MF = cosine_transform(num_mels, num_coefficients) if kind == "mfcc" else None
+        cosine_MF = create_dct(num_coefficients, num_mels, "ortho") if kind == "mfcc" else None
         self.register_buffer("cosine_MF", cosine_MF, persistent=False)
         self.size = num_mels if cosine_MF is None else num_coefficients
 
@@ -80,8 +83,8 @@ class SpectralFeatures(nn.Module):
             x_BS: samples, full scale 1.0.
             lengths_B: valid samples of each clip.
         """
-        # An exported graph knows no sizes, so it pads every clip: to two frames at least, since
-        # torch would take a size of 1 for fixed.
+        # An exported graph has dynamic sizes, so it pads every clip, to at least two frames: torch
+        # would take a size of 1 for constant.
         if torch.compiler.is_exporting():
             missing = 2 * self.hop_samples - 1
         else:
@@ -91,16 +94,16 @@ class SpectralFeatures(nn.Module):
 
     @property
     def past_samples(self) -> int:
-        """Samples before a frame's own hop that it sees."""
+        """Samples of a window before its last hop."""
         return len(self.window_W) - self.hop_samples
 
     def frames(self, padded_BS: Tensor) -> Tensor:
-        """Return the features of every window that is full, shape (B, T, F), a hop apart.
+        """Return the features of all complete windows, shape (B, T, F).
 
         Args:
-            padded_BS: samples, ``past_samples`` of them before the first frame's own.
+            padded_BS: samples, with ``past_samples`` before the hop of the first frame.
         """
-        # Half precision has neither the range nor the digits for powers.
+        # Half precision has too little range and precision for powers.
         with torch.autocast(padded_BS.device.type, enabled=False):
             padded_BS = padded_BS.float()
             if torch.compiler.is_exporting():
@@ -115,14 +118,13 @@ class SpectralFeatures(nn.Module):
         return x_BTF
 
     def _power_by_convolution(self, padded_BS: Tensor) -> Tensor:
-        """Return the power spectrum of every window with no Fourier transform, (B, T, N).
+        """Return the power spectrum of every window by convolution, shape (B, T, N).
 
-        Other formats have none, or a slow one; a filter for each sine and cosine is the same.
+        ONNX has no FFT, or a slow one; a filter for each sine and cosine is equivalent.
         """
         place_W = torch.arange(len(self.window_W))
         bin_N1 = torch.arange(self.fft_size // 2 + 1).unsqueeze(1)
-        # Whole turns are taken off while the numbers are whole: an angle of thousands has few
-        # digits left.
+        # Reduced modulo 2 pi as integers: large angles lose precision in float32.
         angle_NW = 2 * math.pi / self.fft_size * (bin_N1 * place_W % self.fft_size).float()
         window_W = self.window_W.cpu()
         wave_2NW = torch.cat([angle_NW.cos() * window_W, angle_NW.sin() * window_W])
@@ -132,39 +134,12 @@ class SpectralFeatures(nn.Module):
         return (real_BNT + imaginary_BNT).transpose(1, 2)
 
 
-def mel_filters(
-    num_bins: int, num_mels: int, low_hz: float, high_hz: float, top_hz: float
-) -> Tensor:
-    """Return triangular filters on HTK's mel scale, shape (N, M), each with a peak of 1.
-
-    Args:
-        num_bins: bins of the spectrum, evenly spaced over 0..``top_hz``.
-        num_mels: filters.
-        low_hz: where the first filter begins.
-        high_hz: where the last filter ends.
-        top_hz: frequency of the last bin.
-    """
-    low_mel, high_mel = (2595 * math.log10(1 + hz / 700) for hz in (low_hz, high_hz))
-    edges_mel = torch.linspace(low_mel, high_mel, num_mels + 2, dtype=torch.float64)
-    edges_hz = 700 * (10 ** (edges_mel / 2595) - 1)
-    bins_N1 = torch.linspace(0, top_hz, num_bins, dtype=torch.float64).unsqueeze(1)
-    low_M, peak_M, high_M = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
-    rising_NM = (bins_N1 - low_M) / (peak_M - low_M)
-    falling_NM = (high_M - bins_N1) / (high_M - peak_M)
-    return torch.minimum(rising_NM, falling_NM).clamp(min=0).float()
-
-
-def cosine_transform(num_mels: int, num_coefficients: int) -> Tensor:
-    """Return the orthonormal discrete cosine transform (type II), shape (M, F)."""
-    order_F = torch.arange(num_coefficients, dtype=torch.float64)
-    place_M1 = (torch.arange(num_mels, dtype=torch.float64) + 0.5).unsqueeze(1)
-    cosine_MF = torch.cos(math.pi / num_mels * place_M1 * order_F) * math.sqrt(2 / num_mels)
-    cosine_MF[:, 0] *= math.sqrt(0.5)
-    return cosine_MF.float()
-
-
 class SpecAugment(nn.Module):
-    """Blanks stretches of time and frequency in training (Park et al. 2019, arXiv 1904.08779)."""
+    """Time and frequency masking in training (SpecAugment, Park et al. 2019, arXiv 1904.08779).
+
+    Unlike torchaudio's transform it keeps time masks within the valid frames of each clip and draws
+    from a given generator.
+    """
 
     def __init__(
         self,
@@ -178,10 +153,10 @@ class SpecAugment(nn.Module):
 
         Args:
             hop_ms: time between frames.
-            time_masks: masks over time in each clip.
-            time_ms: widest of them, in milliseconds.
-            band_masks: masks over bands in each clip.
-            bands: widest of them, in bands.
+            time_masks: number of time masks in each clip.
+            time_ms: their largest width, in milliseconds.
+            band_masks: number of frequency masks in each clip.
+            bands: their largest width, in bands.
         """
         super().__init__()
         for name, value in (("time_masks", time_masks), ("band_masks", band_masks)):
@@ -194,12 +169,12 @@ class SpecAugment(nn.Module):
     def forward(
         self, x_BTF: Tensor, lengths_B: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Return the features with blanks in them; in evaluation mode as they are.
+        """Return masked features; in evaluation mode the features themselves.
 
         Args:
-            x_BTF: features around zero, which is what a blank holds.
-            lengths_B: valid frames; time masks fall into them.
-            generator: of the draws; None takes torch's own.
+            x_BTF: features of zero mean, which masks set to zero.
+            lengths_B: valid frames, within which time masks lie.
+            generator: of the draws; None is torch's default generator.
         """
         if not self.training:
             return x_BTF
@@ -223,11 +198,11 @@ def random_spans(
     """Return the union of random spans in each row, bool, shape (B, size).
 
     Args:
-        size_B1: places of each row that spans fall into, at most ``size``.
-        size: places.
+        size_B1: length of each row within which spans lie, at most ``size``.
+        size: number of columns.
         num_spans: spans in each row.
-        max_width: widths are drawn evenly from 0 to this, and never cover a whole row.
-        generator: of the draws; None takes torch's own, on the device of ``size_B1``.
+        max_width: widths are uniform from 0 to this, and less than a row.
+        generator: of the draws; None is torch's default, on the device of ``size_B1``.
     """
     device = size_B1.device
     shape = (2, len(size_B1), num_spans)
