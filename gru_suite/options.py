@@ -4,7 +4,7 @@ Every message has the key, the value found and what is needed.
 """
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from gru_suite.errors import UserError, nearest
@@ -59,3 +59,15 @@ def check_choice(key: str, value: str, choices: Iterable[str]) -> None:
     """Raise UserError, with the nearest choice, unless a value is one of the choices."""
     if value not in choices:
         raise UserError(f"{key}={value}: no such choice{nearest(str(value), choices)}")
+
+
+def check_ranges(section: str, options: Any, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Raise UserError unless attributes are numbers within their ranges.
+
+    Args:
+        section: name of the group in error messages, such as ``data.augment``.
+        options: object with the attributes.
+        ranges: lowest and highest value by attribute.
+    """
+    for name, (low, high) in ranges.items():
+        check_number(f"{section}.{name}", getattr(options, name), low, high)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO, TypeVar
 
 from gru_suite.errors import UserError
@@ -92,6 +93,32 @@ def build_once(folder: Path, opened: Callable[[], T | None], build: Callable[[],
         # Another process may have built it while this one waited.
         found = opened()
         return build() if found is None else found
+
+
+def make_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Return a folder of generated files; generate it atomically where it is missing.
+
+    Args:
+        folder: its name determines its content: of two processes the first one wins.
+        make: writes the files into an empty folder.
+
+    Raises:
+        UserError: the cache cannot be written.
+    """
+    if folder.is_dir():
+        return folder
+    make_folder(folder.parent)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name.partition('-')[0]}-") as name:
+        new = Path(name) / "new"
+        new.mkdir()
+        make(new)
+        try:
+            new.rename(folder)
+        except OSError:
+            # Another process was faster.
+            if not folder.is_dir():
+                raise
+    return folder
 
 
 @contextmanager

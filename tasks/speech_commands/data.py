@@ -14,15 +14,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from gru_suite.data.cache import cache_folder
-from gru_suite.data.data_module import SequenceDataModule
+from gru_suite.data.media import MediaDataModule, count_items
 from gru_suite.data.splits import PARTS
-from gru_suite.data.unreadable_files import name_bad
-from gru_suite.errors import UserError, nearest
+from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
 from gru_suite.options import build, check_number
 
-from .batches.audio_dataset import AudioBatch, AudioDataset, audio_loader
+from .batches.audio_dataset import AudioDataset
 from .batches.augmentation import Augmentation, augment
 from .batches.clips import clips_by_part, usual_length
 from .batches.noise import noise_bank
@@ -32,20 +30,15 @@ from .reading.labels import label_names
 from .reading.recordings import Reading, read_recordings
 from .samples.spoken_words import spoken_words, write_noise
 
-SOURCES = ("speech_commands", "folders", "spoken_words")
 SYNTHETIC = "synthetic speech (espeak-ng)"
 
 
-class AudioDataModule(SequenceDataModule):
-    """Recordings with a class each.
+class AudioDataModule(MediaDataModule):
+    """Recordings with a class each."""
 
-    The files are decoded once, in parallel, into a memory-mapped cache that is found by their
-    content; after that no epoch touches them.
-
-    Attributes:
-        datasets: train, val and test; there after ``setup``.
-        labels: names of the classes; there after ``setup``.
-    """
+    kind = "audio"
+    sources = ("speech_commands", "folders", "spoken_words")
+    files = "recordings"
 
     def __init__(
         self,
@@ -91,24 +84,14 @@ class AudioDataModule(SequenceDataModule):
         Raises:
             UserError: an option is out of its range.
         """
-        super().__init__()
-        if source not in SOURCES:
-            raise UserError(f"data.source={source}: no such source{nearest(source, SOURCES)}")
+        super().__init__(path, source, max_bad_fraction, batch_size, cache_dir, seed, schema)
         check_number("data.sample_rate_hz", sample_rate_hz, 1000, 192_000)
         check_number("data.max_seconds", max_seconds, 0.02, 3600)
-        check_number("data.max_bad_fraction", max_bad_fraction, 0, 1)
-        check_number("data.batch_size", batch_size, 1, math.inf)
         self.augmentation = build(Augmentation, "data.augment", augment)
-        self._path, self._source, self._labels_option = path, source, labels
-        self._version, self._download = version, download
+        self._labels_option, self._version, self._download = labels, version, download
         self._group_regex, self._split = group_regex, split
-        self._schema = schema or {}
         self._rate_hz = int(self._schema.get("sample_rate_hz", sample_rate_hz))
-        self._max_seconds, self._max_bad_fraction = max_seconds, max_bad_fraction
-        self._snr_db, self._batch_size = _levels(snr_db), int(batch_size)
-        self._cache, self._seed = cache_folder("audio", cache_dir), int(seed)
-        self._bad: dict[str, str] = {}
-        self.datasets: dict[str, AudioDataset] = {}
+        self._max_seconds, self._snr_db = max_seconds, _levels(snr_db)
 
     # Reading
 
@@ -127,7 +110,7 @@ class AudioDataModule(SequenceDataModule):
         if self.datasets:
             return
         root, reading = self._root(), self._read()
-        self._bad, chosen, store = reading.bad, reading.chosen, reading.store
+        self._unreadable, chosen, store = reading.bad, reading.chosen, reading.store
         clips = clips_by_part(
             chosen, reading.clip_of, reading.noise_clips, store, self._rate_hz, self._max_seconds
         )
@@ -154,9 +137,7 @@ class AudioDataModule(SequenceDataModule):
     def _root(self) -> Path:
         if self._source == "spoken_words":
             return spoken_words(self._cache)
-        if not self._path:
-            raise UserError("data.path is missing: name the folder of the recordings")
-        return Path(self._path).expanduser()
+        return self.folder()
 
     def _read(self) -> Reading:
         root = self._root()
@@ -199,31 +180,25 @@ class AudioDataModule(SequenceDataModule):
         return f"{self._root().resolve().name} {labels}"
 
     def schema(self) -> dict[str, Any]:
-        """Return labels, how often each occurs in training, rate and usual length of the clips."""
-        train = self.datasets["train"]
-        counts_K = np.bincount(train.labels, minlength=len(self.labels))
+        """Return labels, class counts, sample rate, and usual and largest length of the clips."""
+        lengths = self.datasets["train"].lengths
         return {
-            "labels": list(self.labels),
-            "class_counts": counts_K.tolist(),
+            **super().schema(),
             "sample_rate_hz": self._rate_hz,
-            "clip_samples": usual_length(train.lengths),
-            "max_samples": max(train.lengths),
+            "clip_samples": usual_length(lengths),
+            "max_samples": max(lengths),
         }
 
-    def summary(self) -> list[str]:
-        """Return what was read, the parts, and what was left out."""
-        parts = []
-        for part in PARTS:
-            clips = self.datasets[part].clips
-            num_speakers = len(set(clips.speaker_N[clips.speaker_N >= 0].tolist()))
-            speakers = f" of {num_speakers:,} speakers" if num_speakers else ""
-            parts.append(f"{part} {len(clips.names):,} clips{speakers}")
-        lines = [f"{self.name}: {len(self.labels)} labels; {', '.join(parts)}"]
-        if self._num_left_out:
-            lines.append(f"recordings of no label: {self._num_left_out:,}")
-        if self._bad:
-            lines.append(f"left out {len(self._bad)} unreadable: {name_bad(self._bad)}")
-        return lines
+    def part_summary(self, part: str) -> str:
+        """Return the number of clips and speakers of a part."""
+        clips = self.datasets[part].clips
+        return count_items(len(clips.names), "clips", clips.speaker_N, "speakers")
+
+    def notes(self) -> list[str]:
+        """Return the number of recordings that have none of the labels."""
+        if not self._num_left_out:
+            return []
+        return [f"recordings of no label: {self._num_left_out:,}"]
 
     def raw_examples(self, count: int) -> list[Any]:
         """Return test clips: samples of full scale 1.0, and their rate in Hz."""
@@ -231,37 +206,23 @@ class AudioDataModule(SequenceDataModule):
         rows = spread_by_length(test.lengths, count)
         return [(test[row].x[0].numpy(), self._rate_hz) for row in rows]
 
-    def baselines(
-        self, stage: str = "test", scoring: Mapping[str, Any] | None = None
+    def score_baselines(
+        self, loaders: Mapping[str, DataLoader[Any]], stage: str, scoring: Mapping[str, Any] | None
     ) -> Mapping[str, Mapping[str, float]]:
-        """Return the majority class, and logistic regression on MFCC statistics."""
+        """Score the majority class, and logistic regression on MFCC statistics."""
         from .training.baselines import baseline_scores
 
-        loaders = {part: self.loader(part) for part in {"train", "val", stage}}
         return baseline_scores(loaders, self.schema(), stage)
 
-    # Loaders
-
-    def loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
-        """Return a loader of the clips of a part."""
-        return audio_loader(self.datasets[part], self._batch_size, shuffle, self._seed)
-
-    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Change a training batch by fresh draws: on its device, the whole batch at once."""
-        trainer = self.trainer
-        if trainer is None or not trainer.training or not isinstance(batch, AudioBatch):
-            return batch
-        # The draws follow from where the training is, so a resumed run goes on with the same ones.
-        # Lightning counts a batch only after this hook: the first of an epoch has the number -1.
-        place = trainer.current_epoch, trainer.fit_loop.batch_idx + 1, trainer.global_rank
-        seed = int(np.random.SeedSequence([abs(self._seed), *place]).generate_state(1)[0])
+    def augment_batch(self, batch: Any, generator: torch.Generator) -> Any:
+        """Return a batch with changed speed, position, level and background noise."""
         x_BS, lengths_B = augment(
             batch.x,
             batch.lengths_B,
             self._bank(batch.x.device),
             self._rate_hz,
             self.augmentation,
-            torch.Generator().manual_seed(seed),
+            generator,
         )
         return batch._replace(x=x_BS, lengths_B=lengths_B)
 

@@ -1,26 +1,22 @@
 """The data module of videos: official layouts, folders of classes, and the rendered people."""
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from gru_suite.data.cache import cache_folder
-from gru_suite.data.data_module import SequenceDataModule
+from gru_suite.data.media import MediaDataModule, count_items
 from gru_suite.data.splits import PARTS
-from gru_suite.data.unreadable_files import name_bad
-from gru_suite.errors import UserError, nearest
+from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
 from gru_suite.options import build, check_number
 
 from .batches.augmentation import Augmentation, augment
 from .batches.clip_sampling import ClipSampling
-from .batches.video_dataset import VideoBatch, VideoDataset, video_loader
+from .batches.video_dataset import VideoDataset
 from .batches.videos import Reading, read_videos
 from .inference.frozen_features import frozen_features
 from .reading.corpus import (
@@ -34,23 +30,18 @@ from .reading.corpus import (
 )
 from .samples.rendered_people import rendered_people
 
-SOURCES = ("ucf101", "hmdb51", "folders", "rendered_people")
 OFFICIAL_SPLITS = (1, 2, 3)
 SYNTHETIC = "synthetic stick figures"
 # What a checkpoint has fixed of how its clips were made.
 _FIXED = ("size", "margin", "num_frames", "frame_rate_hz", "oversample", "test_clips")
 
 
-class VideoDataModule(SequenceDataModule):
-    """Videos with a class each.
+class VideoDataModule(MediaDataModule):
+    """Videos with a class each."""
 
-    The files are decoded once, in parallel, into a memory-mapped cache that is found by their
-    content; after that no epoch touches them.
-
-    Attributes:
-        datasets: train, val and test; there after ``setup``.
-        labels: names of the classes; there after ``setup``.
-    """
+    kind = "video"
+    sources = ("ucf101", "hmdb51", "folders", "rendered_people")
+    files = "videos"
 
     def __init__(
         self,
@@ -105,27 +96,19 @@ class VideoDataModule(SequenceDataModule):
         Raises:
             UserError: an option is out of its range.
         """
-        super().__init__()
-        if source not in SOURCES:
-            raise UserError(f"data.source={source}: no such source{nearest(source, SOURCES)}")
+        super().__init__(path, source, max_bad_fraction, batch_size, cache_dir, seed, schema)
         if split not in OFFICIAL_SPLITS:
             raise UserError(f"data.split={split}: the official splits are 1, 2 and 3")
-        self._path, self._source, self._split = path, source, int(split)
-        self._schema = schema or {}
+        self._split = int(split)
         given = (list(size), margin, num_frames, frame_rate_hz, oversample, test_clips)
         self._options: dict[str, Any] = {
             key: self._schema.get(key, value) for key, value in zip(_FIXED, given, strict=True)
         }
         _check_options(self._options)
         check_number("data.val_fraction", val_fraction, 0.001, 0.9)
-        check_number("data.max_bad_fraction", max_bad_fraction, 0, 1)
-        check_number("data.batch_size", batch_size, 1, math.inf)
         self.augmentation = build(Augmentation, "data.augment", augment)
         self._fractions, self._val_fraction = fractions, val_fraction
-        self._group_regex, self._max_bad_fraction = group_regex, max_bad_fraction
-        self._batch_size, self._encoder, self._seed = int(batch_size), encoder, int(seed)
-        self._cache = cache_folder("video", cache_dir)
-        self.datasets: dict[str, VideoDataset] = {}
+        self._group_regex, self._encoder = group_regex, encoder
 
     # Reading
 
@@ -139,7 +122,7 @@ class VideoDataModule(SequenceDataModule):
         if self.datasets:
             return
         reading, sampling = self._read(), self._sampling()
-        self.labels, self._bad, self._notes = reading.labels, reading.bad, reading.notes
+        self.labels, self._unreadable, self._notes = reading.labels, reading.bad, reading.notes
         # A checkpoint's encoder need not be the one that the options describe.
         options = None if self._schema else self._encoder
         features = frozen_features(reading.store, options, self._options["size"])
@@ -181,9 +164,7 @@ class VideoDataModule(SequenceDataModule):
     def _corpus(self) -> Corpus:
         if self._source == "rendered_people":
             return list_parts(rendered_people(self._cache))
-        if not self._path:
-            raise UserError("data.path is missing: name the folder of the videos")
-        root = Path(self._path).expanduser()
+        root = self.folder()
         if self._source == "ucf101":
             return list_ucf101(root, self._split)
         return list_hmdb51(root, self._split) if self._source == "hmdb51" else list_folders(root)
@@ -199,27 +180,17 @@ class VideoDataModule(SequenceDataModule):
         return folder if self._source == "folders" else f"{folder} split {self._split}"
 
     def schema(self) -> dict[str, Any]:
-        """Return labels, how often each occurs in training, and how clips are made."""
-        counts_K = np.bincount(self.datasets["train"].labels, minlength=len(self.labels))
-        return {
-            "labels": list(self.labels),
-            "class_counts": counts_K.tolist(),
-            **self._options,
-            "feature_size": self._feature_size,
-        }
+        """Return labels, class counts, and how clips are sampled."""
+        return {**super().schema(), **self._options, "feature_size": self._feature_size}
 
-    def summary(self) -> list[str]:
-        """Return what was read, the parts, and what was left out."""
-        parts = []
-        for part in PARTS:
-            videos = self.datasets[part].videos
-            num_groups = len(set(videos.group_V[videos.group_V >= 0].tolist()))
-            groups = f" of {num_groups:,} groups" if num_groups else ""
-            parts.append(f"{part} {len(videos.names):,} videos{groups}")
-        lines = [f"{self.name}: {len(self.labels)} labels; {', '.join(parts)}", *self._notes]
-        if self._bad:
-            lines.append(f"left out {len(self._bad)} unreadable: {name_bad(self._bad)}")
-        return lines
+    def part_summary(self, part: str) -> str:
+        """Return the number of videos and groups of a part."""
+        videos = self.datasets[part].videos
+        return count_items(len(videos.names), "videos", videos.group_V, "groups")
+
+    def notes(self) -> list[str]:
+        """Return notes on the layout, such as missing files."""
+        return self._notes
 
     def raw_examples(self, count: int) -> list[Any]:
         """Return test clips: frames, or paths where only features of the frames are at hand."""
@@ -230,33 +201,18 @@ class VideoDataModule(SequenceDataModule):
         paths = {video.name: str(video.path) for video in self._corpus().videos}
         return [paths[test.names[test.video_R[row]]] for row in rows]
 
-    def baselines(
-        self, stage: str = "test", scoring: Mapping[str, Any] | None = None
+    def score_baselines(
+        self, loaders: Mapping[str, DataLoader[Any]], stage: str, scoring: Mapping[str, Any] | None
     ) -> Mapping[str, Mapping[str, float]]:
-        """Return the majority class, and logistic regression on what single frames show."""
+        """Score the majority class, and logistic regression on features of single frames."""
         from .training.baselines import baseline_scores
 
-        loaders = {part: self.loader(part) for part in {"train", "val", stage}}
         return baseline_scores(loaders, self.schema(), stage, scoring)
 
-    # Loaders
-
-    def loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
-        """Return a loader of the clips of a part; in training with new frames in each epoch."""
-        return video_loader(self.datasets[part], self._batch_size, shuffle, self._seed)
-
-    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Change a training batch by fresh draws: on its device, the whole batch at once."""
-        trainer = self.trainer
-        if trainer is None or not trainer.training or not isinstance(batch, VideoBatch):
-            return batch
+    def augment_batch(self, batch: Any, generator: torch.Generator) -> Any:
+        """Return a batch with random crops, flips and colours; features stay as they are."""
         if batch.x.ndim != 5:
             return batch
-        # The draws follow from where the training is, so a resumed run goes on with the same ones.
-        # Lightning counts a batch only after this hook: the first of an epoch has the number -1.
-        place = trainer.current_epoch, trainer.fit_loop.batch_idx + 1, trainer.global_rank
-        seed = int(np.random.SeedSequence([abs(self._seed), *place]).generate_state(1)[0])
-        generator = torch.Generator().manual_seed(seed)
         size = self._options["size"]
         x_BTHW3 = augment(batch.x, batch.lengths_B, size, self.augmentation, generator)
         return batch._replace(x=x_BTHW3)

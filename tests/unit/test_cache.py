@@ -9,7 +9,7 @@ import pytest
 
 from gru_suite.data.cache import build_once, cache_folder, content_key
 from gru_suite.data.ragged_arrays import ArrayStore, open_arrays, write_arrays
-from gru_suite.data.unreadable_files import check_bad, name_bad
+from gru_suite.data.unreadable_files import check_unreadable, list_unreadable
 from gru_suite.errors import UserError
 
 # Arrays of different lengths
@@ -174,7 +174,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
 
 def test_too_many_bad_files_are_refused() -> None:
     bad = {f"{n}.avi": "empty" for n in range(12)}
-    assert name_bad(bad).endswith("9.avi (empty), and 2 more")
-    check_bad(bad, 24, 0.5, "video")
+    assert list_unreadable(bad).endswith("9.avi (empty), and 2 more")
+    check_unreadable(bad, 24, 0.5, "video")
     with pytest.raises(UserError, match=r"12 of 23 video files cannot be read.*0\.avi \(empty\)"):
-        check_bad(bad, 23, 0.5, "video")
+        check_unreadable(bad, 23, 0.5, "video")

@@ -1,18 +1,17 @@
-"""Batches of clips, gathered from the memory-mapped store.
+"""Batches of audio clips.
 
 Shapes: B batch, S samples (right-padded), N clips, L levels of noise.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from gru_suite.model.batches import LengthBucketSampler
+from gru_suite.data.batch_dataset import BatchDataset
 
 from ..reading.sound_files import FULL_SCALE
 
@@ -24,8 +23,8 @@ class AudioBatch(NamedTuple):
         x: samples, full scale 1.0, shape (B, S).
         lengths_B: valid samples of each, int64.
         labels_B: class numbers, int64.
-        speakers_B: numbers of the speakers, -1 where nobody is known to speak, int64.
-        noise_BS: background noise to test in, shape (B, S), or (B, 0) where none is wanted.
+        speakers_B: numbers of the speakers, -1 for an unknown one, int64.
+        noise_BS: background noise to test with, shape (B, S), or (B, 0) for none.
         snr_db_L: signal-to-noise ratios to test at; may be empty.
     """
 
@@ -38,7 +37,7 @@ class AudioBatch(NamedTuple):
 
 
 class Clips(NamedTuple):
-    """Where each clip of a part lies in the store, and what it is.
+    """The clips of a part: segments of the decoded samples, with class and speaker.
 
     Attributes:
         start_N: first sample.
@@ -46,7 +45,7 @@ class Clips(NamedTuple):
         gain_N: factor of the level.
         label_N: class numbers.
         speaker_N: speakers' numbers, -1 for none.
-        names: what a person knows them by.
+        names: as shown to users.
     """
 
     start_N: NDArray[np.int64]
@@ -57,14 +56,8 @@ class Clips(NamedTuple):
     names: list[str]
 
 
-class AudioDataset(Dataset[AudioBatch]):
-    """One part of the data; it is asked for whole batches.
-
-    Attributes:
-        labels: class numbers.
-        names: what a person knows the clips by.
-        lengths: samples of each clip.
-    """
+class AudioDataset(BatchDataset[AudioBatch]):
+    """The clips of one part of the data."""
 
     def __init__(
         self,
@@ -73,12 +66,12 @@ class AudioDataset(Dataset[AudioBatch]):
         noise_L: NDArray[np.int16] | None = None,
         snr_db: Sequence[float] = (),
     ) -> None:
-        """Hold the part.
+        """Store the part.
 
         Args:
-            samples_S: all samples of the store.
-            clips: the part's clips in it.
-            noise_L: background noise to test in, at least as long as the longest clip.
+            samples_S: all decoded samples, concatenated.
+            clips: segments of them.
+            noise_L: background noise to test with, at least as long as the longest clip.
             snr_db: signal-to-noise ratios to test at; needs ``noise_L``.
         """
         self.samples_S, self.clips = samples_S, clips
@@ -86,14 +79,6 @@ class AudioDataset(Dataset[AudioBatch]):
         self.lengths = clips.length_N.tolist()
         self.noise_L = noise_L if snr_db else None
         self.snr_db = [float(level) for level in snr_db]
-
-    def __len__(self) -> int:
-        """Return the number of clips."""
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> AudioBatch:
-        """Return a batch of one clip."""
-        return self.__getitems__([index])
 
     def __getitems__(self, indices: Sequence[int]) -> AudioBatch:
         """Return a batch of clips."""
@@ -113,7 +98,7 @@ class AudioDataset(Dataset[AudioBatch]):
         )
 
     def _noise(self, index_B: NDArray[np.int64], num_samples: int) -> Tensor:
-        """Return noise for each clip, the same in every pass and at every batch size."""
+        """Return noise for each clip, independent of the pass and the batch size."""
         if self.noise_L is None:
             return torch.empty(len(index_B), 0)
         places = len(self.noise_L) - max(self.lengths) + 1
@@ -122,28 +107,3 @@ class AudioDataset(Dataset[AudioBatch]):
             start = np.random.default_rng(int(index)).integers(places)
             noise_BS[row] = self.noise_L[start : start + num_samples]
         return torch.from_numpy(noise_BS / FULL_SCALE)
-
-
-def audio_loader(
-    dataset: AudioDataset, batch_size: int, shuffle: bool, seed: int = 0
-) -> DataLoader[Any]:
-    """Return a loader of :class:`AudioBatch` with little padding.
-
-    It loads in this process: a batch is copied from memory in a few milliseconds.
-
-    Args:
-        dataset: what is loaded.
-        batch_size: clips in a batch.
-        shuffle: for training; otherwise the order is the same in every pass.
-        seed: of the shuffled orders.
-    """
-    return DataLoader(
-        dataset,
-        batch_size,
-        sampler=LengthBucketSampler(dataset.lengths, batch_size, shuffle, seed),
-        collate_fn=_as_it_is,  # type: ignore[arg-type]
-    )
-
-
-def _as_it_is(batch: AudioBatch) -> AudioBatch:
-    return batch

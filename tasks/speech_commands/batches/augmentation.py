@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gru_suite.errors import UserError
-from gru_suite.options import check_number
+from gru_suite.options import check_ranges
 
 from .noise import mix_at_snr, valid_mask
 
@@ -35,10 +35,8 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_number("data.augment.speed", self.speed, 0, 0.5)
-        check_number("data.augment.time_shift_ms", self.time_shift_ms, 0, 1e4)
-        check_number("data.augment.gain_db", self.gain_db, 0, 60)
-        check_number("data.augment.noise_probability", self.noise_probability, 0, 1)
+        ranges = {"speed": (0, 0.5), "time_shift_ms": (0, 1e4), "gain_db": (0, 60)}
+        check_ranges("data.augment", self, {**ranges, "noise_probability": (0, 1)})
         snr = list(self.noise_snr_db)
         if len(snr) != 2 or snr[0] > snr[1]:
             raise UserError(f"data.augment.noise_snr_db={snr}: needs the lowest and highest, in dB")

@@ -1,10 +1,9 @@
-"""What a person gives to be recognised: paths, folders, arrays.
+"""Raw inputs of predictions: paths, folders, arrays of samples.
 
 Shapes: B batch, S samples.
 """
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from numbers import Real
 from pathlib import Path
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gru_suite.data.cache import in_threads
-from gru_suite.data.unreadable_files import name_bad
+from gru_suite.data.unreadable_files import report_left_out
 from gru_suite.errors import UserError
 
 from ..batches.audio_dataset import AudioBatch
@@ -25,16 +24,16 @@ from ..reading.loudest_segment import loudest, read_loudest
 from ..reading.sound_files import MIN_SECONDS, is_sound_file, read_sound, resample
 
 Clip = NDArray[np.float32]
-# Files in memory at once.
+# Files decoded at once.
 _CHUNK = 256
-# Floats beyond this many times full scale were never divided by it.
+# Floats beyond this multiple of full scale are not normalised.
 _LOUDEST = 64.0
 MAX_HOURS = 2
-"""Of a recording in which words are looked for."""
+"""Largest length of a recording in which words are detected."""
 
 
 def is_samples(raw: Any) -> bool:
-    """Tell samples, or a pair of samples and their rate, from paths."""
+    """Return whether an input is samples, or a pair of samples and their rate."""
     paired = isinstance(raw, tuple) and len(raw) == 2 and isinstance(raw[1], Real)
     return isinstance(raw[0] if paired else raw, np.ndarray | Tensor)
 
@@ -44,11 +43,11 @@ def to_samples(raw: Any, sample_rate_hz: int, min_seconds: float = MIN_SECONDS) 
 
     Args:
         raw: integers, or floats of full scale 1.0; one channel, or several as the shorter axis.
-        sample_rate_hz: the rate of the result, and of an array that comes without one.
-        min_seconds: what is shorter is refused.
+        sample_rate_hz: of the result, and of an array without a rate.
+        min_seconds: smallest duration.
 
     Raises:
-        UserError: no samples, too few, or some that are no finite numbers.
+        UserError: not samples, too few, or not finite.
     """
     given, rate_hz = raw if isinstance(raw, tuple) else (raw, sample_rate_hz)
     if not (math.isfinite(rate_hz) and rate_hz >= 1 and rate_hz == int(rate_hz)):
@@ -58,7 +57,7 @@ def to_samples(raw: Any, sample_rate_hz: int, min_seconds: float = MIN_SECONDS) 
         raise UserError(f"samples of type {array.dtype}: needs integers or floats")
     samples = _full_scale(array)
     if samples.ndim == 2 and samples.size:
-        # Libraries differ in the order of the axes; there are always more samples than channels.
+        # The order of the axes differs between libraries; there are more samples than channels.
         samples = samples.mean(int(np.argmin(samples.shape)))
     if samples.ndim != 1 or not len(samples) or not np.isfinite(samples).all():
         raise UserError(f"samples of shape {array.shape}: needs finite numbers, (samples,)")
@@ -79,7 +78,7 @@ def _full_scale(array: NDArray[Any]) -> Clip:
     if array.dtype.kind == "f":
         return array.astype(np.float32)
     half = np.float32(2.0 ** (8 * array.dtype.itemsize - 1))
-    # Unsigned samples, as of 8-bit files, have silence in the middle.
+    # Silence of unsigned samples, as in 8-bit files, is half of their range.
     return array.astype(np.float32) / half - (array.dtype.kind == "u")
 
 
@@ -87,13 +86,13 @@ def read_input(path: str | Path, sample_rate_hz: int) -> Clip:
     """Read a sound file as :func:`read_sound` does.
 
     Raises:
-        UserError: it does not exist or cannot be read; the message names it.
+        UserError: the file does not exist or cannot be read.
     """
     return _reported(Path(path).expanduser(), lambda file: read_sound(file, sample_rate_hz))
 
 
 def check_duration(path: str | Path) -> None:
-    """Refuse to look through a recording that would fill the memory.
+    """Check that a recording is short enough to be searched in memory.
 
     Raises:
         UserError: it is longer than ``MAX_HOURS``.
@@ -101,7 +100,7 @@ def check_duration(path: str | Path) -> None:
     try:
         facts = soundfile.info(str(Path(path).expanduser()))
     except soundfile.LibsndfileError:
-        # Whoever reads it says what is wrong with it.
+        # The reader reports the error.
         return
     if facts.duration > 3600 * MAX_HOURS:
         raise UserError(
@@ -122,21 +121,22 @@ def _reported(path: Path, read: Callable[[Path], Clip]) -> Clip:
 def read_inputs(
     raw: Any, sample_rate_hz: int, max_samples: int
 ) -> Iterator[tuple[list[str], list[Clip]]]:
-    """Read a recording, a list of them, or a folder, some hundred at a time.
+    """Read a recording, a list of them, or a folder, in groups of some hundred.
 
-    In a folder files that cannot be read are left out, with a warning that names them.
+    Unreadable files of a folder are left out, with a warning that lists them.
 
     Args:
         raw: a path or samples (:func:`to_samples`), a list of these, or a folder.
         sample_rate_hz: of the clips.
-        max_samples: of a longer recording its loudest stretch of this length is taken.
+        max_samples: of a longer recording the segment of this length with the highest energy is
+            taken.
 
     Yields:
         Names and samples.
 
     Raises:
-        UserError: a file that was named cannot be read, or none in the folder; or something else
-            than recordings was given.
+        UserError: a given file cannot be read, no file of the folder can, or the input is of
+            another type.
     """
     folder = Path(raw).expanduser() if isinstance(raw, str | Path) else None
     if folder is None or not folder.is_dir():
@@ -155,13 +155,7 @@ def read_inputs(
             return None
 
     yield from _chunks(paths, read)
-    if len(bad) == len(paths):
-        found = f": {name_bad(bad)}" if bad else " (.wav, .flac, .ogg, .mp3)"
-        raise UserError(f"input {folder}: no readable sound file in this folder{found}")
-    if bad:
-        # The threads may have come to them in any order.
-        bad = dict(sorted(bad.items()))
-        warnings.warn(f"left out {len(bad)} unreadable: {name_bad(bad)}", stacklevel=2)
+    report_left_out(folder, len(paths), bad, "sound file", ".wav, .flac, .ogg, .mp3")
 
 
 def _checked_list(raw: Any) -> list[Any]:
@@ -191,14 +185,14 @@ def _chunks(
     for start in range(0, len(items), _CHUNK):
         some = items[start : start + _CHUNK]
         names = ["samples" if is_samples(each) else str(each) for each in some]
-        # A thread costs more than one clip.
+        # Starting threads takes longer than reading one clip.
         clips = [read(some[0])] if len(some) == 1 else in_threads(read, some)
         good = [(name, clip) for name, clip in zip(names, clips, strict=True) if clip is not None]
         yield [name for name, _ in good], [clip for _, clip in good]
 
 
 def loudest_stretch(samples_S: Clip, length: int) -> Clip:
-    """Return the ``length`` samples with the most energy; a shorter clip whole."""
+    """Return the segment of ``length`` samples with the highest energy; a shorter clip whole."""
     if len(samples_S) <= length:
         return samples_S
     start = loudest(samples_S, length, max(1, length // 100))
@@ -206,7 +200,7 @@ def loudest_stretch(samples_S: Clip, length: int) -> Clip:
 
 
 def to_batch(clips: Sequence[Clip]) -> AudioBatch:
-    """Pad clips to a batch of no known class or speaker."""
+    """Return clips as a padded batch of unknown class and speaker."""
     lengths_B = torch.tensor([len(clip) for clip in clips])
     x_BS = torch.zeros(len(clips), int(lengths_B.max()))
     for row, clip in enumerate(clips):

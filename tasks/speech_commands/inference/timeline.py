@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gru_suite.options import check_number
+from gru_suite.options import check_ranges
 
 from ..reading.labels import SILENCE, UNKNOWN
 
@@ -47,12 +47,9 @@ class Detection:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_number("detection.threshold", self.threshold, 0, 1)
-        check_number("detection.hop_ms", self.hop_ms, 1, 1e4)
-        check_number("detection.smoothing_ms", self.smoothing_ms, 0, 1e5)
-        check_number("detection.shortest_ms", self.shortest_ms, 0, 1e5)
-        check_number("detection.refractory_ms", self.refractory_ms, 0, 1e6)
-        check_number("detection.quiet_db", self.quiet_db, 0, 1000)
+        times_ms = {"hop_ms": (1, 1e4), "smoothing_ms": (0, 1e5), "shortest_ms": (0, 1e5)}
+        others = {"threshold": (0, 1), "refractory_ms": (0, 1e6), "quiet_db": (0, 1000)}
+        check_ranges("detection", self, {**times_ms, **others})
 
 
 class Event(NamedTuple):

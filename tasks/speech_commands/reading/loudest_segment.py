@@ -11,7 +11,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from .sound_files import check_complete, read_sound, reason_of, resample
+from gru_suite.data.unreadable_files import check_complete
+
+from .sound_files import read_sound, reason_of, resample
 
 # Up to this long a file is read at once, which is simpler and keeps every sample's place.
 _WHOLE_SECONDS = 300.0
@@ -39,7 +41,7 @@ def read_loudest(path: Path, sample_rate_hz: int, max_samples: int) -> NDArray[n
     Raises:
         ValueError: it cannot be read; the message says why, without the name.
     """
-    check_complete(path)
+    check_complete(path, b"WAVE")
     try:
         with soundfile.SoundFile(path) as file:
             if file.frames > _WHOLE_SECONDS * file.samplerate:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gru_suite.data.ragged_arrays import ArrayStore
-from gru_suite.data.unreadable_files import check_bad
+from gru_suite.data.unreadable_files import check_unreadable
 from gru_suite.errors import UserError
 
 from .corpus import Corpus, Recording
@@ -65,7 +65,7 @@ def read_recordings(
     decoded = decode_files(files, sample_rate_hz, cache)
     file_names = [each.name for each in wanted] + [str(path) for path in corpus.noises]
     bad = {file_names[index]: reason for index, reason in decoded.bad.items()}
-    check_bad(bad, len(files), max_bad_fraction, "sound")
+    check_unreadable(bad, len(files), max_bad_fraction, "sound")
     clips = decoded.clip_of_file
     clip_of = {each.name: c for each, c in zip(wanted, clips, strict=False) if c is not None}
     noise_clips = [clip for clip in clips[len(wanted) :] if clip is not None]

@@ -16,6 +16,7 @@ from torchaudio.transforms import Resample  # type: ignore[import-untyped]
 
 from gru_suite.data.cache import build_once, content_key, in_threads
 from gru_suite.data.ragged_arrays import ArrayStore, open_arrays, write_arrays
+from gru_suite.data.unreadable_files import check_complete
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
 # Shorter sounds are clicks.
@@ -24,8 +25,6 @@ MIN_SECONDS = 0.02
 _CACHE_FORMAT = 2
 # The stored value of a sample of 1.0; 16-bit sources are stored exactly.
 FULL_SCALE = 32768
-# Sizes in the header of a WAV that was written to a pipe.
-_UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
 class Decoded(NamedTuple):
@@ -53,7 +52,7 @@ def read_sound(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
     Raises:
         ValueError: it cannot be read; the message has the reason, without the name.
     """
-    check_complete(path)
+    check_complete(path, b"WAVE")
     try:
         with soundfile.SoundFile(path) as file:
             promised, rate_hz = file.frames, file.samplerate
@@ -152,25 +151,3 @@ def reason_of(error: Exception) -> str:
     """Return the reason of an error of libsndfile, for a message."""
     reason = getattr(error, "error_string", None) or str(error)
     return f"not a readable sound file: {reason.strip().rstrip('.')}"
-
-
-def check_complete(path: Path) -> None:
-    """Check that a file is not empty, and that a WAV file is as long as its header says.
-
-    Raises:
-        ValueError: it is; the message does not name the file.
-    """
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(12)
-    except OSError as error:
-        raise ValueError(f"cannot be opened: {error.strerror or error}") from error
-    if not size:
-        raise ValueError("the file is empty")
-    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-        return
-    promised = int.from_bytes(head[4:8], "little")
-    # Some writers omit the padding byte that they count.
-    if promised not in _UNKNOWN_SIZES and size < promised + 8 - 1:
-        raise ValueError(f"cut off after {size:,} of {promised + 8:,} bytes")

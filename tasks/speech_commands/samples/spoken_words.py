@@ -23,6 +23,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from gru_suite.data.cache import make_once
 from gru_suite.errors import UserError
 from gru_suite.files import make_folder
 
@@ -69,26 +70,17 @@ def spoken_words(cache: Path) -> Path:
         UserError: the speech library is not installed or fails, or the folder cannot be written.
     """
     folder = cache / f"spoken_words-{_recipe_key()}"
-    if folder.is_dir():
-        return folder
-    if not installed():
+    if not folder.is_dir() and not installed():
         raise UserError(
             "the spoken sample words need the package espeakng-loader: "
             'pip install "gru-suite[samples]"; or use recordings: data=speech_commands data.path='
         )
-    make_folder(cache)
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".spoken_words-") as temporary:
-        made = Path(temporary) / "words"
-        made.mkdir()
-        _write_words(made, Path(temporary))
-        write_noise(made / NOISE_FOLDER, SAMPLE_RATE_HZ)
-        try:
-            made.rename(folder)
-        except OSError:
-            # Another run was faster; what it made is the same.
-            if not folder.is_dir():
-                raise
-    return folder
+    return make_once(folder, _write_data_set)
+
+
+def _write_data_set(folder: Path) -> None:
+    _write_words(folder, folder.parent)
+    write_noise(folder / NOISE_FOLDER, SAMPLE_RATE_HZ)
 
 
 def write_noise(folder: Path, sample_rate_hz: int) -> list[Path]:

@@ -4,13 +4,13 @@ Shapes: B batch, T frames (right-padded), H height, W width of what is kept; h, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gru_suite.options import check_number
+from gru_suite.options import check_ranges
 
 # Share of red, green and blue in what looks equally bright (ITU-R BT.601).
 _LUMA = (0.299, 0.587, 0.114)
@@ -44,10 +44,8 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, most in (("zoom", 0.9), ("stretch", 1.0)):
-            check_number(f"data.augment.{name}", getattr(self, name), 0, most)
-        for name in ("flip", "brightness", "contrast", "saturation", "tint", "grey", "reverse"):
-            check_number(f"data.augment.{name}", getattr(self, name), 0, 1)
+        ranges = {field.name: (0, 1) for field in fields(self)}
+        check_ranges("data.augment", self, {**ranges, "zoom": (0, 0.9)})
 
 
 def augment(

@@ -1,19 +1,18 @@
-"""Batches of clips, gathered from the memory-mapped store.
+"""Batches of video clips.
 
 Shapes: B batch, T frames (right-padded), H height, W width, F features, V videos, R rows (clips).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
+from gru_suite.data.batch_dataset import BatchDataset
 from gru_suite.data.ragged_arrays import ArrayStore
-from gru_suite.model.batches import LengthBucketSampler
 
 from .clip_sampling import ClipSampling
 
@@ -39,13 +38,13 @@ class VideoBatch(NamedTuple):
 
 
 class Videos(NamedTuple):
-    """The videos of a part, and where they lie in the store.
+    """The videos of a part, by their index in the decoded data.
 
     Attributes:
-        clip_V: their numbers in the store.
+        clip_V: indices of the decoded videos.
         label_V: class numbers.
         group_V: the groups' numbers, -1 for none.
-        names: what a person knows them by.
+        names: as shown to users.
     """
 
     clip_V: NDArray[np.int64]
@@ -54,19 +53,15 @@ class Videos(NamedTuple):
     names: list[str]
 
 
-class VideoDataset(Dataset[VideoBatch]):
-    """One part of the data; it is asked for whole batches.
+class VideoDataset(BatchDataset[VideoBatch]):
+    """The clips of one part of the data, a row each.
 
-    A row is a clip. In training there is one for each video, with other frames in each epoch; else
-    several, the same in every pass.
+    In training there is one clip per video, with new frames in each epoch; else several, the same
+    in every pass. ``names`` and ``labels`` are of the videos, ``lengths`` of the rows.
 
     Attributes:
-        videos: what the rows are cut from.
-        names: of the videos.
-        labels: class numbers of the videos.
+        videos: of the part.
         video_R: the video of each row.
-        lengths: frames of each row.
-        epoch: decides the draws of training.
     """
 
     def __init__(
@@ -79,36 +74,28 @@ class VideoDataset(Dataset[VideoBatch]):
         crop: Sequence[int] | None = None,
         seed: int = 0,
     ) -> None:
-        """Hold the part.
+        """Store the part.
 
         Args:
             store: frames or features of all videos.
             times: their times, and the end of the last one.
             videos: the part's videos.
             sampling: how clips are cut.
-            training: whether frames are drawn anew in each epoch.
-            crop: height and width that frames are cut to at the centre; None leaves them.
+            training: whether frames are drawn at random in each epoch.
+            crop: height and width of a centre crop; None for no crop.
             seed: of the draws.
         """
         self.store, self.times, self.videos, self.sampling = store, times, videos, sampling
-        self.training, self.crop, self.seed, self.epoch = training, crop, abs(int(seed)), 0
+        self.training, self.crop, self.seed = training, crop, abs(int(seed))
         self.names, self.labels = videos.names, videos.label_V.tolist()
         self.count_V = np.array(
             [1 if training else sampling.count(times.get(clip)) for clip in videos.clip_V], np.int64
         )
         self.video_R = np.repeat(np.arange(len(self.labels)), self.count_V)
-        # The how manieth clip of its video a row is.
+        # Index of each clip among those of its video.
         self.number_R = np.concatenate([np.arange(count) for count in self.count_V])
         length_V = [sampling.length(times.get(clip)) for clip in videos.clip_V]
         self.lengths = np.repeat(length_V, self.count_V).tolist()
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.video_R)
-
-    def __getitem__(self, index: int) -> VideoBatch:
-        """Return a batch of one row."""
-        return self.__getitems__([index])
 
     def __getitems__(self, indices: Sequence[int]) -> VideoBatch:
         """Return a batch of rows."""
@@ -129,7 +116,7 @@ class VideoDataset(Dataset[VideoBatch]):
         )
 
     def frame_times(self, row: int) -> NDArray[np.float64]:
-        """Return the seconds at which the frames of a row are shown, shape (T,)."""
+        """Return the times of the frames of a row in seconds, shape (T,)."""
         time_E = self.times.get(int(self.videos.clip_V[self.video_R[row]]))
         return time_E[self._frames(row, time_E)]
 
@@ -148,40 +135,3 @@ class VideoDataset(Dataset[VideoBatch]):
         height, width = self.crop
         top, left = (values.shape[1] - height) // 2, (values.shape[2] - width) // 2
         return values[:, top : top + height, left : left + width]
-
-
-class _EpochSampler(LengthBucketSampler):
-    """The order of the rows; it also tells the data set which epoch it is."""
-
-    def __init__(self, dataset: VideoDataset, batch_size: int, shuffle: bool, seed: int) -> None:
-        super().__init__(dataset.lengths, batch_size, shuffle, seed)
-        self.dataset = dataset
-
-    def __iter__(self) -> Iterator[int]:
-        self.dataset.epoch = self.epoch
-        yield from super().__iter__()
-
-
-def video_loader(
-    dataset: VideoDataset, batch_size: int, shuffle: bool, seed: int = 0
-) -> DataLoader[Any]:
-    """Return a loader of :class:`VideoBatch` with little padding.
-
-    It loads in this process: a batch is copied from memory in a few milliseconds.
-
-    Args:
-        dataset: what is loaded.
-        batch_size: clips in a batch.
-        shuffle: for training; otherwise the order is the same in every pass.
-        seed: of the shuffled orders.
-    """
-    return DataLoader(
-        dataset,
-        batch_size,
-        sampler=_EpochSampler(dataset, batch_size, shuffle, seed),
-        collate_fn=_as_it_is,  # type: ignore[arg-type]
-    )
-
-
-def _as_it_is(batch: VideoBatch) -> VideoBatch:
-    return batch

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gru_suite.data.splits import PARTS
-from gru_suite.data.unreadable_files import check_bad
+from gru_suite.data.unreadable_files import check_unreadable
 from gru_suite.errors import UserError
 
 from ..reading.corpus import Corpus, Video, check_trained
@@ -75,7 +75,7 @@ def read_videos(
         notes.append(f"videos of no label, left out: {len(corpus.videos) - len(wanted):,}")
     store = decode_files([each.path for each in wanted], sampling, height, width, cache)
     bad = {wanted[number].name: reason for number, reason in store.bad.items()}
-    check_bad(bad, len(wanted), max_bad_fraction, "video")
+    check_unreadable(bad, len(wanted), max_bad_fraction, "video")
     clip_of = {
         each.name: clip
         for each, clip in zip(wanted, store.clip_of_file, strict=True)

@@ -1,4 +1,4 @@
-"""What a person gives to be recognised: videos, folders of them, frames.
+"""Raw inputs of predictions: paths, folders, arrays of frames.
 
 Shapes: T frames, H height, W width, E times of frames and the end of the last one, K classes.
 """
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gru_suite.data.unreadable_files import name_bad
+from gru_suite.data.unreadable_files import report_left_out
 from gru_suite.errors import UserError
 
 from ..batches.clip_sampling import ClipSampling
@@ -25,12 +25,12 @@ Clip = NDArray[np.uint8]
 
 
 def is_frames(raw: Any) -> bool:
-    """Tell the frames of a clip from paths."""
+    """Return whether an input is the frames of a clip."""
     return isinstance(raw, np.ndarray | Tensor)
 
 
 def clip_sampling(schema: Mapping[str, Any]) -> ClipSampling:
-    """Return how clips are cut, as the data module did."""
+    """Return the sampling of clips in the training data."""
     return ClipSampling(
         int(schema["num_frames"]), schema.get("frame_rate_hz"), int(schema["test_clips"])
     )
@@ -40,7 +40,7 @@ def array_clips(raw: Any, schema: Mapping[str, Any]) -> list[Clip]:
     """Return the clips of frames given as an array of shape (T, H, W, 3), uint8.
 
     Raises:
-        UserError: another shape or type, or no frame.
+        UserError: another shape or dtype, or no frame.
     """
     given = raw.detach().cpu() if isinstance(raw, Tensor) else torch.from_numpy(np.array(raw))
     if given.dim() != 4 or given.size(3) != 3 or given.dtype != torch.uint8 or not given.numel():
@@ -54,10 +54,10 @@ def array_clips(raw: Any, schema: Mapping[str, Any]) -> list[Clip]:
 
 
 def read_clips(path: str | Path, schema: Mapping[str, Any]) -> list[Clip]:
-    """Read a video and cut the clips from it that a test would.
+    """Read a video and return its test clips.
 
     Raises:
-        ValueError: it cannot be read; the message says why, without the name.
+        ValueError: it cannot be read; the message has the reason, without the name.
     """
     sampling, margin = clip_sampling(schema), int(schema["margin"])
     height, width = (int(side) + margin for side in schema["size"])
@@ -74,18 +74,18 @@ def _cut(frames_THW3: Clip, time_E: NDArray[np.float64], sampling: ClipSampling)
 def read_inputs(raw: Any, schema: Mapping[str, Any]) -> Iterator[tuple[str, list[Clip]]]:
     """Read a video, a list of them, or a folder, one after the other.
 
-    In a folder files that cannot be read are left out, with a warning that names them.
+    Unreadable files of a folder are left out, with a warning that lists them.
 
     Args:
         raw: a path or frames (:func:`array_clips`), a list of these, or a folder.
-        schema: of the data that the task was trained on.
+        schema: description of the training data.
 
     Yields:
         Names and clips.
 
     Raises:
-        UserError: a file that was named cannot be read, or none in the folder; or something else
-            than videos was given.
+        UserError: a given file cannot be read, no file of the folder can, or the input is of
+            another type.
     """
     folder = Path(raw).expanduser() if isinstance(raw, str | Path) else None
     if folder is None or not folder.is_dir():
@@ -99,11 +99,7 @@ def read_inputs(raw: Any, schema: Mapping[str, Any]) -> Iterator[tuple[str, list
             yield str(path), read_clips(path, schema)
         except ValueError as error:
             bad[path.relative_to(folder).as_posix()] = str(error)
-    if len(bad) == len(files):
-        found = f": {name_bad(bad)}" if bad else f" ({', '.join(SUFFIXES)})"
-        raise UserError(f"input {folder}: no readable video in this folder{found}")
-    if bad:
-        warnings.warn(f"left out {len(bad)} unreadable: {name_bad(bad)}", stacklevel=2)
+    report_left_out(folder, len(files), bad, "video", ", ".join(SUFFIXES))
 
 
 def _read_one(each: Any, schema: Mapping[str, Any]) -> tuple[str, list[Clip]]:

@@ -18,6 +18,8 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from gru_suite.data.unreadable_files import check_complete
+
 SUFFIXES = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".gif", ".m4v", ".mpg", ".mpeg")
 # Where a file names no frame rate at all.
 _USUAL_RATE_HZ = 25.0
@@ -85,7 +87,7 @@ def read_frames(path: Path, sampling: Sampling, height: int, width: int) -> Fram
     Raises:
         ValueError: it cannot be read; the message says why, without the name.
     """
-    _check_complete(path)
+    check_complete(path, b"AVI ")
     with _opened(path) as (container, stream):
         seconds = _packet_seconds(container, stream)
         _check_promised(container, stream, seconds)
@@ -242,20 +244,3 @@ class _Shape:
         cut_HWC = small.to_ndarray()[top : top + height, left : left + width]
         # Counter-clockwise, as numpy turns.
         return np.ascontiguousarray(np.rot90(cut_HWC, quarters))
-
-
-def _check_complete(path: Path) -> None:
-    """Refuse a missing or empty file, and an AVI that is shorter than it says."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(12)
-    except OSError as error:
-        raise ValueError(f"cannot be opened: {error.strerror or error}") from error
-    if not size:
-        raise ValueError("the file is empty")
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        promised = int.from_bytes(head[4:8], "little") + 8
-        # Some writers leave out the padding byte that they count.
-        if size < promised - 1:
-            raise ValueError(f"cut off after {size:,} of {promised:,} bytes")

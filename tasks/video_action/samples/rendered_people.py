@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from gru_suite.data.cache import make_once
 from gru_suite.errors import UserError
-from gru_suite.files import make_folder
 
 from ..reading.decoding_processes import num_cores
 from .drawing import HEIGHT, WIDTH, View, crop_border, draw_figure_on, draw_place, look_at, on_grid
@@ -70,24 +70,15 @@ def rendered_people(cache: Path) -> Path:
         UserError: the videos cannot be encoded, or the folder cannot be written.
     """
     parts, clips = part_of_figure(), all_clips()
-    folder = cache / f"rendered_people-{_recipe_key(parts, clips)}"
-    if folder.is_dir():
-        return folder
-    make_folder(cache)
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".rendered_people-") as temporary:
-        made = Path(temporary) / "videos"
+
+    def make(folder: Path) -> None:
         for action in ACTIONS:
-            (made / action).mkdir(parents=True)
-        _write_videos(clips, made)
+            (folder / action).mkdir()
+        _write_videos(clips, folder)
         rows = [f"{clip.name},{parts[clip.figure]},{clip.figure:02d}\n" for clip in clips]
-        (made / PARTS_FILE).write_text("".join(["file,part,figure\n", *rows]), "utf-8")
-        try:
-            made.rename(folder)
-        except OSError:
-            # Another run was faster; what it made is the same.
-            if not folder.is_dir():
-                raise
-    return folder
+        (folder / PARTS_FILE).write_text("".join(["file,part,figure\n", *rows]), "utf-8")
+
+    return make_once(cache / f"rendered_people-{_recipe_key(parts, clips)}", make)
 
 
 def part_of_figure() -> dict[int, str]:
