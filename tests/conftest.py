@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,21 @@ def _seeded() -> None:
     # Libraries that draw from numpy's global state are what this seeds.
     np.random.seed(0)  # noqa: NPY002
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def hydra_configs() -> Iterator[None]:
+    """Let ``hydra.compose`` find the configs of the suite and of installed tasks."""
+    from hydra import initialize_config_module
+    from hydra.core.singleton import Singleton
+
+    from gru_suite.cli.search_path import prepare_hydra
+
+    state = Singleton.get_state()
+    prepare_hydra()
+    with initialize_config_module("gru_suite.conf", version_base="1.3"):
+        yield
+    Singleton.set_state(state)
 
 
 @pytest.fixture(scope="session")

@@ -131,7 +131,12 @@ def losses(name: str, cell: str, folder: Path) -> list[float]:
         frames = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
         batch = batch._replace(x=frames)
     torch.manual_seed(SEED)
-    optimizer = torch.optim.Adam(task.train().parameters(), lr=1e-3)
+    return adam_losses(task.train(), batch, 1e-3)
+
+
+def adam_losses(task: Any, batch: Any, lr: float) -> list[float]:
+    """Return the losses of ``STEPS`` Adam steps on one batch."""
+    optimizer = torch.optim.Adam(task.parameters(), lr=lr)
     found = []
     for _ in range(STEPS):
         loss = task.loss(task(batch), batch)

@@ -176,13 +176,18 @@ def onnx_session(rnn: nn.GRU, num_threads: int):
     return lambda x_TBF: session.run(None, {"x": x_TBF})[0]
 
 
+def layers(shape: tuple[int, ...]) -> tuple[RecurrentBackbone, nn.LSTM, torch.Tensor]:
+    """Return a GRU backbone, an LSTM of the same shape and an input."""
+    B, T, F, H, num_layers = shape
+    backbone = RecurrentBackbone(F, "gru", H, num_layers)
+    return backbone, nn.LSTM(F, H, num_layers, batch_first=True), torch.randn(B, T, F)
+
+
 @pytest.mark.parametrize("num_threads", [1, 2])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_training_step(benchmark, rows: Rows, shape, num_threads):
     torch.set_num_threads(num_threads)
-    B, T, F, H, num_layers = shape
-    backbone, x_BTF = RecurrentBackbone(F, "gru", H, num_layers), torch.randn(B, T, F)
-    lstm = nn.LSTM(F, H, num_layers, batch_first=True)
+    backbone, lstm, x_BTF = layers(shape)
     sides = {
         "kernel": train_step(backbone, lambda: backbone(x_BTF)[0]),
         "nn.GRU": train_step(backbone, lambda: backbone.rnn(x_BTF)[0]),
@@ -196,9 +201,7 @@ def test_training_step(benchmark, rows: Rows, shape, num_threads):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_inference(benchmark, rows: Rows, shape, num_threads):
     torch.set_num_threads(num_threads)
-    B, T, F, H, num_layers = shape
-    backbone, x_BTF = RecurrentBackbone(F, "gru", H, num_layers), torch.randn(B, T, F)
-    lstm = nn.LSTM(F, H, num_layers, batch_first=True)
+    backbone, lstm, x_BTF = layers(shape)
     run_onnx = onnx_session(backbone.rnn, num_threads)
     x_TBF = x_BTF.transpose(0, 1).contiguous().numpy()
     expected_BTH = torch.from_numpy(run_onnx(x_TBF)).transpose(0, 1)

@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from hydra import compose, initialize_config_module
+from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.singleton import Singleton
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from gru_suite.cli.main import VERBS
-from gru_suite.cli.search_path import prepare_hydra
 from gru_suite.model.sequence_model import TRAINING_KEYS
 from gru_suite.nn.backbone import RecurrentBackbone
 from gru_suite.plugins import own_package
@@ -29,13 +27,7 @@ OPTIONS = [file for file in FILES if file.parent != Path(".")]
 FROM_THE_RUN = {"backbone", "schema", "optimizer", "scheduler"}
 
 
-@pytest.fixture(autouse=True)
-def _hydra() -> Iterator[None]:
-    state = Singleton.get_state()
-    prepare_hydra()
-    with initialize_config_module("gru_suite.conf", version_base="1.3"):
-        yield
-    Singleton.set_state(state)
+pytestmark = pytest.mark.usefixtures("hydra_configs")
 
 
 def composed(root: str, *overrides: str) -> DictConfig:

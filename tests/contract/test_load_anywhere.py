@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import pytorch_lightning as pl
 import torch
+from trainers import quiet_trainer
 
 import gru_suite
 from gru_suite.data.data_module import SequenceDataModule
@@ -18,13 +18,6 @@ from gru_suite.testing.contract import compose_config
 from gru_suite.training.trainer import build_data, build_task
 
 TASKS = [task.name for task in available_tasks()]
-QUIET: dict[str, Any] = {
-    "accelerator": "cpu",
-    "logger": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "enable_checkpointing": False,
-}
 SCRIPT = """
 import pickle, sys
 import gru_suite
@@ -73,7 +66,7 @@ def make(name: str, folder: Path) -> Kept:
     for cell in CELLS:
         cfg.backbone.cell = cell
         task = build_task(cfg, data).eval()
-        trainer = pl.Trainer(**QUIET)
+        trainer = quiet_trainer()
         trainer.strategy.connect(task)
         paths[cell] = folder / f"{name}_{cell}.ckpt"
         trainer.save_checkpoint(paths[cell])
@@ -108,7 +101,7 @@ def test_training_goes_on_in_plain_lightning_code(kept: dict[str, Kept], name: s
     before = {key: value.clone() for key, value in task.state_dict().items()}
     modes: list[bool] = []
     task.model.backbone.register_forward_hook(lambda module, *_: modes.append(module.training))
-    trainer = pl.Trainer(max_epochs=1, limit_train_batches=2, **QUIET)
+    trainer = quiet_trainer(max_epochs=1, limit_train_batches=2)
     trainer.fit(task, kept[name].data.train_dataloader())
     assert modes
     assert all(modes), "trained in evaluation mode, so without dropout"

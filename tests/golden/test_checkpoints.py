@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytorch_lightning as pl
 import torch
 from golden_parts import TASKS, make, raw_inputs
+from trainers import quiet_trainer
 
 import gru_suite
 
@@ -25,15 +25,6 @@ CLASSES = {
 }
 # The table of n-grams alone has 3 MB.
 SMALL = {"sentiment": ("data.char_ngrams=null",)}
-QUIET: dict[str, Any] = {
-    "accelerator": "cpu",
-    "logger": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "enable_checkpointing": False,
-    "num_sanity_val_steps": 0,
-    "log_every_n_steps": 1,
-}
 
 
 def same(found: dict[str, list[Any]], expected: dict[str, list[Any]]) -> bool:
@@ -71,7 +62,7 @@ def test_lightning_loads_it(task: str) -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_training_goes_on_from_it(task: str, tmp_path: Path) -> None:
     again, data = make(task, "gru", tmp_path, *SMALL.get(task, ()))
-    trainer = pl.Trainer(max_epochs=3, limit_val_batches=1, **QUIET)
+    trainer = quiet_trainer(max_epochs=3, limit_val_batches=1)
     trainer.fit(again, data, ckpt_path=FOLDER / f"{task}.ckpt")
     assert trainer.current_epoch == 3
     before = torch.load(FOLDER / f"{task}.ckpt", weights_only=True)

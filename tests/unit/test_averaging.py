@@ -9,19 +9,13 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
+from trainers import quiet_trainer
 
 from gru_suite.commands.train import keep_checkpoints
 from gru_suite.training.weight_averaging import ExponentialAveraging
 
 STEPS = 4  # of an epoch
 LR = 0.5
-QUIET: dict[str, Any] = {
-    "accelerator": "cpu",
-    "logger": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "num_sanity_val_steps": 0,
-}
 
 
 class Slope(pl.LightningModule):
@@ -80,7 +74,7 @@ def fit(folder: Path, epochs: int, decay: float = 0.9, **options: Any) -> tuple[
     model = Slope()
     keepers = keep_checkpoints("val/loss", "min", folder)
     callbacks: list[Callback] = [ExponentialAveraging(decay), *keepers]
-    trainer = pl.Trainer(max_epochs=epochs, callbacks=callbacks, **QUIET)
+    trainer = quiet_trainer(max_epochs=epochs, callbacks=callbacks, enable_checkpointing=True)
     trainer.fit(model, weights_only=True, **options)
     return model, trainer
 
@@ -132,7 +126,8 @@ def test_best_is_the_best_epoch_and_last_the_last(tmp_path: Path) -> None:
 
 def test_without_a_metric_the_best_is_the_last(tmp_path: Path) -> None:
     best, last = keep_checkpoints(None, "min", tmp_path)
-    pl.Trainer(max_epochs=3, callbacks=[best, last], **QUIET).fit(Slope())
+    trainer = quiet_trainer(max_epochs=3, callbacks=[best, last], enable_checkpointing=True)
+    trainer.fit(Slope())
     assert Path(best.best_model_path) == tmp_path / "best.ckpt"
     assert best.best_model_score is None
     assert torch.load(best.best_model_path, weights_only=True)["epoch"] == 2
@@ -145,7 +140,7 @@ def test_the_best_checkpoint_is_scored_by_its_average_after_the_fit(tmp_path: Pa
     model, trainer = fit(tmp_path, 3)
     expected = averages(model.steps, 0.9)[STEPS - 1]
     assert model.scored[0] == pytest.approx(expected)
-    for other in (trainer, pl.Trainer(enable_checkpointing=False, **QUIET)):
+    for other in (trainer, quiet_trainer()):
         for run in (other.validate, other.test, other.validate):
             model.scored.clear()
             run(model, ckpt_path=tmp_path / "best.ckpt", verbose=False, weights_only=True)

@@ -226,6 +226,20 @@ def test_bad_state_is_told():
         RecurrentBackbone(2, "gru", 5)(torch.zeros(4, 4, 2), state=h_LBH)
 
 
+@pytest.mark.parametrize("inference", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_steps_equal_the_whole_sequence(cell: str, inference: bool):
+    backbone, x_BTF = RecurrentBackbone(4, cell, 20, 2), torch.randn(3, 12, 4)
+    whole_BTH, last = backbone(x_BTF)
+    state, steps = None, []
+    with torch.inference_mode(inference):
+        for x_BF in x_BTF.unbind(1):
+            h_BH, state = backbone.step(x_BF, state)
+            steps.append(h_BH)
+    torch.testing.assert_close(torch.stack(steps, 1), whole_BTH)
+    torch.testing.assert_close(state, last)
+
+
 def test_bidirectional_refuses_to_step():
     with pytest.raises(UserError, match=r"backbone\.bidirectional=True"):
         RecurrentBackbone(2, bidirectional=True).step(torch.zeros(1, 2))

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
+from trainers import quiet_trainer
 
 from gru_suite.training.epoch_log import EpochLog, progress_bar
 
@@ -45,15 +46,7 @@ class Scored(pl.LightningModule):
 
 
 def fit(log: EpochLog, scores: list[float], **options: Any) -> None:
-    quiet: dict[str, Any] = {
-        "accelerator": "cpu",
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "num_sanity_val_steps": 0,
-    }
-    trainer = pl.Trainer(max_epochs=len(scores), callbacks=[log], **quiet | options)
+    trainer = quiet_trainer(max_epochs=len(scores), callbacks=[log], **options)
     trainer.fit(Scored(scores))
 
 

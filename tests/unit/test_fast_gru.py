@@ -303,18 +303,6 @@ def test_training_follows_torchs_loss_curve(monkeypatch):
     assert ours[-1] < 0.9 * ours[0]
 
 
-def test_a_state_handed_on_step_by_step_is_the_whole():
-    backbone, x_BTF = RecurrentBackbone(4, "gru", 20, 2), torch.randn(1, 12, 4)
-    whole, last_LBH = backbone(x_BTF)
-    state, parts = None, []
-    with torch.inference_mode():
-        for t in range(12):
-            h_BH, state = backbone.step(x_BTF[:, t], state)
-            parts.append(h_BH)
-    torch.testing.assert_close(torch.stack(parts, 1), whole)
-    torch.testing.assert_close(state, last_LBH)
-
-
 def test_sources_are_where_the_build_looks():
     folder = Path(library.__file__).parent
     assert {path.name for path in folder.glob("gru_kernel*")} == {

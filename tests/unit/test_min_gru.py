@@ -56,17 +56,6 @@ def test_long_scans_lose_no_digits():
     torch.testing.assert_close(scan(keep, new).double(), exact, rtol=1e-5, atol=1e-5)
 
 
-def test_steps_are_the_whole():
-    backbone, x_BTF = RecurrentBackbone(3, "min_gru", 5, 2), torch.randn(4, 9, 3)
-    whole, last_LBH = backbone(x_BTF)
-    state, parts = None, []
-    for t in range(9):
-        h_BH, state = backbone.step(x_BTF[:, t], state)
-        parts.append(h_BH)
-    torch.testing.assert_close(torch.stack(parts, 1), whole)
-    torch.testing.assert_close(state, last_LBH)
-
-
 def test_it_has_no_recurrent_weights():
     backbone = RecurrentBackbone(7, "min_gru", 11)
     assert [name for name, _ in backbone.named_parameters()] == [

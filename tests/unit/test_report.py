@@ -1,18 +1,16 @@
 """The beginning and the end of a run folder, within a job of Hydra's."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from forecasting_parts import make_task
-from hydra import compose, initialize_config_module
+from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.singleton import Singleton
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gru_suite.cli.search_path import prepare_hydra
 from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
 from gru_suite.results.run_folder import check_same_task, finish_run, start_run
@@ -20,13 +18,7 @@ from gru_suite.results.run_folder import check_same_task, finish_run, start_run
 OURS = "gru_suite.tasks."
 
 
-@pytest.fixture(autouse=True)
-def _hydra() -> Iterator[None]:
-    state = Singleton.get_state()
-    prepare_hydra()
-    with initialize_config_module("gru_suite.conf", version_base="1.3"):
-        yield
-    Singleton.set_state(state)
+pytestmark = pytest.mark.usefixtures("hydra_configs")
 
 
 def job(folder: Path | str, words: Sequence[str] = ()) -> DictConfig:

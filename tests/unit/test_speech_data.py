@@ -13,6 +13,7 @@ import pytest
 import pytorch_lightning as pl
 import soundfile
 import torch
+from trainers import quiet_trainer
 
 from gru_suite.data.ragged_arrays import open_arrays
 from gru_suite.errors import UserError
@@ -528,10 +529,7 @@ def epochs_seen(root: Path, cache: str, seed: int) -> list[torch.Tensor]:
     data = module(
         root, cache, source="folders", labels="all", seed=seed, augment=augment, batch_size=8
     )
-    trainer = pl.Trainer(
-        max_epochs=2, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=2)
     seen = Seen()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

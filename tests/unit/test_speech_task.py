@@ -10,6 +10,7 @@ import pytest
 import pytorch_lightning as pl
 import soundfile
 import torch
+from trainers import quiet_trainer
 
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch
@@ -95,10 +96,7 @@ def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> SpeechCom
     data.setup("fit")
     options = {**SMALL, "schema": data.schema(), "optimizer": {"name": "adam", "lr": 0.01}}
     task = SpeechCommandsTask(**options)
-    trainer = pl.Trainer(
-        max_epochs=15, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=15)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer.fit(task, data)

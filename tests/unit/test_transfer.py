@@ -10,6 +10,7 @@ import torch
 from forecasting_parts import make_batch, make_schema, make_task
 from pytorch_lightning.callbacks import Callback
 from sentiment_parts import text_schema
+from trainers import quiet_trainer
 
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch, collate
@@ -21,12 +22,6 @@ from gru_suite.training.sequence_task import SequenceTask
 from gru_suite.training.transfer import FreezeBackbone, start_from
 from gru_suite.training.weight_averaging import ExponentialAveraging
 
-QUIET: dict[str, Any] = {
-    "accelerator": "cpu",
-    "logger": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-}
 TEXTS = ["a good film", "a bad , dull film", "great", "not good at all"]
 LABELS = [1, 0, 1, 0]
 
@@ -48,7 +43,7 @@ def text_batch(task: SentimentTask, texts: list[str] = TEXTS) -> SequenceBatch:
 
 
 def save(task: SequenceTask, path: Path) -> Path:
-    trainer = pl.Trainer(**QUIET)
+    trainer = quiet_trainer(enable_checkpointing=True)
     trainer.strategy.connect(task)
     trainer.save_checkpoint(path)
     return path
@@ -216,8 +211,13 @@ class Watch(Callback):
 def fit(folder: Path, epochs: int, callbacks: list[Callback], resume: Path | None = None) -> Watch:
     watch = Watch()
     loader: Any = torch.utils.data.DataLoader([make_batch(make_schema())], batch_size=None)
-    options: dict[str, Any] = QUIET | {"max_epochs": epochs, "default_root_dir": folder}
-    trainer = pl.Trainer(**options, callbacks=[*callbacks, watch], gradient_clip_val=1.0)
+    trainer = quiet_trainer(
+        max_epochs=epochs,
+        default_root_dir=folder,
+        enable_checkpointing=True,
+        callbacks=[*callbacks, watch],
+        gradient_clip_val=1.0,
+    )
     trainer.fit(make_task(), loader, ckpt_path=resume, weights_only=True)
     trainer.save_checkpoint(folder / "last.ckpt")
     return watch

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from trainers import quiet_trainer
 from video_files import moving, ramp, write_sound_only, write_still, write_video
 
 from gru_suite.errors import UserError
@@ -504,15 +505,7 @@ def test_training_clips_are_augmented_the_same_after_a_new_start(
     runs = []
     for augment in ({"flip": 0.5}, {"flip": 0.5}, {}):
         data, task = module(root, cache, source="folders", augment=augment), Collector()
-        trainer = pl.Trainer(
-            max_epochs=2,
-            logger=False,
-            accelerator="cpu",
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
+        trainer = quiet_trainer(max_epochs=2)
         with warnings.catch_warnings():
             # Lightning's advice on workers and logging.
             warnings.simplefilter("ignore")

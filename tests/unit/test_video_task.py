@@ -10,6 +10,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from torchvision import models
+from trainers import quiet_trainer
 from video_files import COLORS, moving, ramp, write_still, write_video
 
 from gru_suite.errors import UserError
@@ -107,10 +108,7 @@ def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> VideoActi
         ONE_WAY, data.schema(), {"name": "adam", "lr": 0.01}, encoder={"channels": [8, 16]}
     )
     task.run_info = {"data": {}, "seed": 1}
-    trainer = pl.Trainer(
-        max_epochs=12, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
-    )  # fmt: skip
+    trainer = quiet_trainer(max_epochs=12)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer.fit(task, data)
