@@ -15,7 +15,7 @@ import yaml
 from gru_suite.files import atomic_path
 from gru_suite.model.checkpoint import read_checkpoint
 from gru_suite.plugins import distribution_of
-from gru_suite.results.table import markdown_results, plain_numbers
+from gru_suite.results.table import ScoreTable, plain_numbers
 
 UNKNOWN = "not recorded"
 NOT_YET = "not known yet"
@@ -156,7 +156,7 @@ def _results(facts: Mapping[str, Any]) -> Iterator[str]:
     other = facts["epoch"] != results["epoch"]
     yield f"{scored}; this file is another epoch and was not tested.\n" if other else f"{scored}.\n"
     cell = (facts.get("backbone") or {}).get("cell", "model")
-    yield from markdown_results(cell, scores["test"], results["baselines"], better)
+    yield from ScoreTable(cell, scores["test"], results["baselines"], better).to_markdown()
     by_direction = {"min": "lower", "max": "higher"}
     for direction, word in by_direction.items():
         names = [name for name, way in better.items() if way == direction]

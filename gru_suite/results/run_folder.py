@@ -12,7 +12,7 @@ from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path, make_folder
 from gru_suite.results.machine import describe_machine
-from gru_suite.results.table import print_results, write_metrics
+from gru_suite.results.table import ScoreTable, write_metrics
 from gru_suite.training.sequence_task import SequenceTask
 
 
@@ -95,5 +95,5 @@ def finish_run(
     prefix = f"{part}/"
     scores = {k.removeprefix(prefix): v for k, v in facts.items() if k.startswith(prefix)}
     title = f"{task.name} on {data.name}, {part} part"
-    print_results(cell, scores, baselines, task.better, title)
+    ScoreTable(cell, scores, baselines, task.better, title).print()
     print(f"run folder: {folder}", flush=True)

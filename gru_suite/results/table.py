@@ -5,6 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -43,99 +44,85 @@ def write_metrics(folder: str | os.PathLike[str], metrics: Mapping[str, Any]) ->
     return path
 
 
-def results_table(
-    model: str,
-    metrics: Mapping[str, float],
-    baselines: Mapping[str, Mapping[str, float]],
-    better: Mapping[str, str],
-    title: str = "",
-    fold_headers: bool = False,
-) -> Table:
-    """Return the table of scores: the model, then the baselines; the best of a column is bold.
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores of a model and of its baselines; the best of each column is bold.
 
     Args:
-        model: name of the model's row.
-        metrics: the model's scores by metric.
+        model: name of the model's row, the first.
+        metrics: the model's scores by metric; None stands for no number.
         baselines: scores by baseline and metric.
         better: the columns in order: metric to ``min`` or ``max``, the direction that is better,
             or ``none``.
         title: of the table.
-        fold_headers: break column names at underscores, for narrow places.
-
-    Raises:
-        ValueError: a direction is none of the three.
     """
-    table = Table(
-        title=title or None, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
-    table.add_column("", no_wrap=True)
-    rows = {model: metrics, **baselines}
-    columns = []
-    for metric, direction in better.items():
-        if direction not in ("min", "max", "none"):
-            raise ValueError(f"better[{metric!r}]={direction!r}: choose one of min, max, none")
-        values = [float(scores.get(metric, math.nan)) for scores in rows.values()]
-        if all(math.isnan(value) for value in values):
-            continue
-        header = metric.replace("_", "\n") if fold_headers else metric
-        table.add_column(header, justify="right", no_wrap=True, vertical="bottom")
-        columns.append(_cells(values, direction))
-    for index, name in enumerate(rows):
-        label = Text(name, style="bold" if index == 0 else "")
-        table.add_row(label, *(cells[index] for cells in columns))
-    return table
 
+    model: str
+    metrics: Mapping[str, float | None]
+    baselines: Mapping[str, Mapping[str, float | None]]
+    better: Mapping[str, str]
+    title: str = ""
 
-def print_results(
-    model: str,
-    metrics: Mapping[str, float],
-    baselines: Mapping[str, Mapping[str, float]],
-    better: Mapping[str, str],
-    title: str = "",
-    file: TextIO | None = None,
-) -> None:
-    """Print :func:`results_table`; as plain text of any width in a pipe or file.
+    def print(self, file: TextIO | None = None) -> None:
+        """Print the table; as plain text of any width in a pipe or file.
 
-    Args:
-        model: see :func:`results_table`, as the next four.
-        metrics: see there.
-        baselines: see there.
-        better: see there.
-        title: see there.
-        file: standard output by default.
-    """
-    console = Console(file=file or sys.stdout, highlight=False)
-    table = results_table(model, metrics, baselines, better, title)
-    if _natural_width(console, table) > console.width:
-        table = results_table(model, metrics, baselines, better, title, fold_headers=True)
-    # A narrower terminal wraps lines; rich would truncate names and digits.
-    console.width = max(console.width, _natural_width(console, table))
-    console.print(table)
+        Args:
+            file: standard output by default.
 
+        Raises:
+            ValueError: a direction is none of the three.
+        """
+        console = Console(file=file or sys.stdout, highlight=False)
+        table = self.to_rich()
+        if _natural_width(console, table) > console.width:
+            table = self.to_rich(fold_headers=True)
+        # A narrower terminal wraps lines; rich would truncate names and digits.
+        console.width = max(console.width, _natural_width(console, table))
+        console.print(table)
 
-def markdown_results(
-    model: str,
-    metrics: Mapping[str, float | None],
-    baselines: Mapping[str, Mapping[str, float | None]],
-    better: Mapping[str, str],
-) -> list[str]:
-    """Return the lines of :func:`results_table` as an aligned Markdown table.
+    def to_rich(self, fold_headers: bool = False) -> Table:
+        """Return the table for a terminal.
 
-    Args:
-        model: see :func:`results_table`, as the next three; None stands for no number.
-        metrics: see there.
-        baselines: see there.
-        better: see there.
-    """
-    rows = {model: metrics, **baselines}
-    columns = [["", *rows]]
-    for metric, direction in better.items():
-        found = [scores.get(metric) for scores in rows.values()]
-        values = [math.nan if value is None else float(value) for value in found]
-        if not all(math.isnan(value) for value in values):
-            cells = _cells(values, direction)
+        Args:
+            fold_headers: break column names at underscores, for narrow terminals.
+        """
+        table = Table(
+            title=self.title or None,
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+        )
+        table.add_column("", no_wrap=True)
+        columns = self._columns()
+        for metric in columns:
+            header = metric.replace("_", "\n") if fold_headers else metric
+            table.add_column(header, justify="right", no_wrap=True, vertical="bottom")
+        for index, name in enumerate(self._rows()):
+            label = Text(name, style="bold" if index == 0 else "")
+            table.add_row(label, *(cells[index] for cells in columns.values()))
+        return table
+
+    def to_markdown(self) -> list[str]:
+        """Return the lines of an aligned Markdown table."""
+        columns = [["", *self._rows()]]
+        for metric, cells in self._columns().items():
             columns.append([metric, *(f"**{c}**" if c.style else str(c) for c in cells)])
-    return markdown_table(columns)
+        return markdown_table(columns)
+
+    def _rows(self) -> dict[str, Mapping[str, float | None]]:
+        return {self.model: self.metrics, **self.baselines}
+
+    def _columns(self) -> dict[str, list[Text]]:
+        """Return the cells of each metric that has a number."""
+        columns = {}
+        for metric, direction in self.better.items():
+            if direction not in ("min", "max", "none"):
+                raise ValueError(f"better[{metric!r}]={direction!r}: choose one of min, max, none")
+            scores = [scores.get(metric) for scores in self._rows().values()]
+            values = [math.nan if score is None else float(score) for score in scores]
+            if not all(math.isnan(value) for value in values):
+                columns[metric] = _cells(values, direction)
+        return columns
 
 
 def markdown_table(columns: Sequence[Sequence[str]]) -> list[str]:

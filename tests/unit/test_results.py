@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gru_suite.plots.figure import plot_learning_curve
-from gru_suite.results.table import print_results, results_table, write_metrics
+from gru_suite.results.table import ScoreTable, write_metrics
 
 BETTER = {"mae": "min", "accuracy": "max", "coverage_80": "none"}
 MODEL = {"mae": 0.2134, "accuracy": 0.9, "coverage_80": 0.81}
@@ -20,7 +20,7 @@ BASELINES = {
 
 def printed(*args: object, title: str = "") -> str:
     file = io.StringIO()
-    print_results(*args, title=title, file=file)  # type: ignore[arg-type]
+    ScoreTable(*args, title=title).print(file)  # type: ignore[arg-type]
     return file.getvalue()
 
 
@@ -72,7 +72,7 @@ def test_the_model_comes_first_and_columns_keep_their_order() -> None:
 
 
 def test_only_the_best_of_a_ranked_column_is_bold() -> None:
-    table = results_table("gru", MODEL, BASELINES, BETTER)
+    table = ScoreTable("gru", MODEL, BASELINES, BETTER).to_rich()
     columns = table.columns[1:]
     bold = [[str(cell) for cell in c.cells if cell.style == "bold"] for c in columns]
     assert bold == [["0.199"], ["0.950"], []]
@@ -115,7 +115,7 @@ def test_a_metric_that_nobody_has_gets_no_column() -> None:
 
 def test_an_unknown_direction_is_refused() -> None:
     with pytest.raises(ValueError, match=r"better\['mae'\]='lower'.*min, max, none"):
-        results_table("gru", MODEL, BASELINES, {"mae": "lower"})
+        ScoreTable("gru", MODEL, BASELINES, {"mae": "lower"}).to_rich()
 
 
 def test_learning_curve_from_spread_rows(tmp_path: Path) -> None:
