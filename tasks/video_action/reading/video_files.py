@@ -1,6 +1,6 @@
-"""Video files to a few small frames: any container and codec of FFmpeg.
+"""Reading of video files: selected frames, scaled and cropped; every format that FFmpeg reads.
 
-Nothing here imports torch, so that processes that decode start at once.
+torch is not imported, so that decoding processes start fast.
 
 Shapes: T frames, H height, W width, N targets.
 """
@@ -21,45 +21,45 @@ from numpy.typing import NDArray
 from gru_suite.data.unreadable_files import check_complete
 
 SUFFIXES = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".gif", ".m4v", ".mpg", ".mpeg")
-# Where a file names no frame rate at all.
-_USUAL_RATE_HZ = 25.0
-# Seconds by which times may be wrong that came from fractions.
+# For files without a frame rate.
+_DEFAULT_RATE_HZ = 25.0
+# Tolerance of frame times in seconds: they are fractions converted to float.
 ROUNDING = 1e-6
-# Headers promise a few frames more than there are; what lacks more than this was cut off.
-_CUT_OFF_SHARE, _CUT_OFF_SECONDS = 0.9, 0.3
-# FFmpeg opens pictures as videos of one frame.
+# Headers may count a few frames too many; a file that lacks more than this is truncated.
+_MIN_COMPLETE_SHARE, _MAX_MISSING_S = 0.9, 0.3
+# FFmpeg opens still images as videos of one frame.
 _STILL_FORMATS = ("image2", "ico")
 
 
 class Sampling(NamedTuple):
-    """Which frames of a video are kept.
+    """Temporal sampling: which frames of a video are read.
 
     Attributes:
-        max_frames: at most this many.
-        rate_hz: None spreads them evenly in time over the whole video; a number keeps the frames
-            shown at this rate, of a longer video those in its middle.
+        max_frames: maximum number of frames.
+        rate_hz: frames a second; of a longer video the middle is read. None spreads
+            ``max_frames`` evenly over the whole video.
     """
 
     max_frames: int
     rate_hz: float | None = None
 
     def targets(self, seconds: float) -> NDArray[np.float64]:
-        """Return the times at which the shown frame is kept, shape (N,), from 0 to ``seconds``."""
+        """Return the sampling times in seconds, shape (N,), each from 0 to ``seconds``."""
         if self.rate_hz is None:
             return (np.arange(self.max_frames) + 0.5) * seconds / self.max_frames
         count = max(1, int(np.ceil(seconds * self.rate_hz - ROUNDING)))
         first = max(0, count - self.max_frames) // 2
-        kept_N = np.arange(first, first + min(count, self.max_frames))
-        return np.minimum(kept_N / self.rate_hz, seconds)
+        index_N = np.arange(first, first + min(count, self.max_frames))
+        return np.minimum(index_N / self.rate_hz, seconds)
 
 
 class Frames(NamedTuple):
     """Frames of a video.
 
     Attributes:
-        frames_THWC: red, green and blue, uint8; at least one frame.
-        time_T: seconds at which each is first shown, beginning with 0.
-        end: seconds at which the last one ends.
+        frames_THWC: RGB, uint8; at least one frame.
+        time_T: presentation time of each in seconds, relative to the first.
+        end: end of the last frame in seconds.
     """
 
     frames_THWC: NDArray[np.uint8]
@@ -68,15 +68,15 @@ class Frames(NamedTuple):
 
 
 def is_video_file(path: Path) -> bool:
-    """Tell whether a file's name is that of a video."""
+    """Return whether the suffix of a path is that of a video file."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def read_frames(path: Path, sampling: Sampling, height: int, width: int) -> Frames:
-    """Read the chosen frames of a video, each scaled to cover the size and cut at its centre.
+    """Read sampled frames of a video, resized to cover height and width and centre-cropped.
 
-    Rotated videos are turned upright and pixels that are not square are made so. What the header
-    says of the number of frames is not used.
+    Rotation metadata and pixel aspect ratio are applied. The duration comes from the packets, as
+    the number of frames in a header is often wrong.
 
     Args:
         path: the file.
@@ -85,18 +85,18 @@ def read_frames(path: Path, sampling: Sampling, height: int, width: int) -> Fram
         width: of the frames, in pixels.
 
     Raises:
-        ValueError: it cannot be read; the message says why, without the name.
+        ValueError: it cannot be read; the message has the reason, without the name.
     """
     check_complete(path, b"AVI ")
     with _opened(path) as (container, stream):
         seconds = _packet_seconds(container, stream)
-        _check_promised(container, stream, seconds)
+        _check_declared_duration(container, stream, seconds)
     frames, end = _decode(path, sampling.targets(seconds), seconds, height, width)
     if not end:
         raise ValueError("none of its frames can be decoded")
     if end < seconds:
-        # Packets without frames: what was to be spread over the whole is not.
-        _check_cut_off(end, seconds)
+        # The last packets hold no frames: sample again from the shorter duration.
+        _check_truncation(end, seconds)
         seconds = end
         frames, _ = _decode(path, sampling.targets(seconds), seconds, height, width)
     time_T = np.array([time for time, _ in frames])
@@ -114,16 +114,16 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             if any(name in _STILL_FORMATS or name.endswith("_pipe") for name in names):
                 kind = container.format.name.removesuffix("_pipe")
                 raise ValueError(f"a still image ({kind}), not a video")
-            # The cover of a song is a video stream too.
+            # Cover art of audio files is a video stream, too.
             streams = [
                 each
                 for each in container.streams.video
                 if not each.disposition & Disposition.attached_pic
             ]
             if not streams:
-                found = ", only sound" if container.streams.audio else ""
-                raise ValueError(f"holds no video{found}")
-            # One file has one core: many are decoded at once.
+                other = ", only sound" if container.streams.audio else ""
+                raise ValueError(f"holds no video{other}")
+            # One thread for each file, since many are decoded in parallel.
             streams[0].codec_context.thread_count = 1
             yield container, streams[0]
     except (av.error.FFmpegError, OSError) as error:
@@ -132,8 +132,8 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def _packet_seconds(container: InputContainer, stream: VideoStream) -> float:
-    """Return how long the video's packets last; they are found without decoding."""
-    usual = 1 / float(stream.average_rate or _USUAL_RATE_HZ)
+    """Return the duration of the video's packets, without decoding them."""
+    usual_step = 1 / float(stream.average_rate or _DEFAULT_RATE_HZ)
     times, longest = [], 0.0
     count = 0
     try:
@@ -146,59 +146,61 @@ def _packet_seconds(container: InputContainer, stream: VideoStream) -> float:
                 times.append(float(time * packet.time_base))
                 longest = float((packet.duration or 0) * packet.time_base)
     except av.error.FFmpegError:
-        # Cut off: what there is may be enough.
+        # Truncated: the packets before may be enough.
         pass
     if not count:
         raise ValueError("holds no frames")
     if len(times) < count:
-        return count * usual
+        return count * usual_step
     if count == 1 and container.format.name == "gif":
         raise ValueError("a still image (gif), not a video")
-    step = longest or (float(np.median(np.diff(sorted(times)))) if count > 1 else usual)
-    return max(times) - min(times) + (step or usual)
+    step = longest or (float(np.median(np.diff(sorted(times)))) if count > 1 else usual_step)
+    return max(times) - min(times) + (step or usual_step)
 
 
-def _check_promised(container: InputContainer, stream: VideoStream, seconds: float) -> None:
-    """Refuse what is much shorter than its header says."""
+def _check_declared_duration(
+    container: InputContainer, stream: VideoStream, seconds: float
+) -> None:
+    """Raise ValueError for a video that is much shorter than the duration in its header."""
     if stream.duration and stream.time_base:
-        promised = float(stream.duration * stream.time_base)
+        declared = float(stream.duration * stream.time_base)
     elif container.duration and len(container.streams) == 1:
-        promised = container.duration / av.time_base
+        declared = container.duration / av.time_base
     else:
         return
-    _check_cut_off(seconds, promised)
+    _check_truncation(seconds, declared)
 
 
-def _check_cut_off(seconds: float, promised: float) -> None:
-    if seconds < _CUT_OFF_SHARE * promised - _CUT_OFF_SECONDS:
-        raise ValueError(f"cut off after {seconds:.1f} of {promised:.1f} seconds")
+def _check_truncation(seconds: float, declared: float) -> None:
+    if seconds < _MIN_COMPLETE_SHARE * declared - _MAX_MISSING_S:
+        raise ValueError(f"cut off after {seconds:.1f} of {declared:.1f} seconds")
 
 
 def _decode(
     path: Path, target_N: NDArray[np.float64], seconds: float, height: int, width: int
 ) -> tuple[list[tuple[float, NDArray[np.uint8]]], float]:
-    """Return the frames shown at the targets with their times, and when the last one ends."""
-    kept: list[tuple[float, NDArray[np.uint8]]] = []
+    """Return the frames at the target times, each with its own time, and the end of the last."""
+    frames: list[tuple[float, NDArray[np.uint8]]] = []
     number, end = 0, 0.0
     with _opened(path) as (container, stream):
-        shape = _Shape(height, width, float(stream.sample_aspect_ratio or 1))
-        for start, end, frame in _shown_frames(container, stream):
-            # A frame that is not wanted is never converted.
+        crop = _CoverCrop(height, width, float(stream.sample_aspect_ratio or 1))
+        for start, end, frame in _frame_intervals(container, stream):
+            # Only the selected frames are converted.
             if (reached := int(np.searchsorted(target_N, end - ROUNDING))) > number:
-                kept.append((start, shape.apply(frame)))
+                frames.append((start, crop.apply(frame)))
                 number = reached
             if number == len(target_N):
-                return kept, seconds
-    return kept, end
+                return frames, seconds
+    return frames, end
 
 
-def _shown_frames(
+def decoded_frames(
     container: InputContainer, stream: VideoStream
-) -> Iterator[tuple[float, float, av.VideoFrame]]:
-    """Yield the frames that can be decoded, each with its first second and its end."""
-    usual = 1 / float(stream.average_rate or _USUAL_RATE_HZ)
-    begin: float | None = None
-    shown, shown_at, step, number = None, 0.0, usual, 0
+) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Yield the frames that can be decoded, with their times in seconds from the first."""
+    usual_step = 1 / float(stream.average_rate or _DEFAULT_RATE_HZ)
+    first_time: float | None = None
+    number = 0
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
@@ -206,25 +208,36 @@ def _shown_frames(
             continue
         for frame in frames:
             assert isinstance(frame, av.VideoFrame)
-            time = frame.time if frame.time is not None else number * usual
-            begin = time if begin is None else begin
-            # Times that run backwards are no times.
-            time, number = max(time - begin, shown_at), number + 1
-            if shown is not None:
-                yield shown_at, time, shown
-                step = time - shown_at
-            shown, shown_at = frame, time
-    if shown is not None:
-        told = float(shown.duration * shown.time_base) if shown.time_base else 0.0
-        yield shown_at, shown_at + (told or step), shown
+            time = frame.time if frame.time is not None else number * usual_step
+            first_time = time if first_time is None else first_time
+            number += 1
+            yield time - first_time, frame
 
 
-class _Shape:
-    """Brings frames to one size: turned upright, scaled to cover it, cut at the centre."""
+def _frame_intervals(
+    container: InputContainer, stream: VideoStream
+) -> Iterator[tuple[float, float, av.VideoFrame]]:
+    """Yield the frames that can be decoded, with the start and the end of their display."""
+    previous, start = None, 0.0
+    step = 1 / float(stream.average_rate or _DEFAULT_RATE_HZ)
+    for time, frame in decoded_frames(container, stream):
+        # Timestamps of damaged files may decrease.
+        time = max(time, start)
+        if previous is not None:
+            yield start, time, previous
+            step = time - start
+        previous, start = frame, time
+    if previous is not None:
+        duration = float(previous.duration * previous.time_base) if previous.time_base else 0.0
+        yield start, start + (duration or step), previous
+
+
+class _CoverCrop:
+    """Rotates frames upright, resizes them to cover a size and crops the centre."""
 
     def __init__(self, height: int, width: int, pixel_aspect: float) -> None:
         self.height, self.width, self.pixel_aspect = height, width, pixel_aspect
-        # One for all frames of a file: it keeps the tables of its scaler.
+        # One for all frames of a file: it caches the scaler.
         self.reformatter = VideoReformatter()
 
     def apply(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -233,14 +246,14 @@ class _Shape:
         height, width = self.height, self.width
         if quarters % 2:
             height, width = width, height
-        seen_width = frame.width * self.pixel_aspect
-        scale = max(height / frame.height, width / seen_width)
+        display_width = frame.width * self.pixel_aspect
+        scale = max(height / frame.height, width / display_width)
         scaled_height = max(height, round(frame.height * scale))
-        scaled_width = max(width, round(seen_width * scale))
+        scaled_width = max(width, round(display_width * scale))
         small = self.reformatter.reformat(
             frame, scaled_width, scaled_height, "rgb24", interpolation="AREA"
         )
         top, left = (scaled_height - height) // 2, (scaled_width - width) // 2
         cut_HWC = small.to_ndarray()[top : top + height, left : left + width]
-        # Counter-clockwise, as numpy turns.
+        # The rotation of a frame is counter-clockwise, as in numpy.
         return np.ascontiguousarray(np.rot90(cut_HWC, quarters))
