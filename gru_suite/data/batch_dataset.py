@@ -60,14 +60,7 @@ class _EpochSampler(LengthBucketSampler):
 def batch_loader(
     dataset: BatchDataset[Any], batch_size: int, shuffle: bool, seed: int = 0
 ) -> DataLoader[Any]:
-    """Return a loader of the data set's batches with little padding, in this process.
-
-    Args:
-        dataset: the data set.
-        batch_size: rows in a batch.
-        shuffle: a new order in each epoch, for training; else the same order in every pass.
-        seed: of the shuffled orders.
-    """
+    """Return a loader of the data set's own batches; arguments as of :func:`bucket_loader`."""
     return DataLoader(
         dataset,
         batch_size,

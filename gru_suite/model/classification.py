@@ -5,7 +5,7 @@ Shapes: B batch, N items, T time steps (right-padded), F input features, H outpu
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -207,3 +207,12 @@ class ClassificationModel(SequenceModel):
                 f"{counts[rarest]:,}."
             )
         return lines
+
+
+def check_causal(causal: bool, backbone: Mapping[str, Any]) -> None:
+    """Raise UserError where a causal encoder is combined with a bidirectional backbone."""
+    if causal and backbone.get("bidirectional"):
+        raise UserError(
+            "task.causal=true with backbone.bidirectional=true: the backward pass would look "
+            "ahead; set backbone.bidirectional=false"
+        )

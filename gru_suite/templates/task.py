@@ -66,11 +66,7 @@ class GestureModel(ClassificationModel):
     input_kind: ClassVar[str] = "sequence"
 
     def __init__(
-        self,
-        backbone: dict[str, Any],
-        schema: dict[str, Any],
-        pooling: str = "mean+max",
-        head_dropout: float = 0.1,
+        self, backbone: dict[str, Any], schema: dict[str, Any], pooling: str = "mean+max"
     ) -> None:
         """Build the network from plain data, so that a checkpoint loads without anything else.
 
@@ -78,10 +74,9 @@ class GestureModel(ClassificationModel):
             backbone: options of the recurrent stack.
             schema: of ``GestureData.schema``; part of the checkpoint.
             pooling: ``last``, ``mean``, ``max`` or ``attention``, or several joined by a plus sign.
-            head_dropout: share of pooled features dropped in training.
         """
         # The second argument is the number of features that `encode` gives the backbone.
-        super().__init__(backbone, len(schema["mean"]), schema, pooling, head_dropout)
+        super().__init__(backbone, len(schema["mean"]), schema, pooling)
         self.encoder = StepEncoder(schema["mean"], schema["std"])
 
     def encode(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:

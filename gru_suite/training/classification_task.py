@@ -33,10 +33,7 @@ class ClassificationTask(SequenceTask):
 
     def __init__(
         self,
-        backbone: dict[str, Any],
-        schema: dict[str, Any],
-        optimizer: dict[str, Any] | None = None,
-        scheduler: dict[str, Any] | None = None,
+        *args: Any,
         label_smoothing: float = 0.0,
         class_weights: bool = False,
         **options: Any,
@@ -44,21 +41,19 @@ class ClassificationTask(SequenceTask):
         """Build the model and the loss.
 
         Args:
-            backbone: options of the recurrent stack.
-            schema: description of the training data; ``class_counts`` is read here.
-            optimizer: name and options of the optimizer.
-            scheduler: name and options of the learning-rate schedule.
+            *args: see :class:`SequenceTask`.
             label_smoothing: share of the target spread over all classes, 0 to below 1.
-            class_weights: weigh the loss by the inverse of a class's frequency.
-            **options: further options of ``model_class``.
+            class_weights: weigh the loss by the inverse of a class's frequency in
+                ``class_counts`` of the schema.
+            **options: options of :class:`SequenceTask` and of ``model_class``.
 
         Raises:
             UserError: an option is out of its range or set.
         """
-        super().__init__(backbone, schema, optimizer, scheduler, **options)
+        super().__init__(*args, **options)
         check_share("task.label_smoothing", label_smoothing)
         self.label_smoothing = label_smoothing
-        counts_K = torch.tensor(schema["class_counts"], dtype=torch.float32)
+        counts_K = torch.tensor(self.model.schema["class_counts"], dtype=torch.float32)
         weight_K = counts_K.sum() / (len(counts_K) * counts_K.clamp(min=1))
         # Part of the schema, so not of the state_dict.
         self.register_buffer("weight_K", weight_K if class_weights else None, persistent=False)

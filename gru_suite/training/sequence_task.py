@@ -47,8 +47,6 @@ class SequenceTask(pl.LightningModule, ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Show the options of the model and of all bases in the signature."""
         super().__init_subclass__(**kwargs)
-        if not hasattr(cls, "model_class"):
-            return
         shown: dict[str, inspect.Parameter] = {}
         for base in cls.__mro__:
             if issubclass(base, SequenceTask) and "__init__" in vars(base):
@@ -57,7 +55,8 @@ class SequenceTask(pl.LightningModule, ABC):
                 if all(each.kind is not each.VAR_KEYWORD for each in own):
                     # It passes no further options on.
                     break
-        shown = {**inspect.signature(cls.model_class).parameters, **shown}
+        if hasattr(cls, "model_class"):
+            shown = {**inspect.signature(cls.model_class).parameters, **shown}
         keyword = inspect.Parameter.KEYWORD_ONLY
         cls.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [each.replace(kind=keyword) for each in shown.values()]

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
-from gru_suite.model.classification import ClassificationModel
+from gru_suite.model.classification import ClassificationModel, check_causal
 from gru_suite.model.export.module import ExportModule
 from gru_suite.model.predictions import Predictions
 from gru_suite.options import build
@@ -71,17 +70,13 @@ class SpeechCommandsModel(ClassificationModel):
             detection: options of :class:`Detection`, for long recordings.
             causal: no layer looks ahead, so that the model can stream; needs a backbone of one
                 direction.
-            pooling: ``last``, ``mean``, ``max`` or ``attention``, or several joined by a plus sign.
-            head_dropout: share of pooled features dropped in training.
+            pooling: see :class:`ClassificationModel`.
+            head_dropout: see there.
 
         Raises:
             UserError: an option is out of its range.
         """
-        if causal and backbone.get("bidirectional"):
-            raise UserError(
-                "task.causal=true with backbone.bidirectional=true: the backward pass would look "
-                "ahead; set backbone.bidirectional=false"
-            )
+        check_causal(causal, backbone)
         input_size = int((front_end or {}).get("output_size", OUTPUT_SIZE))
         super().__init__(backbone, input_size, schema, pooling, head_dropout)
         self.sample_rate_hz = int(schema["sample_rate_hz"])

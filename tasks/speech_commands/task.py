@@ -28,15 +28,8 @@ class SpeechCommandsTask(ClassificationTask):
     }
 
     def __init__(self, *args: Any, label_smoothing: float = 0.1, **options: Any) -> None:
-        """Build the model and the loss.
-
-        Args:
-            *args: see :class:`ClassificationTask`.
-            label_smoothing: share of the target spread over all classes, 0 to below 1.
-            **options: further options of :class:`ClassificationTask` and of
-                :class:`SpeechCommandsModel`.
-        """
-        super().__init__(*args, **{**options, "label_smoothing": label_smoothing})
+        """Build the model and the loss; see :class:`ClassificationTask`."""
+        super().__init__(*args, label_smoothing=label_smoothing, **options)
 
     def new_metrics(self) -> SpeechMetrics:
         """Return :class:`SpeechMetrics` for this task's classes."""

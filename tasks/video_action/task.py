@@ -34,15 +34,8 @@ class VideoActionTask(ClassificationTask):
     }
 
     def __init__(self, *args: Any, label_smoothing: float = 0.1, **options: Any) -> None:
-        """Build the model and the loss.
-
-        Args:
-            *args: see :class:`ClassificationTask`.
-            label_smoothing: share of the target spread over all classes, 0 to below 1.
-            **options: further options of :class:`ClassificationTask` and of
-                :class:`VideoActionModel`.
-        """
-        super().__init__(*args, **{**options, "label_smoothing": label_smoothing})
+        """Build the model and the loss; see :class:`ClassificationTask`."""
+        super().__init__(*args, label_smoothing=label_smoothing, **options)
         self.scoring = {"frame_features": self.model.frame_features}
         if len(self.model.labels) >= MIN_CLASSES_FOR_TOP5:
             self.better = {**type(self).better, "top5": "max"}  # type: ignore[misc]

@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch
-from gru_suite.model.classification import ClassificationModel
+from gru_suite.model.classification import ClassificationModel, check_causal
 from gru_suite.nn.evaluation import evaluating
 from gru_suite.options import build
 
@@ -41,17 +40,13 @@ class VideoClassifier(ClassificationModel):
             encoder: options of :class:`FrameEncoder`.
             causal: no layer looks ahead, so that the model can stream; needs a backbone of one
                 direction.
-            pooling: ``last``, ``mean``, ``max`` or ``attention``, or several joined by a plus sign.
-            head_dropout: share of pooled features dropped in training.
+            pooling: as of every :class:`ClassificationModel`.
+            head_dropout: share of pooled features dropped in training, 0 to below 1.
 
         Raises:
             UserError: an option is out of its range.
         """
-        if causal and backbone.get("bidirectional"):
-            raise UserError(
-                "task.causal=true with backbone.bidirectional=true: the backward pass would look "
-                "ahead; set backbone.bidirectional=false"
-            )
+        check_causal(causal, backbone)
         frame_encoder = build(FrameEncoder, "task.encoder", encoder)
         super().__init__(backbone, frame_encoder.output_size, schema, pooling, head_dropout)
         if encoder and encoder.get("weights"):
