@@ -40,6 +40,14 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
 
 
+def existing_folder(path: object) -> Path | None:
+    """Return a path, with ``~`` expanded, where it is one and an existing folder; else None."""
+    if not isinstance(path, str | os.PathLike):
+        return None
+    folder = Path(path).expanduser()
+    return folder if folder.is_dir() else None
+
+
 def make_folder(folder: str | os.PathLike[str]) -> Path:
     """Create ``folder`` and its parents if missing, and check that it is writable.
 

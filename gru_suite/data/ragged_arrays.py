@@ -19,7 +19,7 @@ from gru_suite.files import atomic_path, make_folder
 _VALUES, _INDEX = "values.bin", "index.npz"
 
 
-class ArrayStore(NamedTuple):
+class RaggedArrays(NamedTuple):
     """Memory-mapped arrays of different lengths.
 
     Attributes:
@@ -46,7 +46,7 @@ def write_arrays(
     dtype: DTypeLike,
     facts: dict[str, Any],
     item_shape: tuple[int, ...] = (),
-) -> ArrayStore:
+) -> RaggedArrays:
     """Write arrays one by one, without holding all in memory, and open them.
 
     Args:
@@ -86,7 +86,7 @@ def write_arrays(
     return store
 
 
-def open_arrays(folder: Path) -> ArrayStore | None:
+def open_arrays(folder: Path) -> RaggedArrays | None:
     """Open the arrays in a folder; None where they are absent or incomplete."""
     try:
         # np.load of a path leaves a file open that is not an archive.
@@ -106,4 +106,4 @@ def open_arrays(folder: Path) -> ArrayStore | None:
         if size
         else np.empty(shape, dtype)
     )
-    return ArrayStore(values_S, np.cumsum(length_N) - length_N, length_N, described["facts"])
+    return RaggedArrays(values_S, np.cumsum(length_N) - length_N, length_N, described["facts"])

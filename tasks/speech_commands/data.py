@@ -1,4 +1,4 @@
-"""The data module of recordings: official layouts, folders of classes, and the spoken sample words.
+"""Data module of recordings: official layouts, folders of classes, and the spoken sample words.
 
 Shapes: L samples of a noise bank.
 """
@@ -22,19 +22,19 @@ from gru_suite.options import build, check_number
 
 from .batches.audio_dataset import AudioDataset
 from .batches.augmentation import Augmentation, augment
-from .batches.clips import clips_by_part, usual_length
+from .batches.clips import clips_by_part, median_length
 from .batches.noise import noise_bank
 from .reading.corpus import Corpus, list_folders, list_speech_commands, split_recordings
 from .reading.download import archive, fetch
 from .reading.labels import label_names
-from .reading.recordings import Reading, read_recordings
+from .reading.recordings import DecodedRecordings, read_recordings
 from .samples.spoken_words import spoken_words, write_noise
 
 SYNTHETIC = "synthetic speech (espeak-ng)"
 
 
 class AudioDataModule(MediaDataModule):
-    """Recordings with a class each."""
+    """Labelled recordings."""
 
     kind = "audio"
     sources = ("speech_commands", "folders", "spoken_words")
@@ -59,7 +59,7 @@ class AudioDataModule(MediaDataModule):
         seed: int = 0,
         schema: dict[str, Any] | None = None,
     ) -> None:
-        """Take the options; nothing is read yet.
+        """Store the options; nothing is read yet.
 
         Args:
             path: the folder of the recordings; unused with ``source=spoken_words``.
@@ -68,18 +68,20 @@ class AudioDataModule(MediaDataModule):
             labels: ``core10``, ``v2_12``, ``v1_12``, ``all`` or a list of words.
             version: of the official archive, for ``download``: ``v0.01`` or ``v0.02``.
             download: fetch the official archive into ``path`` where there is nothing yet.
-            group_regex: with ``source=folders``, what names the speaker in a file's path.
+            group_regex: with ``source=folders``, regular expression of the speaker in a file's
+                path.
             split: with ``source=folders``, shares of training, validation and test.
-            sample_rate_hz: rate that everything is brought to.
-            max_seconds: of a longer clip its loudest stretch of this length is used.
-            max_bad_fraction: share of unreadable files that is left out and named; above it the
-                run stops.
+            sample_rate_hz: rate to which recordings are resampled.
+            max_seconds: of a longer clip the segment of this length with the highest energy is
+                used.
+            max_bad_fraction: largest share of unreadable files, which are left out and listed;
+                above it an error is raised.
             augment: options of :class:`Augmentation`, for training.
-            snr_db: signal-to-noise ratios at which validation and test are repeated.
+            snr_db: signal-to-noise ratios in dB at which validation and test are repeated.
             batch_size: clips in a batch.
-            cache_dir: where decoded audio is kept; None is the user's cache folder.
-            seed: of the training order and of the augmentation; each epoch has its own draws.
-            schema: of a checkpoint, whose labels and sample rate are then used.
+            cache_dir: folder of decoded audio; None is the user's cache folder.
+            seed: of the training order and the augmentation, which differ from epoch to epoch.
+            schema: of a checkpoint; its labels and sample rate are used.
 
         Raises:
             UserError: an option is out of its range.
@@ -93,10 +95,10 @@ class AudioDataModule(MediaDataModule):
         self._rate_hz = int(self._schema.get("sample_rate_hz", sample_rate_hz))
         self._max_seconds, self._snr_db = max_seconds, _levels(snr_db)
 
-    # Reading
+    # DecodedRecordings
 
     def prepare_data(self) -> None:
-        """Fetch, speak and decode what is not in the cache yet."""
+        """Download, synthesise and decode the recordings that are not in the cache."""
         if self.datasets:
             return
         if self._source == "spoken_words":
@@ -106,14 +108,12 @@ class AudioDataModule(MediaDataModule):
         self._read()
 
     def setup(self, stage: str) -> None:
-        """Choose the recordings of every class and part, and open them in the cache."""
+        """Select the recordings of every class and part, and open them in the cache."""
         if self.datasets:
             return
-        root, reading = self._root(), self._read()
-        self._unreadable, chosen, store = reading.bad, reading.chosen, reading.store
-        clips = clips_by_part(
-            chosen, reading.clip_of, reading.noise_clips, store, self._rate_hz, self._max_seconds
-        )
+        root, decoded = self._root(), self._read()
+        self._unreadable, labelled, samples = decoded.unreadable, decoded.labelled, decoded.samples
+        clips = clips_by_part(decoded, self._rate_hz, self._max_seconds)
         for part in PARTS:
             if not clips[part].names:
                 raise UserError(
@@ -121,12 +121,12 @@ class AudioDataModule(MediaDataModule):
                     + ", ".join(f"{len(clips[p].names)} for {p}" for p in PARTS)
                 )
         longest = max(int(clips[part].length_N.max()) for part in PARTS)
-        self._noises = [store.get(clip) for clip in reading.noise_clips]
+        self._noises = [samples.get(clip) for clip in decoded.noise_clips]
         self._bank_L: Tensor | None = None
-        self.labels, self._num_left_out = chosen.labels, chosen.num_left_out
+        self.labels, self._num_left_out = labelled.labels, labelled.num_left_out
         self.datasets = {
             part: AudioDataset(
-                store.values_S,
+                samples.values_S,
                 clips[part],
                 noise_bank(self._noises, part, longest) if self._snr_db else None,
                 () if part == "train" else self._snr_db,
@@ -139,7 +139,7 @@ class AudioDataModule(MediaDataModule):
             return spoken_words(self._cache)
         return self.folder()
 
-    def _read(self) -> Reading:
+    def _read(self) -> DecodedRecordings:
         root = self._root()
         folders = self._source == "folders"
         corpus = list_folders(root) if folders else list_speech_commands(root)
@@ -168,11 +168,11 @@ class AudioDataModule(MediaDataModule):
             )
         return names
 
-    # What others ask
+    # The data set described, for the task and for results
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """The data set and its labels, as in ``metrics.json``."""
+        """Name of the data set and its labels, as in ``metrics.json``."""
         chosen = self._labels_option
         labels = chosen if isinstance(chosen, str) else f"{len(chosen)} words"
         if self._source == "spoken_words":
@@ -180,12 +180,12 @@ class AudioDataModule(MediaDataModule):
         return f"{self._root().resolve().name} {labels}"
 
     def schema(self) -> dict[str, Any]:
-        """Return labels, class counts, sample rate, and usual and largest length of the clips."""
+        """Return labels, class counts, sample rate, and median and largest length of the clips."""
         lengths = self.datasets["train"].lengths
         return {
             **super().schema(),
             "sample_rate_hz": self._rate_hz,
-            "clip_samples": usual_length(lengths),
+            "clip_samples": median_length(lengths),
             "max_samples": max(lengths),
         }
 
@@ -201,7 +201,7 @@ class AudioDataModule(MediaDataModule):
         return [f"recordings of no label: {self._num_left_out:,}"]
 
     def raw_examples(self, count: int) -> list[Any]:
-        """Return test clips: samples of full scale 1.0, and their rate in Hz."""
+        """Return test clips: samples of full scale 1.0 and their sample rate in Hz."""
         test = self.datasets["test"]
         rows = spread_by_length(test.lengths, count)
         return [(test[row].x[0].numpy(), self._rate_hz) for row in rows]
@@ -215,19 +215,19 @@ class AudioDataModule(MediaDataModule):
         return baseline_scores(loaders, self.schema(), stage)
 
     def augment_batch(self, batch: Any, generator: torch.Generator) -> Any:
-        """Return a batch with changed speed, position, level and background noise."""
+        """Return a batch with random speed, shift, gain and background noise."""
         x_BS, lengths_B = augment(
             batch.x,
             batch.lengths_B,
-            self._bank(batch.x.device),
+            self._noise_bank(batch.x.device),
             self._rate_hz,
             self.augmentation,
             generator,
         )
         return batch._replace(x=x_BS, lengths_B=lengths_B)
 
-    def _bank(self, device: torch.device) -> Tensor:
-        """Return the noise that training clips get, full scale 1.0, shape (L,)."""
+    def _noise_bank(self, device: torch.device) -> Tensor:
+        """Return the background noise for training clips, full scale 1.0, shape (L,)."""
         if self._bank_L is None or self._bank_L.device != device:
             longest = max(self.datasets["train"].lengths) / (1 - self.augmentation.speed)
             bank_L = noise_bank(self._noises, "train", math.ceil(longest) + 1)

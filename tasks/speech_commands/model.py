@@ -1,4 +1,4 @@
-"""The recogniser of speech commands that a checkpoint gives back.
+"""Speech commands model: predictions, timelines, streams and exports.
 
 Shapes: B batch, S samples (right-padded), T frames, K classes, N recordings.
 """
@@ -33,14 +33,14 @@ from .network.conv_front_end import OUTPUT_SIZE, ConvFrontEnd
 from .network.spectral_features import SpecAugment, SpectralFeatures
 
 _BATCH_SIZE = 64
-# A file this many times as long as the usual training clip is searched instead of classified.
-_LONG_CLIPS = 2.0
+# In a file longer than this many training clips, words are detected instead of one classified.
+_MAX_CLIP_RATIO = 2.0
 
 
 class SpeechCommandsModel(ClassificationModel):
     """Spectral features -> convolutions -> backbone -> pooling -> class probabilities.
 
-    The input is raw audio; features are computed inside, on the whole batch.
+    The inputs are samples; their features are part of the model.
     """
 
     name: ClassVar[str] = "speech_commands"
@@ -62,14 +62,14 @@ class SpeechCommandsModel(ClassificationModel):
 
         Args:
             backbone: options of the recurrent stack.
-            schema: description of the training data: labels, sample rate, usual length.
+            schema: description of the training data: labels, sample rate, clip length.
             features: options of :class:`SpectralFeatures`.
             front_end: ``channels``, ``time_strides``, ``output_size``, ``blocks`` and ``dropout``
                 of :class:`ConvFrontEnd`.
             spec_augment: options of :class:`SpecAugment`, for training.
             detection: options of :class:`Detection`, for long recordings.
-            causal: no layer looks ahead, so that the model can stream; needs a backbone of one
-                direction.
+            causal: no output depends on later input, as streaming needs; the backbone must have
+                one direction.
             pooling: see :class:`ClassificationModel`.
             head_dropout: see there.
 
@@ -95,12 +95,12 @@ class SpeechCommandsModel(ClassificationModel):
         self.detection = build(Detection, "task.detection", detection)
 
     def encode(self, batch: Any) -> tuple[Tensor, Tensor]:
-        """Turn samples into what the backbone reads, (B, T, F), with the steps of each clip."""
+        """Return features, shape (B, T, F), and the valid steps of each clip, shape (B,)."""
         encoded: tuple[Tensor, Tensor] = self.encoder(*self.features(batch.x, batch.lengths_B))
         return encoded
 
     def limits(self) -> list[str]:
-        """Add what is known of the voices, the sample rate and the length of recordings."""
+        """Return known limits, with the voices, the sample rate and the length of recordings."""
         voices = (
             "Trained with the synthetic voices of espeak-ng: real voices, rooms and microphones "
             "were not evaluated."
@@ -112,12 +112,12 @@ class SpeechCommandsModel(ClassificationModel):
         return [
             *super().limits(),
             voices,
-            f"Hears what {rate_hz:,} samples a second hold; others are resampled. A usual "
-            f"training recording has {usual:.3g} s; longer ones are searched.",
+            f"Takes {rate_hz:,} samples a second; other rates are resampled. The median training "
+            f"recording has {usual:.3g} s; in longer ones words are detected.",
         ]
 
     def usage(self) -> list[str]:
-        """Label a second of noise."""
+        """Return Python lines that classify a second of noise."""
         return [
             "import numpy",
             "",
@@ -132,21 +132,22 @@ class SpeechCommandsModel(ClassificationModel):
         return speech_export(self, self.features.hop_samples)
 
     def stream_encoder(self) -> SpeechStreamEncoder:
-        """Return features and front end on one chunk of samples after the other."""
+        """Return features and front end for chunks of samples."""
         return SpeechStreamEncoder(self.features, self.encoder)
 
     def stream(self, batch_size: int = 1) -> SpeechStream:
-        """Return streams that take sound in chunks; see :class:`SpeechStream`."""
+        """Return streams that take samples in chunks; see :class:`SpeechStream`."""
         return SpeechStream(self, self.sample_rate_hz, batch_size)
 
     def predict(self, raw: Any) -> Predictions:
-        """Say what is heard in recordings.
+        """Classify recordings.
 
         Args:
             raw: the path of a sound file or of a folder of them; samples: an array (integers, or
                 floats of full scale 1.0; one channel, or several as the shorter axis) at the
                 training data's rate, or a pair of such an array and its rate in Hz; or a list of
-                these. Of a recording longer than every training clip the loudest stretch is taken.
+                these. Of a recording longer than every training clip, the segment of that length
+                with the highest energy is classified.
 
         Raises:
             UserError: a path does not exist, or a file holds no readable sound. In a folder such
@@ -154,24 +155,24 @@ class SpeechCommandsModel(ClassificationModel):
         """
         longest = int(self.schema["max_samples"])
         names: list[str] = []
-        parts: list[NDArray[np.float32]] = []
-        for some, clips in read_inputs(raw, self.sample_rate_hz, longest):
-            names += some
-            parts.append(self.clip_probabilities(clips))
-        return Predictions(self.input_kind, names, self.labels, np.concatenate(parts))
+        probabilities: list[NDArray[np.float32]] = []
+        for chunk_names, clips in read_inputs(raw, self.sample_rate_hz, longest):
+            names += chunk_names
+            probabilities.append(self.clip_probabilities(clips))
+        return Predictions(self.input_kind, names, self.labels, np.concatenate(probabilities))
 
     def clip_probabilities(self, clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return the class probabilities of clips of any lengths, shape (N, K)."""
         order = sorted(range(len(clips)), key=lambda index: len(clips[index]))
-        parts = [order[i : i + _BATCH_SIZE] for i in range(0, len(order), _BATCH_SIZE)]
+        chunks = [order[i : i + _BATCH_SIZE] for i in range(0, len(order), _BATCH_SIZE)]
         probability_NK = np.empty((len(clips), len(self.labels)), np.float32)
-        if parts:
-            batches = (to_batch([clips[index] for index in part]) for part in parts)
+        if chunks:
+            batches = (to_batch([clips[index] for index in chunk]) for chunk in chunks)
             probability_NK[order] = self.probabilities(batches)
         return probability_NK
 
     def timeline(self, raw: Any, detection: dict[str, Any] | None = None) -> Timeline:
-        """Find words in a long recording.
+        """Detect words in a long recording.
 
         Args:
             raw: the path of a sound file, or samples as for :meth:`predict`.
@@ -192,20 +193,23 @@ class SpeechCommandsModel(ClassificationModel):
         )
 
     def predict_file(self, source: Path, target: Path) -> list[Path]:
-        """Write a table for a file or a folder; for a long recording its timeline and a picture."""
+        """Predict from a file or a folder and write a table; of a long recording its timeline.
+
+        The timeline is a table of detected words, with a plot beside it.
+        """
         if source.is_file():
             check_duration(source)
             samples_S = read_input(source, self.sample_rate_hz)
-            usual, longest = self.schema["clip_samples"], self.schema["max_samples"]
-            if len(samples_S) > max(longest, _LONG_CLIPS * usual):
+            median, longest = self.schema["clip_samples"], self.schema["max_samples"]
+            if len(samples_S) > max(longest, _MAX_CLIP_RATIO * median):
                 timeline = self.timeline(samples_S)
                 with atomic_path(target) as temporary:
                     timeline.to_frame().to_csv(temporary, index=False)
                 from .results.timeline_plot import plot_timeline
 
-                picture = target.with_suffix(".png")
-                plot_timeline(picture, timeline, samples_S, source.name)
-                return [target, picture]
+                plot = target.with_suffix(".png")
+                plot_timeline(plot, timeline, samples_S, source.name)
+                return [target, plot]
         with warnings.catch_warnings(record=True) as left_out:
             warnings.simplefilter("always", UserWarning)
             predictions = self.predict(source)

@@ -1,4 +1,4 @@
-"""The speech commands task: which word, or which other sound, a recording holds.
+"""Training of the speech commands model, for words or any other labels of recordings.
 
 Shapes: B batch, S samples (right-padded), K classes, L noise levels.
 """
@@ -40,10 +40,10 @@ class SpeechCommandsTask(ClassificationTask):
         metrics.update(output, batch.labels_B, batch.speakers_B)
 
     def _score(self, stage: str, metrics: Metric, batch: Any) -> None:
-        """Score the batch clean, and again at every level of noise that it brings."""
+        """Score the batch without noise, and at each signal-to-noise ratio of the data module."""
         super()._score(stage, metrics, batch)
         levels = {snr_db: f"accuracy_snr_{snr_db:g}" for snr_db in batch.snr_db_L.tolist()}
-        # The results table has a column for each level of this run's.
+        # A column of the results table for each of this run's ratios.
         self.better = {**type(self).better, **dict.fromkeys(levels.values(), "max")}  # type: ignore[misc]
         for snr_db, name in levels.items():
             snr_db_B = torch.full_like(batch.x[:, 0], snr_db)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gru_suite.data.cache import build_once, cache_folder, content_key
-from gru_suite.data.ragged_arrays import ArrayStore, open_arrays, write_arrays
+from gru_suite.data.ragged_arrays import RaggedArrays, open_arrays, write_arrays
 from gru_suite.data.unreadable_files import check_unreadable, list_unreadable
 from gru_suite.errors import UserError
 
@@ -166,7 +166,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
     assert f"UserError: cannot write the cache {folder}: File too large; make room" in last
     assert "data.cache_dir=" in last
     assert not list(folder.iterdir())
-    assert isinstance(write_arrays(folder, some(), "i2", {}, (2,)), ArrayStore)
+    assert isinstance(write_arrays(folder, some(), "i2", {}, (2,)), RaggedArrays)
 
 
 # Bad files

@@ -12,7 +12,7 @@ from gru_suite.tasks.speech_commands.batches.noise import (
     make_noise,
     mix_at_snr,
     noise_bank,
-    stretch,
+    part_bounds,
 )
 
 RATE = 16000
@@ -119,9 +119,9 @@ def test_made_noise_has_its_colour_and_follows_the_seed(color: str) -> None:
 
 
 def test_no_part_hears_the_noise_of_another() -> None:
-    stretches = [stretch(1000, part, 50) for part in ("train", "val", "test")]
-    assert stretches == [(0, 800), (800, 900), (900, 1000)]
-    assert stretch(100, "val", 50) == (0, 100)
+    ranges = [part_bounds(1000, part, 50) for part in ("train", "val", "test")]
+    assert ranges == [(0, 800), (800, 900), (900, 1000)]
+    assert part_bounds(100, "val", 50) == (0, 100)
 
 
 def test_a_short_noise_is_repeated() -> None:

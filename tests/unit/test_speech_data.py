@@ -106,7 +106,7 @@ def test_any_format_rate_and_number_of_channels_is_read(
 def test_16_bit_samples_come_back_bit_for_bit(tmp_path: Path) -> None:
     samples = np.random.default_rng(0).integers(-32768, 32767, 1000, dtype=np.int16)
     decoded = decode_files([write(tmp_path / "a.wav", samples)], RATE, tmp_path / "cache")
-    assert np.array_equal(decoded.store.get(0), samples)
+    assert np.array_equal(decoded.samples.get(0), samples)
 
 
 def bad_files(folder: Path) -> dict[str, Path]:
@@ -160,14 +160,14 @@ def test_decoded_files_are_found_again_by_their_content(tmp_path: Path) -> None:
     files.insert(1, bad_files(tmp_path / "bad")["text"])
     first = decode_files(files, RATE, tmp_path / "cache")
     assert first.clip_of_file == [0, None, 1]
-    assert list(first.bad) == [1]
+    assert list(first.unreadable) == [1]
     (folder,) = (tmp_path / "cache").iterdir()
     written = (folder / "values.bin").stat().st_mtime_ns
     moved = [path.rename(path.with_name(f"moved-{path.name}")) for path in files]
     second = decode_files(moved, RATE, tmp_path / "cache")
     assert (folder / "values.bin").stat().st_mtime_ns == written
-    assert second.bad == first.bad
-    assert np.array_equal(second.store.get(1), first.store.get(1))
+    assert second.unreadable == first.unreadable
+    assert np.array_equal(second.samples.get(1), first.samples.get(1))
     write(moved[0], tone(500))
     decode_files(moved, RATE, tmp_path / "cache")
     decode_files(moved, 8000, tmp_path / "cache")
@@ -181,7 +181,7 @@ def test_a_cache_cut_off_in_the_middle_is_made_anew(tmp_path: Path) -> None:
     samples = folder / "values.bin"
     samples.write_bytes(samples.read_bytes()[:100])
     assert open_arrays(folder) is None
-    assert len(decode_files(files, RATE, tmp_path / "cache").store.get(0)) == 4800
+    assert len(decode_files(files, RATE, tmp_path / "cache").samples.get(0)) == 4800
 
 
 def test_no_epoch_touches_the_files(tmp_path: Path, cache: str) -> None:
@@ -383,7 +383,7 @@ def test_clips_of_different_lengths_are_padded(tmp_path: Path, cache: str) -> No
         assert (loud.abs().amax(1) == pytest.approx(0.3, abs=0.01)) or not len(loud)
 
 
-def test_of_a_long_clip_the_loudest_stretch_is_used() -> None:
+def test_of_a_long_clip_the_loudest_segment_is_used() -> None:
     samples_S = np.zeros(1000, np.int16)
     samples_S[600:700] = 9
     assert 500 <= loudest(samples_S, 200, 10) <= 600

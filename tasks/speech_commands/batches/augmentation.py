@@ -1,4 +1,4 @@
-"""Changes to a batch of training clips that leave what is said as it is.
+"""Augmentation of audio clips: speed, shift, gain and background noise.
 
 Shapes: B batch, S samples (right-padded), L samples of the noise bank.
 """
@@ -17,14 +17,14 @@ from .noise import mix_at_snr, valid_mask
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly clips are changed; every default changes nothing.
+    """Ranges of the augmentation; each default is off.
 
     Attributes:
-        speed: largest change of speed, and of pitch with it: 0.1 means 0.9 to 1.1 times.
-        time_shift_ms: largest shift in milliseconds, either way; what enters is silence.
-        gain_db: largest change of level, either way.
-        noise_probability: share of the clips that get background noise.
-        noise_snr_db: lowest and highest signal-to-noise ratio of it.
+        speed: largest relative change of speed and pitch: 0.1 is 0.9 to 1.1 times.
+        time_shift_ms: largest shift in either direction, in milliseconds, filled with silence.
+        gain_db: largest gain or attenuation in dB.
+        noise_probability: probability that background noise is added to a clip.
+        noise_snr_db: lowest and highest signal-to-noise ratio in dB.
     """
 
     speed: float = 0.0
@@ -50,19 +50,18 @@ def augment(
     options: Augmentation,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Change speed, position, level and background of every clip, each by its own draw.
+    """Apply random speed, shift, gain and background noise to each clip.
 
     Args:
         x_BS: clips.
         lengths_B: valid samples of each, 1..S.
-        bank_L: background noise, longer than the clips become: S / (1 - speed) samples.
-        sample_rate_hz: of all.
-        options: how strongly.
-        generator: gives every draw; the same state, the same batch. It is a CPU generator whatever
-            the device.
+        bank_L: background noise, at least S / (1 - speed) samples.
+        sample_rate_hz: of clips and noise.
+        options: ranges of the changes.
+        generator: CPU generator of all draws, also for clips on another device.
 
     Returns:
-        The changed clips and their lengths.
+        The augmented clips and their lengths.
     """
     draws_KB = torch.rand(6, len(x_BS), generator=generator, dtype=torch.float64)
     speed_B, shift_B, gain_B, noise_B, snr_B, _ = draws_KB.to(x_BS.device, torch.float32)
@@ -74,37 +73,37 @@ def augment(
         low, high = options.noise_snr_db
         snr_db_B = low + (high - low) * snr_B
         snr_db_B = snr_db_B.masked_fill(noise_B >= options.noise_probability, torch.inf)
-        pieces = bank_L.unfold(0, x_BS.size(1), 1)
-        # In float64 on the CPU: float32 cannot name every sample of a long bank.
-        starts_B = (draws_KB[5] * len(pieces)).long().to(bank_L.device)
-        x_BS = mix_at_snr(x_BS, lengths_B, pieces[starts_B], snr_db_B)
+        segments = bank_L.unfold(0, x_BS.size(1), 1)
+        # float64: float32 does not represent every index of a long bank.
+        starts_B = (draws_KB[5] * len(segments)).long().to(bank_L.device)
+        x_BS = mix_at_snr(x_BS, lengths_B, segments[starts_B], snr_db_B)
     return x_BS, lengths_B
 
 
 def warp(
     x_BS: Tensor, lengths_B: Tensor, factor_B: Tensor, shift_B: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Play each clip faster or slower and move it inside its length, in one interpolation.
+    """Change the speed of each clip and shift it, by one linear interpolation.
 
     Args:
         x_BS: clips.
         lengths_B: valid samples of each.
         factor_B: speed; 2 halves the length.
-        shift_B: samples that the content moves to the right (negative: left).
+        shift_B: samples by which the signal is delayed; negative values advance it.
 
     Returns:
-        Clips of shape (B, S'), S' the longest after the change of speed, and their lengths.
+        Clips, shape (B, S') with the largest new length S', and their lengths.
     """
     if bool((factor_B == 1).all()) and not bool(shift_B.any()):
         return x_BS, lengths_B
     new_lengths_B = (lengths_B / factor_B).round().long().clamp(min=1)
     steps_S = torch.arange(int(new_lengths_B.max()), device=x_BS.device, dtype=x_BS.dtype)
-    place_BS = (steps_S - shift_B.unsqueeze(1)) * factor_B.unsqueeze(1)
-    lower_BS = place_BS.floor()
-    share_BS = place_BS - lower_BS
-    # One zero on each side stands for everything outside.
+    position_BS = (steps_S - shift_B.unsqueeze(1)) * factor_B.unsqueeze(1)
+    lower_BS = position_BS.floor()
+    weight_BS = position_BS - lower_BS
+    # Positions outside the clip take these zeros.
     padded_BS = torch.nn.functional.pad(x_BS, (1, 2))
     index_BS = (lower_BS.long() + 1).clamp_(0, x_BS.size(1) + 1)
     here_BS, next_BS = padded_BS.gather(1, index_BS), padded_BS.gather(1, index_BS + 1)
     mask_BS = valid_mask(new_lengths_B, len(steps_S))
-    return torch.lerp(here_BS, next_BS, share_BS) * mask_BS, new_lengths_B
+    return torch.lerp(here_BS, next_BS, weight_BS) * mask_BS, new_lengths_B

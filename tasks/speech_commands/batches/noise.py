@@ -1,4 +1,4 @@
-"""Background noise: where it comes from, and how it is mixed in at a chosen level.
+"""Background noise: synthesis, parts of recordings, and mixing at a signal-to-noise ratio.
 
 Shapes: B batch, S samples (right-padded), L samples of a noise bank.
 """
@@ -10,70 +10,68 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# How the power of made noise falls with frequency: white, pink, brown.
+# Exponent of the power spectrum 1 / f ** exponent.
 COLORS = {"white": 0.0, "pink": 1.0, "brown": 2.0}
-# The share of a noise recording that each part may use, so that no noise is heard in training and
-# in a test.
-STRETCHES = {"train": (0.0, 0.8), "val": (0.8, 0.9), "test": (0.9, 1.0)}
-_MADE_RMS = 0.05
+# Range of a noise recording that each part uses, so that no segment is in training and test.
+PART_RANGES = {"train": (0.0, 0.8), "val": (0.8, 0.9), "test": (0.9, 1.0)}
+_SYNTHETIC_RMS = 0.05
 
 
 def make_noise(color: str, seconds: float, sample_rate_hz: int, seed: int) -> NDArray[np.float32]:
-    """Make noise of a colour, root mean square 0.05, shape (S,).
+    """Return synthetic coloured noise with a root mean square of 0.05, shape (S,).
 
     Args:
         color: a key of ``COLORS``.
-        seconds: its length.
-        sample_rate_hz: its rate.
-        seed: another one gives other noise of the same colour.
+        seconds: its duration.
+        sample_rate_hz: its sample rate.
+        seed: of the random numbers.
     """
     num_samples = round(seconds * sample_rate_hz)
     spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(num_samples))
     frequency_hz = np.fft.rfftfreq(num_samples, 1 / sample_rate_hz)
-    # Below 20 Hz nobody hears anything, and brown noise would have most of its power there.
+    # Flat below 20 Hz, which is inaudible and would have most of the power of brown noise.
     spectrum *= np.maximum(frequency_hz, 20.0) ** (-COLORS[color] / 2)
     spectrum[0] = 0.0
     noise_S = np.fft.irfft(spectrum, num_samples)
-    scaled_S: NDArray[np.float32] = (_MADE_RMS / noise_S.std() * noise_S).astype(np.float32)
+    scaled_S: NDArray[np.float32] = (_SYNTHETIC_RMS / noise_S.std() * noise_S).astype(np.float32)
     return scaled_S
 
 
-def stretch(length: int, part: str, needed: int) -> tuple[int, int]:
-    """Return first and last (exclusive) sample of a noise recording that a part may use.
+def part_bounds(length: int, part: str, needed: int) -> tuple[int, int]:
+    """Return the range of samples (end exclusive) of a noise recording that a part uses.
 
-    A recording whose stretch is shorter than ``needed`` samples is used whole by every part.
+    Where the range of a part is shorter than ``needed`` samples, it uses the whole recording.
     """
-    low, high = STRETCHES[part]
+    low, high = PART_RANGES[part]
     start, stop = int(low * length), int(high * length)
     return (start, stop) if stop - start >= needed else (0, length)
 
 
 def noise_bank(noises: Sequence[NDArray[np.int16]], part: str, needed: int) -> NDArray[np.int16]:
-    """Join the stretches of noise that a part may use to at least ``needed`` samples, shape (L,).
+    """Return the concatenated noise of a part, repeated to at least ``needed`` samples, shape (L,).
 
     Args:
         noises: the recordings, at least one.
         part: train, val or test.
-        needed: samples of the longest piece that will be taken from it.
+        needed: samples of the longest segment that will be taken from it.
     """
-    pieces = []
+    segments = []
     for noise_S in noises:
-        start, stop = stretch(len(noise_S), part, needed)
-        pieces.append(noise_S[start:stop])
-    bank_L = np.concatenate(pieces)
+        start, stop = part_bounds(len(noise_S), part, needed)
+        segments.append(noise_S[start:stop])
+    bank_L = np.concatenate(segments)
     return np.tile(bank_L, -(-needed // len(bank_L)))
 
 
 def mix_at_snr(x_BS: Tensor, lengths_B: Tensor, noise_BS: Tensor, snr_db_B: Tensor) -> Tensor:
-    """Add noise to each clip so that signal and noise have the chosen power ratio, shape (B, S).
+    """Return clips with noise added at given signal-to-noise ratios, shape (B, S).
 
-    Both powers are means over the clip's valid samples. A silent clip stays silent, and padding
-    stays zero.
+    Powers are means over the valid samples of a clip. Silent clips and padding stay zero.
 
     Args:
         x_BS: clips.
         lengths_B: valid samples of each.
-        noise_BS: noise of any level.
+        noise_BS: noise at any level.
         snr_db_B: signal-to-noise ratio in dB; infinity adds nothing.
     """
     noise_BS = noise_BS * valid_mask(lengths_B, x_BS.size(1))

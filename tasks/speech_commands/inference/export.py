@@ -1,4 +1,4 @@
-"""The recogniser as a function of samples.
+"""Export of the speech commands model.
 
 Shapes: B batch, S samples (right-padded).
 """
@@ -11,15 +11,15 @@ from gru_suite.model.export.module import BATCH, ClassificationExport, Port
 
 
 class SpeechExport(ClassificationExport):
-    """Samples and lengths in, probabilities out."""
+    """Class probabilities as a function of samples and lengths."""
 
     def sequences(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """Return noise at the level of speech."""
+        """Return noise at the level of speech as example samples."""
         return 0.1 * torch.randn(shape, generator=generator)
 
 
 def speech_export(model: ClassificationModel, hop_samples: int) -> SpeechExport:
-    """Describe the model.
+    """Return the model as a function of samples, with a description of its tensors.
 
     Args:
         model: from samples to logits.
@@ -31,7 +31,7 @@ def speech_export(model: ClassificationModel, hop_samples: int) -> SpeechExport:
     preprocessing = {
         "inside": "features (log-mel or MFCC) and the convolutional front end",
         "outside": "one channel at `sample_rate_hz`; of a recording longer than `max_samples` the "
-        "loudest stretch of that length",
+        "segment of that length with the highest energy",
         "sample_rate_hz": int(schema["sample_rate_hz"]),
         "max_samples": longest,
         "features": model.options.get("features"),

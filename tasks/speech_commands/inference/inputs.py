@@ -18,6 +18,7 @@ from torch import Tensor
 from gru_suite.data.cache import in_threads
 from gru_suite.data.unreadable_files import report_left_out
 from gru_suite.errors import UserError
+from gru_suite.files import existing_folder
 
 from ..batches.audio_dataset import AudioBatch
 from ..reading.loudest_segment import loudest, read_loudest
@@ -92,7 +93,7 @@ def read_input(path: str | Path, sample_rate_hz: int) -> Clip:
 
 
 def check_duration(path: str | Path) -> None:
-    """Check that a recording is short enough to be searched in memory.
+    """Check that a recording is short enough to be processed in memory.
 
     Raises:
         UserError: it is longer than ``MAX_HOURS``.
@@ -104,8 +105,8 @@ def check_duration(path: str | Path) -> None:
         return
     if facts.duration > 3600 * MAX_HOURS:
         raise UserError(
-            f"input {path}: {facts.duration / 3600:.1f} hours of sound; words are looked for in at "
-            f"most {MAX_HOURS} hours at once: cut it into pieces"
+            f"input {path}: {facts.duration / 3600:.1f} hours of sound; words are detected in at "
+            f"most {MAX_HOURS} hours at once: split the file"
         )
 
 
@@ -121,7 +122,7 @@ def _reported(path: Path, read: Callable[[Path], Clip]) -> Clip:
 def read_inputs(
     raw: Any, sample_rate_hz: int, max_samples: int
 ) -> Iterator[tuple[list[str], list[Clip]]]:
-    """Read a recording, a list of them, or a folder, in groups of some hundred.
+    """Yield the clips of a recording, a list of them, or a folder, in chunks.
 
     Unreadable files of a folder are left out, with a warning that lists them.
 
@@ -132,30 +133,30 @@ def read_inputs(
             taken.
 
     Yields:
-        Names and samples.
+        Names and clips of a chunk.
 
     Raises:
         UserError: a given file cannot be read, no file of the folder can, or the input is of
             another type.
     """
-    folder = Path(raw).expanduser() if isinstance(raw, str | Path) else None
-    if folder is None or not folder.is_dir():
-        single = folder is not None or is_samples(raw)
+    folder = existing_folder(raw)
+    if folder is None:
+        single = isinstance(raw, str | Path) or is_samples(raw)
         items = [raw] if single else _checked_list(raw)
         yield from _chunks(items, lambda each: _read_one(each, sample_rate_hz, max_samples))
         return
     paths = sorted(each for each in folder.rglob("*") if is_sound_file(each))
-    bad: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
 
     def read(path: Path) -> Clip | None:
         try:
             return read_loudest(path, sample_rate_hz, max_samples)
         except ValueError as error:
-            bad[path.relative_to(folder).as_posix()] = str(error)
+            unreadable[path.relative_to(folder).as_posix()] = str(error)
             return None
 
     yield from _chunks(paths, read)
-    report_left_out(folder, len(paths), bad, "sound file", ".wav, .flac, .ogg, .mp3")
+    report_left_out(folder, len(paths), unreadable, "sound file", ".wav, .flac, .ogg, .mp3")
 
 
 def _checked_list(raw: Any) -> list[Any]:
@@ -174,7 +175,7 @@ def _checked_list(raw: Any) -> list[Any]:
 
 def _read_one(each: Any, sample_rate_hz: int, max_samples: int) -> Clip:
     if is_samples(each):
-        return loudest_stretch(to_samples(each, sample_rate_hz), max_samples)
+        return loudest_segment(to_samples(each, sample_rate_hz), max_samples)
     path = Path(each).expanduser()
     return _reported(path, lambda file: read_loudest(file, sample_rate_hz, max_samples))
 
@@ -183,15 +184,17 @@ def _chunks(
     items: Sequence[Any], read: Callable[[Any], Clip | None]
 ) -> Iterator[tuple[list[str], list[Clip]]]:
     for start in range(0, len(items), _CHUNK):
-        some = items[start : start + _CHUNK]
-        names = ["samples" if is_samples(each) else str(each) for each in some]
+        chunk = items[start : start + _CHUNK]
+        names = ["samples" if is_samples(each) else str(each) for each in chunk]
         # Starting threads takes longer than reading one clip.
-        clips = [read(some[0])] if len(some) == 1 else in_threads(read, some)
-        good = [(name, clip) for name, clip in zip(names, clips, strict=True) if clip is not None]
-        yield [name for name, _ in good], [clip for _, clip in good]
+        clips = [read(chunk[0])] if len(chunk) == 1 else in_threads(read, chunk)
+        readable = [
+            (name, clip) for name, clip in zip(names, clips, strict=True) if clip is not None
+        ]
+        yield [name for name, _ in readable], [clip for _, clip in readable]
 
 
-def loudest_stretch(samples_S: Clip, length: int) -> Clip:
+def loudest_segment(samples_S: Clip, length: int) -> Clip:
     """Return the segment of ``length`` samples with the highest energy; a shorter clip whole."""
     if len(samples_S) <= length:
         return samples_S
@@ -200,7 +203,7 @@ def loudest_stretch(samples_S: Clip, length: int) -> Clip:
 
 
 def to_batch(clips: Sequence[Clip]) -> AudioBatch:
-    """Return clips as a padded batch of unknown class and speaker."""
+    """Return clips as a padded batch without labels and speakers."""
     lengths_B = torch.tensor([len(clip) for clip in clips])
     x_BS = torch.zeros(len(clips), int(lengths_B.max()))
     for row, clip in enumerate(clips):

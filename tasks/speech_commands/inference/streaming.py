@@ -1,4 +1,4 @@
-"""Streams of sound.
+"""Streaming of audio.
 
 Shapes: B streams, S samples, T frames, F features, H output features of the front end.
 """
@@ -20,10 +20,10 @@ from .inputs import to_samples
 
 
 class SpeechStreamEncoder(StreamEncoder):
-    """Features and causal front end on one chunk of samples after the other."""
+    """Features and causal front end for chunks of samples."""
 
     def __init__(self, features: SpectralFeatures, front_end: ConvFrontEnd) -> None:
-        """Take the features of a model, and a copy of its front end with folded batch norms.
+        """Build the encoder from the features and a copy of the front end with folded batch norms.
 
         Raises:
             UserError: the front end looks ahead.
@@ -39,12 +39,12 @@ class SpeechStreamEncoder(StreamEncoder):
         self.step_size = features.hop_samples * front_end.total_stride
 
     def initial_state(self, batch_size: int) -> State:
-        """Return silence before the first sample, and the front end's padding."""
+        """Return the left context before the first sample: zeros."""
         samples_BS = torch.zeros(batch_size, self.features.past_samples)
         return {"samples": samples_BS, **self.front_end.initial_state(batch_size)}
 
     def forward(self, chunk: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return what the backbone reads, shape (B, T, H), and the next left context."""
+        """Return features, shape (B, T, H), and the left context of the next chunk."""
         samples_BS = torch.cat([state["samples"], chunk], dim=1)
         x_BTH, after = self.front_end.advance(self.features.frames(samples_BS), state)
         past_BS = samples_BS[:, samples_BS.size(1) - self.features.past_samples :]
@@ -52,10 +52,10 @@ class SpeechStreamEncoder(StreamEncoder):
 
 
 class SpeechStream(ClassificationStream):
-    """Streams of sound: samples in, class probabilities of all sound so far out.
+    """Streams of audio that return the class probabilities of all samples so far.
 
-    ``predict`` takes the loudest segment of a recording that is longer than every training clip; a
-    stream takes all of it.
+    Of a recording longer than every training clip ``predict`` classifies the segment with the
+    highest energy, a stream all of it.
     """
 
     def __init__(self, model: StreamedClassifier, sample_rate_hz: int, batch_size: int = 1) -> None:
@@ -63,7 +63,7 @@ class SpeechStream(ClassificationStream):
 
         Args:
             model: a trained causal model.
-            sample_rate_hz: of its training data.
+            sample_rate_hz: of the samples.
             batch_size: number of streams.
 
         Raises:
@@ -77,7 +77,7 @@ class SpeechStream(ClassificationStream):
 
         Args:
             raw: an array or a tensor of one channel, integers or floats of full scale 1.0, at the
-                rate of the training data; or a pair of it and its rate in Hz, which must be that.
+                rate of the training data; or a pair of it and that rate in Hz.
         """
         samples, rate_hz = raw if isinstance(raw, tuple) and len(raw) == 2 else (raw, None)
         needed_hz = self._sample_rate_hz

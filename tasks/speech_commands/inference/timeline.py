@@ -1,4 +1,4 @@
-"""Words in a long recording: when each begins and ends.
+"""Detection of words in a long recording.
 
 Shapes: S samples, W windows, K classes.
 """
@@ -18,24 +18,24 @@ from ..reading.labels import SILENCE, UNKNOWN
 if TYPE_CHECKING:
     import pandas as pd
 
-# The resolution of a word's ends, and the share of its sound that may lie outside each.
+# Resolution of start and end, and share of a word's amplitude outside each of them.
 _FRAME_MS = 10.0
-_TAIL = 0.02
+_TAIL_SHARE = 0.02
 Classify = Callable[[Sequence[NDArray[np.float32]]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Detection:
-    """How words are found in a long recording.
+    """Parameters of the detection of words.
 
     Attributes:
-        threshold: smoothed probability from which a window counts as a word.
+        threshold: lowest smoothed probability of a detection.
         hop_ms: time between windows.
-        smoothing_ms: length of the moving average over the windows' probabilities.
-        shortest_ms: a word must be the answer for so long; fragments of words are not.
-        refractory_ms: after a word, the time from its middle in which no other one is reported.
-        quiet_db: a model without the class ``_silence_`` answers a word to everything; windows so
-            much below the loudest one are taken as silence.
+        smoothing_ms: length of the moving average of the probabilities.
+        shortest_ms: time for which a word must be the prediction, to reject fragments of words.
+        refractory_ms: smallest distance between the middles of two detections.
+        quiet_db: windows this far below the loudest one are silence, for a model without the
+            class ``_silence_``, which predicts a word for every window.
     """
 
     threshold: float = 0.6
@@ -53,11 +53,11 @@ class Detection:
 
 
 class Event(NamedTuple):
-    """A word that was heard.
+    """A detected word.
 
     Attributes:
-        start_s: where it begins, in seconds.
-        end_s: where it ends.
+        start_s: its start, in seconds.
+        end_s: its end, in seconds.
         label: the word.
         score: its highest smoothed probability.
     """
@@ -70,16 +70,16 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Timeline:
-    """What is heard in a long recording.
+    """Detected words and class probabilities over a long recording.
 
     Attributes:
-        events: the words, in order.
+        events: the words, in order of time.
         labels: names of the classes.
         time_W: middle of each window, in seconds.
         probability_WK: smoothed probabilities.
-        threshold: from which a window counted as a word.
-        seconds: length of the recording.
-        sample_rate_hz: of the recording as it was searched.
+        threshold: lowest probability of a detection.
+        seconds: duration of the recording.
+        sample_rate_hz: of the recording as the model takes it.
     """
 
     events: list[Event]
@@ -106,18 +106,18 @@ def detect(
     classify: Classify,
     options: Detection,
 ) -> Timeline:
-    """Slide a window of the training clips' usual length over a recording and find words.
+    """Classify sliding windows over a recording and detect words.
 
     Args:
         samples_S: the recording.
         sample_rate_hz: its rate.
-        clip_samples: length of a window.
+        clip_samples: length of a window: the median of the training clips.
         labels: names of the classes.
-        classify: gives the class probabilities of clips, (W, K).
-        options: how words are found.
+        classify: returns the class probabilities of clips, (W, K).
+        options: parameters of the detection.
     """
     hop = max(1, round(options.hop_ms * sample_rate_hz / 1000))
-    # Half a window of silence on each side, so that words at the ends come into a window's middle.
+    # Padding, so that words at both ends can be in the middle of a window.
     half = clip_samples // 2
     padded_S = np.pad(samples_S, (half, clip_samples))
     starts_W = np.arange(0, len(samples_S), hop)
@@ -162,70 +162,74 @@ def find_events(
     time_W: NDArray[np.float64],
     options: Detection,
 ) -> list[Event]:
-    """Return the words: runs of windows with one answer, from the first to the last one's middle.
+    """Return detected words: runs of windows with the same prediction.
 
-    Where two are closer than the refractory time, the longer and surer one stays.
+    Of two words within the refractory time, the one with the higher sum of probabilities is kept.
 
     Args:
         probability_WK: smoothed probabilities.
-        quiet_W: windows that hold nothing.
-        labels: names of the classes; ``_silence_`` and ``_unknown_`` are no words.
+        quiet_W: windows of silence.
+        labels: names of the classes; ``_silence_`` and ``_unknown_`` are not words.
         time_W: middle of each window, in seconds.
-        options: how words are found.
+        options: parameters of the detection.
     """
-    answer_W = probability_WK.argmax(1)
+    prediction_W = probability_WK.argmax(1)
     best_W = probability_WK.max(1)
     not_words = [index for index, label in enumerate(labels) if label in (SILENCE, UNKNOWN)]
-    answer_W[(best_W < options.threshold) | quiet_W | np.isin(answer_W, not_words)] = -1
-    edges = np.flatnonzero(np.diff(answer_W)) + 1
+    prediction_W[(best_W < options.threshold) | quiet_W | np.isin(prediction_W, not_words)] = -1
+    edges = np.flatnonzero(np.diff(prediction_W)) + 1
     candidates: list[tuple[float, float, Event]] = []
-    for run in np.split(np.arange(len(answer_W)), edges):
-        if not len(run) or answer_W[run[0]] < 0 or len(run) * options.hop_ms < options.shortest_ms:
+    for run in np.split(np.arange(len(prediction_W)), edges):
+        if (
+            not len(run)
+            or prediction_W[run[0]] < 0
+            or len(run) * options.hop_ms < options.shortest_ms
+        ):
             continue
         first, last = float(time_W[run[0]]), float(time_W[run[-1]])
-        event = Event(first, last, labels[answer_W[run[0]]], float(best_W[run].max()))
+        event = Event(first, last, labels[prediction_W[run[0]]], float(best_W[run].max()))
         candidates.append((float(best_W[run].sum()), (first + last) / 2, event))
-    taken: list[tuple[float, Event]] = []
+    kept: list[tuple[float, Event]] = []
     for _, middle, event in sorted(candidates, key=lambda each: -each[0]):
-        if all(abs(middle - other) >= options.refractory_ms / 1000 for other, _ in taken):
-            taken.append((middle, event))
-    return [event for _, event in sorted(taken, key=lambda each: each[0])]
+        if all(abs(middle - other) >= options.refractory_ms / 1000 for other, _ in kept):
+            kept.append((middle, event))
+    return [event for _, event in sorted(kept, key=lambda each: each[0])]
 
 
 def fit_to_sound(
     events: Sequence[Event], samples_S: NDArray[np.float32], sample_rate_hz: int, reach_s: float
 ) -> list[Event]:
-    """Move the ends of words to where their sound begins and ends.
+    """Refine start and end of words by the amplitude of the recording.
 
-    Around a word's middle, no further than half-way to its neighbours, it is where all but a few
-    percent of the amplitude above the background lies.
+    A word contains all but a small share of the amplitude above the background within ``reach_s``
+    of its middle, bounded half-way to its neighbours.
 
     Args:
         events: the words, in order.
         samples_S: the recording.
         sample_rate_hz: its rate.
-        reach_s: how far from its middle a word is looked for, in seconds.
+        reach_s: search range on both sides of the middle, in seconds.
     """
     frame = max(1, round(_FRAME_MS * sample_rate_hz / 1000))
     frame_s = frame / sample_rate_hz
     num_frames = len(samples_S) // frame
     energy_T = np.square(samples_S[: num_frames * frame].reshape(-1, frame)).mean(1, np.float64)
-    # Of the amplitude, not the energy: consonants are weak beside vowels.
+    # Amplitude, as the energy of consonants is small compared with that of vowels.
     level_T = np.sqrt(energy_T)
     middles = [(event.start_s + event.end_s) / 2 for event in events]
-    fences = [
+    bounds = [
         -np.inf,
         *((a + b) / 2 for a, b in pairwise(middles)),
         len(samples_S) / sample_rate_hz,
     ]
     fitted = []
-    for event, middle, (before, after) in zip(events, middles, pairwise(fences), strict=False):
+    for event, middle, (before, after) in zip(events, middles, pairwise(bounds), strict=False):
         first = int(max(middle - reach_s, before, 0.0) / frame_s)
         part = level_T[first : int(min(middle + reach_s, after) / frame_s) + 1]
         above = np.maximum(part - np.quantile(part, 0.2), 0.0) if len(part) else part
         if above.sum() > 0:
             share = above.cumsum() / above.sum()
-            start, end = np.searchsorted(share, (_TAIL, 1 - _TAIL)) + first
+            start, end = np.searchsorted(share, (_TAIL_SHARE, 1 - _TAIL_SHARE)) + first
             event = event._replace(start_s=float(start * frame_s), end_s=float((end + 1) * frame_s))
         fitted.append(event)
     return fitted

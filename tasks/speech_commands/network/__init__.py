@@ -1,1 +1,1 @@
-"""Layers of the recogniser: spectral features and convolutions."""
+"""Layers of the model: spectral features and convolutional front end."""

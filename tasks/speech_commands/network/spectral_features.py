@@ -14,7 +14,7 @@ from gru_suite.errors import UserError
 from gru_suite.options import check_number
 
 KINDS = ("log_mel", "mfcc")
-# Added before the logarithm: below the power of a quiet room in 16 bits.
+# Added before the logarithm; below the power of a quiet room in 16 bits.
 _FLOOR = 1e-6
 
 

@@ -1,4 +1,4 @@
-"""Which recordings a folder holds, who speaks them, and to which part they belong."""
+"""Recordings of a folder, with their words, speakers and parts."""
 
 import hashlib
 import re
@@ -19,13 +19,13 @@ _PERCENT = 10.0
 
 
 class Recording(NamedTuple):
-    """A sound file with what is known of it.
+    """A sound file and its annotation.
 
     Attributes:
         path: the file.
         name: its path below the data set's folder, with forward slashes.
-        word: what is to be heard: the folder's name.
-        group: who speaks, or another source that must not be split; empty where unknown.
+        word: its class: the folder's name.
+        group: speaker or another group that must not be split; empty where unknown.
         part: train, val or test; empty before the split.
     """
 
@@ -49,14 +49,14 @@ class Corpus(NamedTuple):
 
     @property
     def words(self) -> list[str]:
-        """The words there are recordings of, sorted."""
+        """Words with recordings, sorted."""
         return sorted({each.word for each in self.recordings})
 
 
 def official_part(file_name: str) -> str:
     """Return the part of a Speech Commands file by the hash of its speaker.
 
-    It is ``which_set`` of the data set's README: the same speaker always has the same part.
+    This is ``which_set`` of the data set's README: all files of a speaker have the same part.
     """
     digest = hashlib.sha1(speaker_of(file_name).encode(), usedforsecurity=False).hexdigest()
     percent = (int(digest, 16) % (_MAX_PER_CLASS + 1)) * (100.0 / _MAX_PER_CLASS)
@@ -66,15 +66,15 @@ def official_part(file_name: str) -> str:
 
 
 def speaker_of(file_name: str) -> str:
-    """Return the speaker in a name like ``5170b77f_nohash_4.wav``; else the name itself."""
+    """Return the speaker of a file name like ``5170b77f_nohash_4.wav``; else the name itself."""
     return re.sub(r"_nohash_.*$", "", Path(file_name).name)
 
 
 def list_speech_commands(root: Path) -> Corpus:
     """List a folder in the layout of Speech Commands.
 
-    ``validation_list.txt`` and ``testing_list.txt`` say which files are not for training; where one
-    is missing, its part is chosen by the hash of the speaker.
+    ``validation_list.txt`` and ``testing_list.txt`` list the files of their parts; where one is
+    missing, the hash of the speaker determines the part.
 
     Raises:
         UserError: no such folder, no word in it, or a list that fits none of its files.
@@ -106,7 +106,7 @@ def list_speech_commands(root: Path) -> Corpus:
 
 
 def list_folders(root: Path) -> Corpus:
-    """List a folder with one subfolder a class; nothing has a part yet.
+    """List a folder with one subfolder per class, without parts.
 
     Raises:
         UserError: no such folder or no class in it.
@@ -122,11 +122,12 @@ def list_folders(root: Path) -> Corpus:
 def split_recordings(
     recordings: Sequence[Recording], group_regex: str | None, split: Sequence[float]
 ) -> list[Recording]:
-    """Give recordings their speakers and parts, the same ones every time.
+    """Return recordings with speakers and parts; the split is deterministic.
 
     Args:
         recordings: of any parts.
-        group_regex: what finds the speaker in a name (:func:`gru_suite.data.splits.split_files`).
+        group_regex: regular expression of the speaker in a name; see
+            :func:`gru_suite.data.splits.split_files`.
         split: shares of training, validation and test.
 
     Raises:

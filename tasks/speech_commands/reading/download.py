@@ -1,4 +1,4 @@
-"""Fetch an official archive, check it and unpack it."""
+"""Download of the official archives."""
 
 import hashlib
 import http.client
@@ -18,11 +18,11 @@ _TIMEOUT_SECONDS = 60
 
 
 class Archive(NamedTuple):
-    """A file to fetch.
+    """An archive to download.
 
     Attributes:
-        url: where it is.
-        sha256: of its content.
+        url: its address.
+        sha256: checksum of its content.
     """
 
     url: str
@@ -54,7 +54,7 @@ def archive(version: str) -> Archive:
 
 
 def fetch(source: Archive, folder: Path) -> None:
-    """Fetch an archive and unpack it to ``folder``, all of it or nothing.
+    """Download an archive, check it and extract it to ``folder``, completely or not at all.
 
     Args:
         source: a ``.tar.gz`` and its checksum.
@@ -72,7 +72,7 @@ def fetch(source: Archive, folder: Path) -> None:
         content.mkdir()
         try:
             with tarfile.open(file) as packed:
-                # Refuses members that would be written outside the folder.
+                # The filter rejects members with paths outside the folder.
                 packed.extractall(content, filter="data")
         except tarfile.TarError as error:
             raise UserError(f"{source.url}: cannot be unpacked: {error}") from error

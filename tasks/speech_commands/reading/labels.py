@@ -1,4 +1,4 @@
-"""Which classes there are and which recordings stand for them.
+"""Label sets, and the recordings of each label.
 
 The 12-label sets are those of Warden 2018 (arXiv 1804.03209, section 6) and its reference code
 (``input_data.py`` of TensorFlow's speech_commands example): ten words, ``_unknown_`` for other
@@ -23,21 +23,21 @@ V1_WORDS = (
     *("nine", "one", "seven", "sheila", "six", "three", "tree", "two", "wow", "zero"),
 )
 LABEL_SETS = ("core10", "v2_12", "v1_12", "all")
-# Share of the known words' number, as the reference code has it by default.
+# Relative to the number of known words; the default of the reference code.
 _EXTRA_SHARE = 0.1
-# The reference code's seed; the choice of unknown words must not change with the run's.
+# The reference code's seed: unknown words do not depend on the run's seed.
 _SEED = 59185
 
 
-class Chosen(NamedTuple):
-    """The recordings of a label set.
+class LabelledRecordings(NamedTuple):
+    """Recordings with their labels.
 
     Attributes:
         labels: names of the classes.
-        recordings: those that stand for a class.
-        label_of: the class number of each.
-        num_silence: clips of silence to make, by part.
-        num_left_out: recordings of words that belong to no class, or are more than needed.
+        recordings: recordings of these classes.
+        label_of: class number of each.
+        num_silence: number of clips of silence to draw from noise, by part.
+        num_left_out: number of recordings that are of no class or not sampled.
     """
 
     labels: list[str]
@@ -48,12 +48,12 @@ class Chosen(NamedTuple):
 
 
 def label_names(labels: str | Sequence[str], words: Sequence[str]) -> list[str]:
-    """Return the classes' names.
+    """Return the names of the classes.
 
     Args:
         labels: ``core10``, ``v2_12``, ``v1_12``, ``all``, or a list of words, ``_unknown_`` and
             ``_silence_``.
-        words: the words there are recordings of.
+        words: words with recordings.
 
     Raises:
         UserError: an unknown set, a word without recordings, or fewer than two classes.
@@ -85,30 +85,30 @@ def label_names(labels: str | Sequence[str], words: Sequence[str]) -> list[str]:
 
 def choose_recordings(
     recordings: Sequence[Recording], labels: str | Sequence[str], names: Sequence[str]
-) -> Chosen:
-    """Choose the recordings of every class.
+) -> LabelledRecordings:
+    """Select the recordings of every class.
 
     Args:
-        recordings: all there are.
-        labels: what the user asked for; ``v1_12`` draws unknown words from the first version's.
-        names: the classes' names, in order.
+        recordings: of all words.
+        labels: the label set; ``v1_12`` samples unknown words from those of the first version.
+        names: names of the classes, in order.
     """
     number = {name: index for index, name in enumerate(names)}
-    chosen = [(each, number[each.word]) for each in recordings if each.word in number]
-    num_known = {part: sum(each.part == part for each, _ in chosen) for part in PARTS}
+    labelled = [(each, number[each.word]) for each in recordings if each.word in number]
+    num_known = {part: sum(each.part == part for each, _ in labelled) for part in PARTS}
     extra = {part: math.ceil(_EXTRA_SHARE * count) for part, count in num_known.items()}
     if UNKNOWN in number:
-        pool = [each for each in recordings if each.word not in number]
+        unknown = [each for each in recordings if each.word not in number]
         if labels == "v1_12":
-            pool = [each for each in pool if each.word in V1_WORDS]
-        shuffled = random.Random(_SEED).sample(pool, len(pool))
+            unknown = [each for each in unknown if each.word in V1_WORDS]
+        shuffled = random.Random(_SEED).sample(unknown, len(unknown))
         for part in PARTS:
             of_part = [each for each in shuffled if each.part == part][: extra[part]]
-            chosen += [(each, number[UNKNOWN]) for each in of_part]
-    return Chosen(
+            labelled += [(each, number[UNKNOWN]) for each in of_part]
+    return LabelledRecordings(
         list(names),
-        [each for each, _ in chosen],
-        [label for _, label in chosen],
+        [each for each, _ in labelled],
+        [label for _, label in labelled],
         extra if SILENCE in number else dict.fromkeys(PARTS, 0),
-        len(recordings) - len(chosen),
+        len(recordings) - len(labelled),
     )

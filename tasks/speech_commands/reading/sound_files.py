@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torchaudio.transforms import Resample  # type: ignore[import-untyped]
 
 from gru_suite.data.cache import build_once, content_key, in_threads
-from gru_suite.data.ragged_arrays import ArrayStore, open_arrays, write_arrays
+from gru_suite.data.ragged_arrays import RaggedArrays, open_arrays, write_arrays
 from gru_suite.data.unreadable_files import check_complete
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
-# Shorter sounds are clicks.
+# Anything shorter is a click.
 MIN_SECONDS = 0.02
 # To be increased when files are decoded to different samples.
 _CACHE_FORMAT = 2
@@ -28,17 +28,17 @@ FULL_SCALE = 32768
 
 
 class Decoded(NamedTuple):
-    """Decoded files.
+    """Decoded sound files.
 
     Attributes:
-        store: the clips of the readable files, 16-bit samples, in the order of the files.
-        clip_of_file: each file's clip, None for an unreadable file.
-        bad: reason of each unreadable file, by its index.
+        samples: 16-bit samples of the readable files, in the order of the files.
+        clip_of_file: index in ``samples`` of each file, None for an unreadable file.
+        unreadable: reason of each unreadable file, by its index.
     """
 
-    store: ArrayStore
+    samples: RaggedArrays
     clip_of_file: list[int | None]
-    bad: dict[int, str]
+    unreadable: dict[int, str]
 
 
 def is_sound_file(path: Path) -> bool:
@@ -118,21 +118,22 @@ def decode_files(files: Sequence[Path], sample_rate_hz: int, cache: Path) -> Dec
     """
     folder = cache / f"clips-{content_key(files, f'{_CACHE_FORMAT} {sample_rate_hz}')}"
 
-    def build() -> ArrayStore:
-        bad: dict[str, str] = {}
-        return write_arrays(folder, _good_clips(files, sample_rate_hz, bad), "i2", {"bad": bad})
+    def build() -> RaggedArrays:
+        reasons: dict[str, str] = {}
+        clips = _readable_clips(files, sample_rate_hz, reasons)
+        return write_arrays(folder, clips, "i2", {"bad": reasons})
 
-    store = build_once(folder, lambda: open_arrays(folder), build)
-    reasons = {int(index): reason for index, reason in store.facts["bad"].items()}
+    samples = build_once(folder, lambda: open_arrays(folder), build)
+    reasons = {int(index): reason for index, reason in samples.facts["bad"].items()}
     clip_of_file: list[int | None] = []
-    clips = iter(range(len(store.length_N)))
+    clips = iter(range(len(samples.length_N)))
     for index in range(len(files)):
         clip_of_file.append(None if index in reasons else next(clips))
-    return Decoded(store, clip_of_file, reasons)
+    return Decoded(samples, clip_of_file, reasons)
 
 
-def _good_clips(
-    files: Sequence[Path], sample_rate_hz: int, bad: dict[str, str]
+def _readable_clips(
+    files: Sequence[Path], sample_rate_hz: int, reasons: dict[str, str]
 ) -> Iterator[NDArray[np.int16]]:
     def decode(path: Path) -> NDArray[np.int16] | str:
         try:
@@ -142,7 +143,7 @@ def _good_clips(
 
     for index, clip in enumerate(in_threads(decode, files)):
         if isinstance(clip, str):
-            bad[str(index)] = clip
+            reasons[str(index)] = clip
         else:
             yield clip
 

@@ -1,4 +1,4 @@
-"""The picture of a long recording: what the words' probabilities are, over the sound.
+"""Plot of a long recording: spectrogram, and class probabilities over time.
 
 Shapes: S samples, T frames, M mel bands.
 """
@@ -16,22 +16,22 @@ from gru_suite.plots.figure import BLUE, GREY, ORANGE, figure
 from ..inference.timeline import Timeline
 from ..network.spectral_features import SpectralFeatures
 
-# More columns than a picture has pixels cost time and show nothing.
+# More columns than the figure has pixels are not visible.
 _MAX_FRAMES = 2000
 _NUM_MELS = 64
 _COLORS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
-# Below this a class's line would only lie on the axis.
-_MIN_SHOWN = 0.2
+# A class below this probability everywhere has no line.
+_MIN_PROBABILITY = 0.2
 
 
 def plot_timeline(
     path: str | os.PathLike[str], timeline: Timeline, samples_S: NDArray[np.float32], title: str
 ) -> Path:
-    """Draw the log-mel spectrogram and below it the probabilities, with the words marked in both.
+    """Plot the log-mel spectrogram and the class probabilities, with the detected words marked.
 
     Args:
         path: the PNG to write.
-        timeline: what was found.
+        timeline: detected words and probabilities.
         samples_S: the recording, at the timeline's rate.
         title: the recording's name.
     """
@@ -51,14 +51,14 @@ def _draw(drawing: Figure, timeline: Timeline, samples_S: NDArray[np.float32], t
     )
     sound.set_title(title, pad=16)
     sound.set_ylabel("mel band")
-    heard = {event.label for event in timeline.events}
-    shown = [
+    detected = {event.label for event in timeline.events}
+    drawn = [
         index
         for index, label in enumerate(timeline.labels)
-        if label in heard or timeline.probability_WK[:, index].max() >= _MIN_SHOWN
+        if label in detected or timeline.probability_WK[:, index].max() >= _MIN_PROBABILITY
     ]
-    color_of = {timeline.labels[k]: _COLORS[i % len(_COLORS)] for i, k in enumerate(shown)}
-    for index in shown:
+    color_of = {timeline.labels[k]: _COLORS[i % len(_COLORS)] for i, k in enumerate(drawn)}
+    for index in drawn:
         label = timeline.labels[index]
         words.plot(
             timeline.time_W, timeline.probability_WK[:, index], color=color_of[label], label=label
@@ -70,7 +70,7 @@ def _draw(drawing: Figure, timeline: Timeline, samples_S: NDArray[np.float32], t
         middle = (event.start_s + event.end_s) / 2
         sound.text(middle, 1.01 * _NUM_MELS, event.label, ha="center", va="bottom")
     words.set(xlabel="seconds", ylabel="probability", ylim=(0, 1.02), xlim=(0, timeline.seconds))
-    if shown:
+    if drawn:
         words.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=7)
 
 

@@ -1,1 +1,1 @@
-"""The embedded data: command words spoken by espeak-ng."""
+"""Embedded data: command words synthesised by espeak-ng."""

@@ -1,7 +1,7 @@
 """Speech synthesis by espeak-ng: ``python -m gru_suite.tasks.speech_commands.samples.espeak``.
 
-It runs in a process of its own. The library keeps state between words, so only a fresh process that
-speaks the same words in the same order gives the same samples; and a fault in it ends the process.
+Run as a process of its own: the library keeps state between words, so that only a new process gives
+the same samples for the same sequence of words; and a crash of the library ends the process.
 
 Shapes: S samples.
 """
@@ -26,7 +26,7 @@ _SYNCHRONOUS = 2
 _POS_CHARACTER = 1
 _UTF8 = 1
 _RATE, _PITCH, _RANGE = 1, 3, 4
-# A data path from 160 characters on kills the process; a folder name follows it.
+# The library crashes with data paths of 160 or more characters; a folder name is appended.
 _MAX_PATH = 120
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
@@ -34,15 +34,15 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class Utterance(NamedTuple):
-    """A word and how it is to be spoken.
+    """A word and the parameters of its synthesis.
 
     Attributes:
         word: the text.
         accent: a voice of espeak-ng, such as ``en-us``.
         speaker: a variant, such as ``f2``.
         words_per_minute: speed, 80..450.
-        pitch: 0..100, 50 is the speaker's own.
-        pitch_range: 0..100, 50 is the speaker's own.
+        pitch: 0..100, 50 is that of the speaker.
+        pitch_range: 0..100, 50 is that of the speaker.
     """
 
     word: str
@@ -54,13 +54,13 @@ class Utterance(NamedTuple):
 
 
 def installed() -> bool:
-    """Tell whether the library is there, without loading it."""
+    """Return whether the library is installed, without loading it."""
     return importlib.util.find_spec("espeakng_loader") is not None
 
 
 @contextmanager
 def short_path(folder: Path) -> Iterator[Path]:
-    """Give a path to ``folder`` that espeak-ng can bear, a link or a copy where its own is long."""
+    """Yield a path of ``folder`` that is short enough: of a link or a copy where its own is not."""
     if len(str(folder).encode()) <= _MAX_PATH:
         yield folder
         return
@@ -68,14 +68,14 @@ def short_path(folder: Path) -> Iterator[Path]:
         link = Path(short) / folder.name
         try:
             link.symlink_to(folder, target_is_directory=True)
-        except OSError:  # Windows lets only some users make links.
+        except OSError:  # Windows permits links to some users only.
             shutil.copytree(folder, link)
         yield link
 
 
 @contextmanager
 def speaker() -> Iterator[tuple[Callable[[Utterance], NDArray[np.int16]], int]]:
-    """Give a function that speaks, and its sample rate in Hz.
+    """Yield a function that synthesises utterances, and its sample rate in Hz.
 
     Raises:
         RuntimeError: the library or its data cannot be used.
@@ -94,7 +94,7 @@ def speaker() -> Iterator[tuple[Callable[[Utterance], NDArray[np.int16]], int]]:
 
     def speak(utterance: Utterance) -> NDArray[np.int16]:
         voice = f"{utterance.accent}+{utterance.speaker}"
-        # Of a variant that it does not have the library says nothing and speaks with its usual one.
+        # The library uses its default voice, without an error, for a variant it does not have.
         known = (variants / utterance.speaker).is_file()
         if not known or library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise RuntimeError(f"espeak-ng has no voice {voice!r}")
@@ -102,7 +102,7 @@ def speaker() -> Iterator[tuple[Callable[[Utterance], NDArray[np.int16]], int]]:
         library.espeak_SetParameter(_PITCH, utterance.pitch, 0)
         library.espeak_SetParameter(_RANGE, utterance.pitch_range, 0)
         pieces.clear()
-        # Breathy voices are noisy, and the library takes its seed from the time of day.
+        # Breathy voices contain noise, which the library seeds with the time of day.
         library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         text = utterance.word.encode()
         library.espeak_Synth(
@@ -119,7 +119,7 @@ def speaker() -> Iterator[tuple[Callable[[Utterance], NDArray[np.int16]], int]]:
 
 
 def main(request: str, target: str) -> None:
-    """Speak the utterances of a JSON file; write samples, lengths and rate to an ``.npz`` file."""
+    """Synthesise the utterances of a JSON file and write samples, lengths and rate as ``.npz``."""
     utterances = [Utterance(*fields) for fields in json.loads(Path(request).read_text("utf-8"))]
     with speaker() as (speak, sample_rate_hz):
         clips = [speak(utterance) for utterance in utterances]

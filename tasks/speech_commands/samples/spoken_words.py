@@ -1,7 +1,7 @@
-"""The embedded data: command words spoken by espeak-ng in many voices, made on first use.
+"""Embedded data: command words synthesised by espeak-ng in many voices, on first use.
 
-It is synthetic speech, and its figures say nothing of people's voices. It is laid out as Speech
-Commands is, so that it is read, split and decoded as real recordings are.
+The speech is synthetic: scores on it do not tell how a model does on human voices. The layout is
+that of Speech Commands, so it is read, split and decoded like real recordings.
 
 Shapes: S samples.
 """
@@ -34,18 +34,18 @@ from ..reading.sound_files import resample, to_int16
 from .espeak import Utterance, installed
 
 SAMPLE_RATE_HZ = 16000
-# Changes when other sound would be made of the same utterances.
+# To be increased when the same utterances are synthesised to different samples.
 _VERSION = 2
 _SEED = 2018
 TAKES = 4
 OTHER_WORDS = (*V1_WORDS[len(CORE_WORDS) :], "backward", "follow", "forward", "learn", "visual")
-# Of the other words each voice speaks a few, enough for the unknown words of the 12-label sets.
+# Other words per voice: enough for the unknown words of the 12-label sets.
 _OTHERS_PER_VOICE = 6
 ACCENTS = (
     *("en", "en-us", "en-029", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan"),
     *("en-gb-x-gbcwmd", "en-us-nyc"),
 )
-# Without whispers, robots and demons, and one of each family of look-alikes.
+# Without whispers, robots and demons, and one of each group of similar voices.
 VOICES = (
     *("Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Diogo", "Gene", "Henrique", "Hugo"),
     *("Jacky", "Lee", "Marco", "Mario", "Michael", "Mike", "Nguyen", "Reed", "adam", "anika"),
@@ -55,16 +55,16 @@ VOICES = (
     *("marcelo", "max", "michel", "miguel", "norbert", "pablo", "paul", "pedro", "quincy", "rob"),
     *("robert", "sandro", "shelby", "steph", "travis", "victor", "zac"),
 )
-# Voices in one process; the shards are the same on every machine, so the samples are too.
+# Voices per process; fixed, so that the samples are the same on every machine.
 _VOICES_PER_SHARD = 6
 _NOISE_SECONDS = 30.0
 
 
 def spoken_words(cache: Path) -> Path:
-    """Return the folder of spoken words, made now where it is not there yet.
+    """Return the folder of spoken words; synthesise them on first use.
 
     Args:
-        cache: folder in which it is kept.
+        cache: parent folder.
 
     Raises:
         UserError: the speech library is not installed or fails, or the folder cannot be written.
@@ -84,7 +84,7 @@ def _write_data_set(folder: Path) -> None:
 
 
 def write_noise(folder: Path, sample_rate_hz: int) -> list[Path]:
-    """Return files of made noise in ``folder``, one for each colour, written where missing."""
+    """Write synthetic noise into ``folder``, unless it is there; return a file per colour."""
     make_folder(folder)
     paths = []
     for seed, color in enumerate(COLORS):
@@ -99,7 +99,7 @@ def write_noise(folder: Path, sample_rate_hz: int) -> list[Path]:
 
 
 def part_of_voice() -> dict[str, str]:
-    """Return the part of each voice: a test voice is never heard in training."""
+    """Return the part of each voice; no voice is in two parts."""
     order = sorted(VOICES)
     random.Random(_SEED).shuffle(order)
     tenth = round(0.15 * len(order))
@@ -108,7 +108,7 @@ def part_of_voice() -> dict[str, str]:
 
 
 def utterances_of(voice: str) -> list[Utterance]:
-    """Return what a voice says: every core word several times, and some other words once."""
+    """Return the utterances of a voice: every core word several times, some other words once."""
     draw = random.Random(f"{_SEED} {voice}")
     words = [*CORE_WORDS] * TAKES + draw.sample(OTHER_WORDS, _OTHERS_PER_VOICE)
     return [
@@ -125,7 +125,7 @@ def utterances_of(voice: str) -> list[Utterance]:
 
 
 def _recipe_key() -> str:
-    """Return what tells these words from those of another recipe."""
+    """Return a key of everything that determines the samples."""
     said = [[voice, part, utterances_of(voice)] for voice, part in part_of_voice().items()]
     recipe = json.dumps([_VERSION, _VOICES_PER_SHARD, said])
     return hashlib.blake2b(recipe.encode(), digest_size=8).hexdigest()
@@ -144,7 +144,7 @@ def _write_words(folder: Path, scratch: Path) -> None:
 
 
 def _write_shard(voices: Sequence[str], folder: Path, scratch: Path) -> list[str]:
-    """Speak what some voices say, in a process of its own, and write a file for each utterance."""
+    """Synthesise the utterances of some voices in a new process, and write a file for each."""
     utterances = [utterance for voice in voices for utterance in utterances_of(voice)]
     clips, rate_hz = speak(utterances, scratch)
     draw = np.random.default_rng([_SEED, sum(voices[0].encode())])
@@ -163,10 +163,10 @@ def _write_shard(voices: Sequence[str], folder: Path, scratch: Path) -> list[str
 
 
 def speak(utterances: Sequence[Utterance], scratch: Path) -> tuple[list[NDArray[np.int16]], int]:
-    """Speak utterances in a fresh process; the same ones in the same order sound the same.
+    """Synthesise utterances in a new process; the same sequence gives the same samples.
 
     Args:
-        utterances: what to say.
+        utterances: words and parameters.
         scratch: folder for temporary files.
 
     Returns:
@@ -196,7 +196,7 @@ def speak(utterances: Sequence[Utterance], scratch: Path) -> tuple[list[NDArray[
 
 
 def record(spoken_S: NDArray[np.float32], draw: np.random.Generator) -> NDArray[np.float32]:
-    """Place a word in a second of faint noise at a random level, as a recording would have it."""
+    """Return a word at a random position and level in a second of faint noise."""
     clip_S = np.zeros(SAMPLE_RATE_HZ, np.float32)
     spoken_S = spoken_S[: len(clip_S)]
     start = draw.integers(len(clip_S) - len(spoken_S) + 1)

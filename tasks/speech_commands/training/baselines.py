@@ -1,4 +1,4 @@
-"""The trivial baselines: the majority class, and a linear model of a clip's average spectrum.
+"""Baselines: the majority class, and logistic regression on MFCC statistics.
 
 Shapes: B batch, T frames, F coefficients, N clips.
 """
@@ -24,8 +24,8 @@ def baseline_scores(
 ) -> dict[str, dict[str, float]]:
     """Return the metrics of the baselines on a part.
 
-    ``mfcc_logistic`` is a logistic regression on the mean and the spread over time of a clip's MFCC
-    and of their change from frame to frame, with the penalty that is best on the validation part.
+    ``mfcc_logistic`` is a logistic regression on mean and standard deviation over time of a clip's
+    MFCC and of their differences between frames; its penalty is chosen on the validation part.
 
     Args:
         loaders: of train, val and the stage.
@@ -36,7 +36,7 @@ def baseline_scores(
     for part, loader in loaders.items():
         features[part], labels[part] = clip_statistics(loader, schema["sample_rate_hz"])
     scaler = StandardScaler().fit(features["train"])
-    scaled = {part: scaler.transform(rows) for part, rows in features.items()}
+    scaled = {part: scaler.transform(x_NF) for part, x_NF in features.items()}
     num_classes = len(schema["labels"])
     return {
         "majority": majority_scores(list(schema["class_counts"]), labels[stage]),
@@ -48,20 +48,22 @@ def baseline_scores(
 def clip_statistics(
     loader: DataLoader[Any], sample_rate_hz: int
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return a row of statistics for each clip, shape (N, 4 * F), and the classes, shape (N,)."""
+    """Return MFCC statistics of each clip, shape (N, 4 * F), and the classes, shape (N,)."""
     extract = SpectralFeatures(sample_rate_hz, kind="mfcc")
-    rows, labels = [], []
+    statistics, labels = [], []
     for batch in loader:
         x_BTF, lengths_B = extract(batch.x, batch.lengths_B)
         change_BTF = x_BTF[:, 1:] - x_BTF[:, :-1]
-        rows.append(
-            torch.cat([*_moments(x_BTF, lengths_B), *_moments(change_BTF, lengths_B - 1)], dim=1)
+        statistics.append(
+            torch.cat(
+                [*_mean_and_std(x_BTF, lengths_B), *_mean_and_std(change_BTF, lengths_B - 1)], dim=1
+            )
         )
         labels.append(batch.labels_B)
-    return torch.cat(rows).double().numpy(), torch.cat(labels).numpy()
+    return torch.cat(statistics).double().numpy(), torch.cat(labels).numpy()
 
 
-def _moments(x_BTF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
+def _mean_and_std(x_BTF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation over the valid frames, each (B, F)."""
     mask_BT1 = valid_mask(lengths_B, x_BTF.size(1)).unsqueeze(2)
     count_B1 = lengths_B.clamp(min=1).unsqueeze(1)

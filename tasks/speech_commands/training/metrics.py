@@ -1,4 +1,4 @@
-"""How good a classifier of recordings is, and how evenly over speakers.
+"""Metrics of classified recordings: overall, and over speakers.
 
 Shapes: B batch, K classes.
 """
@@ -8,24 +8,24 @@ from torch import Tensor
 
 from gru_suite.training.classification_metrics import ClassificationMetrics
 
-# With fewer clips a speaker's accuracy says more of the clips than of the speaker.
+# The accuracy over fewer clips is too noisy.
 MIN_CLIPS = 5
 
 
 class SpeechMetrics(ClassificationMetrics):
-    """:class:`ClassificationMetrics` and how far speakers differ.
+    """:class:`ClassificationMetrics` and the accuracy over speakers.
 
     - ``speaker_std``: standard deviation of the accuracy over the speakers of at least five clips;
       NaN where there are fewer than two.
-    - ``speaker_worst``: accuracy of the tenth of them that is understood worst: nine of ten
-      speakers have at least this one (the interpolated 10th percentile); NaN likewise.
+    - ``speaker_worst``: 10th percentile of that accuracy, interpolated: nine of ten speakers have
+      at least this one; NaN likewise.
     """
 
     speakers: list[Tensor]
     correct: list[Tensor]
 
     def __init__(self, num_classes: int) -> None:
-        """Start at zero."""
+        """Build empty states."""
         super().__init__(num_classes)
         for name in ("speakers", "correct"):
             self.add_state(name, [], dist_reduce_fx="cat")
@@ -36,8 +36,8 @@ class SpeechMetrics(ClassificationMetrics):
         Args:
             logits_BK: logits or log-probabilities.
             labels_B: true classes.
-            speakers_B: numbers of the speakers, negative for clips that nobody speaks; None leaves
-                the speakers out.
+            speakers_B: numbers of the speakers, negative for clips without a speaker; None omits
+                the metrics over speakers.
         """
         super().update(logits_BK, labels_B)
         if speakers_B is not None:
@@ -45,8 +45,8 @@ class SpeechMetrics(ClassificationMetrics):
             self.correct.append(logits_BK.argmax(1) == labels_B)
 
     def speaker_accuracy(self) -> Tensor:
-        """Return the accuracy for each speaker of at least five clips, in the order of numbers."""
-        speakers_N, correct_N = _joined(self.speakers), _joined(self.correct)
+        """Return the accuracy of each speaker with at least five clips, by ascending number."""
+        speakers_N, correct_N = _concatenated(self.speakers), _concatenated(self.correct)
         spoken_N = speakers_N >= 0
         counts = torch.bincount(speakers_N[spoken_N])
         right = torch.bincount(speakers_N[spoken_N], correct_N[spoken_N].double())
@@ -54,18 +54,18 @@ class SpeechMetrics(ClassificationMetrics):
         return right[enough] / counts[enough]
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the figures by name."""
-        figures = super().compute()
+        """Return the metrics by name."""
+        metrics = super().compute()
         accuracy = self.speaker_accuracy()
-        none = torch.full_like(figures["accuracy"], torch.nan)
+        none = torch.full_like(metrics["accuracy"], torch.nan)
         several = len(accuracy) > 1
-        figures["speaker_std"] = accuracy.std(correction=0) if several else none
-        figures["speaker_worst"] = accuracy.quantile(0.1) if several else none
-        return figures
+        metrics["speaker_std"] = accuracy.std(correction=0) if several else none
+        metrics["speaker_worst"] = accuracy.quantile(0.1) if several else none
+        return metrics
 
 
-def _joined(parts: list[Tensor] | Tensor) -> Tensor:
-    """Return a state as one tensor: over processes a reduction has joined its parts already."""
-    if isinstance(parts, Tensor):
-        return parts
-    return torch.cat(parts) if parts else torch.empty(0, dtype=torch.int64)
+def _concatenated(state: list[Tensor] | Tensor) -> Tensor:
+    """Return a list state as one tensor; a reduction over processes has concatenated it already."""
+    if isinstance(state, Tensor):
+        return state
+    return torch.cat(state) if state else torch.empty(0, dtype=torch.int64)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gru_suite.data.batch_dataset import BatchDataset
-from gru_suite.data.ragged_arrays import ArrayStore
+from gru_suite.data.ragged_arrays import RaggedArrays
 
 from .clip_sampling import ClipSampling
 
@@ -66,8 +66,8 @@ class VideoDataset(BatchDataset[VideoBatch]):
 
     def __init__(
         self,
-        store: ArrayStore,
-        times: ArrayStore,
+        store: RaggedArrays,
+        times: RaggedArrays,
         videos: Videos,
         sampling: ClipSampling,
         training: bool,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from gru_suite.data.cache import build_once
-from gru_suite.data.ragged_arrays import ArrayStore, open_arrays, write_arrays
+from gru_suite.data.ragged_arrays import RaggedArrays, open_arrays, write_arrays
 from gru_suite.devices import torch_device
 
 from ..batches.augmentation import centre_crop
@@ -29,7 +29,7 @@ _CACHE_FORMAT = 1
 
 def frozen_features(
     store: VideoStore, encoder: dict[str, Any] | None, size: Sequence[int]
-) -> ArrayStore | None:
+) -> RaggedArrays | None:
     """Return the features of all frames, float32, shape (T, F) for each video.
 
     Args:
@@ -48,7 +48,7 @@ def frozen_features(
         return None
     folder = store.folder / f"features-{_weights_key(network, size)}"
 
-    def build() -> ArrayStore:
+    def build() -> RaggedArrays:
         num_bytes = 4 * network.output_size * int(store.frames.length_N.sum())
         print(f"computing features into {folder}: {readable_size(num_bytes)}", flush=True)
         features = _features(store.frames, network, size)
@@ -57,7 +57,7 @@ def frozen_features(
     return build_once(folder, lambda: _open(folder, store), build)
 
 
-def _open(folder: Path, store: VideoStore) -> ArrayStore | None:
+def _open(folder: Path, store: VideoStore) -> RaggedArrays | None:
     features = open_arrays(folder)
     if features is None or not np.array_equal(features.length_N, store.frames.length_N):
         return None
@@ -65,7 +65,7 @@ def _open(folder: Path, store: VideoStore) -> ArrayStore | None:
 
 
 def _features(
-    frames: ArrayStore, network: FrameEncoder, size: Sequence[int]
+    frames: RaggedArrays, network: FrameEncoder, size: Sequence[int]
 ) -> Iterator[NDArray[np.float32]]:
     device = torch_device("auto")
     network.eval().to(device)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from gru_suite.data.cache import build_once, content_key
-from gru_suite.data.ragged_arrays import ArrayStore, open_arrays, write_arrays
+from gru_suite.data.ragged_arrays import RaggedArrays, open_arrays, write_arrays
 
 from .decoding_processes import decode_all
 from .video_files import Sampling
@@ -33,8 +33,8 @@ class VideoStore(NamedTuple):
         folder: where it lies.
     """
 
-    frames: ArrayStore
-    times: ArrayStore
+    frames: RaggedArrays
+    times: RaggedArrays
     clip_of_file: list[int | None]
     bad: dict[int, str]
     folder: Path
@@ -58,7 +58,7 @@ def decode_files(
     settings = f"{_CACHE_FORMAT} {tuple(sampling)} {height}x{width}"
     folder = cache / f"frames-{content_key(files, settings)}"
 
-    def build() -> tuple[ArrayStore, ArrayStore]:
+    def build() -> tuple[RaggedArrays, RaggedArrays]:
         size = len(files) * sampling.max_frames * height * width * 3
         print(
             f"decoding {len(files):,} videos into {folder}: at most {readable_size(size)}",
@@ -84,7 +84,7 @@ def readable_size(num_bytes: int) -> str:
     return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.0f} MB"
 
 
-def _open(folder: Path) -> tuple[ArrayStore, ArrayStore] | None:
+def _open(folder: Path) -> tuple[RaggedArrays, RaggedArrays] | None:
     frames, times = open_arrays(folder / "frames"), open_arrays(folder / "times")
     if frames is None or times is None or len(frames.length_N) != len(times.length_N):
         return None
