@@ -1,4 +1,4 @@
-"""The data module of videos: official layouts, folders of classes, and the rendered people."""
+"""Data module of videos: official layouts, folders of classes, and the rendered people."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -17,7 +17,7 @@ from gru_suite.options import build, check_number
 from .batches.augmentation import Augmentation, augment
 from .batches.clip_sampling import ClipSampling
 from .batches.video_dataset import VideoDataset
-from .batches.videos import Reading, read_videos
+from .batches.videos import DecodedVideos, read_videos
 from .inference.frozen_features import frozen_features
 from .reading.corpus import (
     Corpus,
@@ -32,12 +32,12 @@ from .samples.rendered_people import rendered_people
 
 OFFICIAL_SPLITS = (1, 2, 3)
 SYNTHETIC = "synthetic stick figures"
-# What a checkpoint has fixed of how its clips were made.
+# Options that a checkpoint determines.
 _FIXED = ("size", "margin", "num_frames", "frame_rate_hz", "oversample", "test_clips")
 
 
 class VideoDataModule(MediaDataModule):
-    """Videos with a class each."""
+    """Labelled videos."""
 
     kind = "video"
     sources = ("ucf101", "hmdb51", "folders", "rendered_people")
@@ -65,33 +65,34 @@ class VideoDataModule(MediaDataModule):
         seed: int = 0,
         schema: dict[str, Any] | None = None,
     ) -> None:
-        """Take the options; nothing is read yet.
+        """Store the options; nothing is read yet.
 
         Args:
             path: the folder of the videos; unused with ``source=rendered_people``.
             source: ``ucf101`` and ``hmdb51`` (official layouts), ``folders`` (a folder a class) or
                 ``rendered_people`` (synthetic).
-            split: which of the official splits.
+            split: number of the official split, 1 to 3.
             fractions: with ``source=folders``, shares of training, validation and test.
-            val_fraction: share of the official training list that is for validation, in whole
-                groups of each class.
-            group_regex: with ``source=folders``, what finds in a file's path the group that is kept
-                together, such as a person.
-            size: height and width of the frames that the model sees.
-            margin: further pixels of height and width that are kept, for random crops in training.
-            num_frames: of a clip; shorter videos have fewer.
-            frame_rate_hz: None spreads a clip's frames evenly in time over its video; a number
-                takes windows at this rate, as a live stream has them.
-            oversample: frames kept of a video for each of ``num_frames``.
-            test_clips: clips of a video in validation and test.
-            max_bad_fraction: share of unreadable files that is left out and named; above it the
-                run stops.
+            val_fraction: share of the official training list used for validation, in whole groups
+                of each class.
+            group_regex: with ``source=folders``, regular expression of the group in a file's path,
+                such as a person, that a split keeps together.
+            size: height and width of the model's input frames.
+            margin: additional pixels of height and width, for random crops in training.
+            num_frames: frames of a clip; a shorter video has fewer.
+            frame_rate_hz: frames a second of a clip, a window of the video, as in a live stream;
+                None spreads the frames evenly over the whole video.
+            oversample: decoded frames of a video, as a multiple of ``num_frames``.
+            test_clips: clips of each video in validation and test.
+            max_bad_fraction: largest share of unreadable files, which are left out and listed;
+                above it an error is raised.
             augment: options of :class:`Augmentation`, for training.
             batch_size: clips in a batch.
-            cache_dir: where decoded frames are kept; None is the user's cache folder.
-            encoder: options of the task's encoder; the features of a frozen one are computed once.
-            seed: of the training order, the choice of frames and the augmentation.
-            schema: of a checkpoint, whose labels, size and sampling are then used.
+            cache_dir: folder of decoded frames; None is the user's cache folder.
+            encoder: options of the task's encoder; the features of a frozen encoder are computed
+                once.
+            seed: of the training order, the sampled frames and the augmentation.
+            schema: of a checkpoint; its labels, size and sampling are used.
 
         Raises:
             UserError: an option is out of its range.
@@ -113,26 +114,27 @@ class VideoDataModule(MediaDataModule):
     # Reading
 
     def prepare_data(self) -> None:
-        """Render and decode what is not in the cache yet."""
+        """Render and decode the videos that are not in the cache."""
         if not self.datasets:
             self._read()
 
     def setup(self, stage: str) -> None:
-        """Give every part its videos, opened in the cache."""
+        """Split the videos into parts and open them in the cache."""
         if self.datasets:
             return
-        reading, sampling = self._read(), self._sampling()
-        self.labels, self._unreadable, self._notes = reading.labels, reading.bad, reading.notes
-        # A checkpoint's encoder need not be the one that the options describe.
+        decoded, sampling = self._read(), self._sampling()
+        self.labels, self._notes = decoded.labels, decoded.notes
+        self._unreadable = decoded.unreadable
+        # The encoder of a checkpoint may differ from the options.
         options = None if self._schema else self._encoder
-        features = frozen_features(reading.store, options, self._options["size"])
+        features = frozen_features(decoded.files, options, self._options["size"])
         self._feature_size = None if features is None else int(features.values_S.shape[1])
         for part in PARTS:
             training = part == "train"
             self.datasets[part] = VideoDataset(
-                reading.store.frames if features is None else features,
-                reading.store.times,
-                reading.parts[part],
+                decoded.files.frames if features is None else features,
+                decoded.files.times,
+                decoded.parts[part],
                 sampling,
                 training,
                 None if training or features is not None else self._options["size"],
@@ -143,7 +145,7 @@ class VideoDataModule(MediaDataModule):
         options = self._options
         return ClipSampling(options["num_frames"], options["frame_rate_hz"], options["test_clips"])
 
-    def _read(self) -> Reading:
+    def _read(self) -> DecodedVideos:
         height, width = (side + self._options["margin"] for side in self._options["size"])
         split: Any = list
         if self._source == "folders":
@@ -154,7 +156,7 @@ class VideoDataModule(MediaDataModule):
             self._corpus(),
             self._schema.get("labels"),
             split,
-            self._sampling().kept(self._options["oversample"]),
+            self._sampling().source_sampling(self._options["oversample"]),
             height,
             width,
             self._cache,
@@ -169,18 +171,18 @@ class VideoDataModule(MediaDataModule):
             return list_ucf101(root, self._split)
         return list_hmdb51(root, self._split) if self._source == "hmdb51" else list_folders(root)
 
-    # What others ask
+    # The data set described, for the task and for results
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """The data set and its split, as in ``metrics.json``."""
+        """Name of the data set and its split, as in ``metrics.json``."""
         if self._source == "rendered_people":
             return f"rendered_people, {SYNTHETIC}"
         folder = Path(self._path or "").expanduser().resolve().name
         return folder if self._source == "folders" else f"{folder} split {self._split}"
 
     def schema(self) -> dict[str, Any]:
-        """Return labels, class counts, and how clips are sampled."""
+        """Return labels, class counts, and the sampling of clips."""
         return {**super().schema(), **self._options, "feature_size": self._feature_size}
 
     def part_summary(self, part: str) -> str:
@@ -193,7 +195,7 @@ class VideoDataModule(MediaDataModule):
         return self._notes
 
     def raw_examples(self, count: int) -> list[Any]:
-        """Return test clips: frames, or paths where only features of the frames are at hand."""
+        """Return test clips: frames, or paths where the data set holds features of frames."""
         test = self.datasets["test"]
         rows = spread_by_length(test.lengths, count)
         if self._feature_size is None:
@@ -210,7 +212,7 @@ class VideoDataModule(MediaDataModule):
         return baseline_scores(loaders, self.schema(), stage, scoring)
 
     def augment_batch(self, batch: Any, generator: torch.Generator) -> Any:
-        """Return a batch with random crops, flips and colours; features stay as they are."""
+        """Return a batch with random crops, flips and colours; features are not changed."""
         if batch.x.ndim != 5:
             return batch
         size = self._options["size"]

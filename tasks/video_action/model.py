@@ -1,4 +1,4 @@
-"""The video classifier that a checkpoint gives back: predictions, streams, exports.
+"""Video action model: predictions, streams and exports.
 
 Shapes: B clips, T frames (right-padded), H height, W width, K classes, V videos, N clips.
 """
@@ -29,25 +29,22 @@ _BATCH_SIZE = 8
 
 
 class VideoActionModel(VideoClassifier):
-    """Classifies videos by the mean of the class probabilities of several clips.
-
-    The checkpoint holds the encoder too, and takes videos as they are.
-    """
+    """Video classifier: mean class probabilities over several clips of a video."""
 
     def predict_loader(self, loader: DataLoader[Any]) -> Predictions:
-        """Predict the videos of a part, each by the mean of its clips.
+        """Predict the videos of a part, each as the mean over its clips.
 
         Args:
             loader: of validation or test.
         """
         dataset: Any = loader.dataset
-        parts, videos, labels = [], [], []
+        probabilities, videos, labels = [], [], []
         for batch in loader:
-            parts.append(torch.from_numpy(self.probabilities([batch])))
+            probabilities.append(torch.from_numpy(self.probabilities([batch])))
             videos.append(batch.videos_B)
             labels.append(batch.labels_B)
         videos_N = torch.cat(videos)
-        log_probability_VK, clip_V = video_means(torch.cat(parts).double().log(), videos_N)
+        log_probability_VK, clip_V = video_means(torch.cat(probabilities).double().log(), videos_N)
         names = [dataset.names[number] for number in videos_N[clip_V].tolist()]
         return Predictions(
             self.input_kind,
@@ -58,50 +55,50 @@ class VideoActionModel(VideoClassifier):
         )
 
     def predict(self, raw: Any) -> Predictions:
-        """Say what is done in videos.
+        """Classify videos.
 
         Args:
             raw: the path of a video or of a folder of them; the frames of one clip: an array of
-                shape (T, H, W, 3) with uint8 values, evenly spaced, at the training's frame rate
-                where it had one; or a list of these.
+                shape (T, H, W, 3), uint8, evenly spaced, at the frame rate of the training data
+                where it has one; or a list of these.
 
         Raises:
             UserError: a path does not exist, or a file holds no readable video. In a folder such a
                 file is left out with a warning.
         """
-        names, rows = [], []
+        names, probabilities = [], []
         for name, clips in read_inputs(raw, self.schema):
             names.append(name)
-            rows.append(self.video_probability(clips))
-        if not rows:
+            probabilities.append(self.video_probability(clips))
+        if not probabilities:
             raise UserError("an empty list: at least one video is needed")
-        return Predictions(self.input_kind, names, self.labels, np.stack(rows))
+        return Predictions(self.input_kind, names, self.labels, np.stack(probabilities))
 
     def video_probability(self, clips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Return the mean of the class probabilities of a video's clips, shape (K,)."""
+        """Return the mean class probabilities over a video's clips, shape (K,)."""
         lengths = [len(clip) for clip in clips]
         x_BTHW3 = torch.zeros(len(clips), max(lengths), *clips[0].shape[1:], dtype=torch.uint8)
         for row, clip in enumerate(clips):
             x_BTHW3[row, : len(clip)] = torch.from_numpy(np.ascontiguousarray(clip))
         lengths_B, none_B = torch.tensor(lengths), torch.full((len(clips),), -1)
-        parts = zip(
+        chunks = zip(
             x_BTHW3.split(_BATCH_SIZE),
             lengths_B.split(_BATCH_SIZE),
             none_B.split(_BATCH_SIZE),
             strict=True,
         )
-        probability_BK = self.probabilities(SequenceBatch(*part) for part in parts)
+        probability_BK = self.probabilities(SequenceBatch(*chunk) for chunk in chunks)
         mean_K: NDArray[np.float32] = probability_BK.mean(0, dtype=np.float64).astype(np.float32)
         return mean_K
 
     def predict_file(self, source: Path, target: Path, annotate: bool = False) -> list[Path]:
-        """Write a table for a file or a folder.
+        """Predict from a video or a folder of them, and write a table.
 
         Args:
             source: a video or a folder of them.
             target: the CSV to write.
-            annotate: also write a copy of each video, beside the table, with the running prediction
-                drawn into its frames.
+            annotate: also write a copy of each video, beside the table, with the predictions over
+                time drawn into its frames.
         """
         with reporting_left_out():
             predictions = self.predict(source)
@@ -111,11 +108,11 @@ class VideoActionModel(VideoClassifier):
         return [target, *copies]
 
     def stream_encoder(self) -> VideoStreamEncoder:
-        """Return the frame encoder on one chunk of frames after the other."""
+        """Return the frame encoder for chunks of frames."""
         return VideoStreamEncoder(self.encoder, self.schema["size"])
 
     def stream(self, batch_size: int = 1) -> VideoStream:
-        """Return streams that take the frames of videos and predict after each.
+        """Return streams that take frames of videos and predict after each.
 
         Args:
             batch_size: videos at once.
@@ -130,21 +127,21 @@ class VideoActionModel(VideoClassifier):
         return video_export(self)
 
     def limits(self) -> list[str]:
-        """Add what is known of the videos, their size and how many frames are looked at."""
-        seen = (
+        """Return known limits, with the training videos, frame size and number of frames."""
+        evaluated = (
             "Trained with rendered figures: filmed people were not evaluated."
             if self.run_info.get("data", {}).get("source") == "rendered_people"
-            else "Who and what was filmed in the training videos is not recorded; nothing else was "
+            else "People and scenes of the training videos are not recorded; no others were "
             "evaluated."
         )
         height, width = self.schema["size"]
         rate_hz = self.schema.get("frame_rate_hz")
         rate = f" at {rate_hz:g} frames a second" if rate_hz else ""
-        looks = f"Looks at {self.schema['num_frames']} frames of {height} x {width} a clip{rate}."
-        return [*super().limits(), seen, looks]
+        frames = f"Takes {self.schema['num_frames']} frames of {height} x {width} a clip{rate}."
+        return [*super().limits(), evaluated, frames]
 
     def usage(self) -> list[str]:
-        """Label a few frames of noise."""
+        """Return Python lines that classify a few frames of noise."""
         height, width = self.schema["size"]
         shape = (self.schema["num_frames"], height, width, 3)
         return [

@@ -1,4 +1,4 @@
-"""The video action task: what is done in a clip.
+"""Training of the video action model.
 
 Shapes: B batch, K classes.
 """
@@ -13,8 +13,8 @@ from torchmetrics import Metric
 from gru_suite.training.classification_task import ClassificationTask
 
 from .model import VideoActionModel
-from .results.example_clips import choose_posteriors, example_clips
-from .results.plots import plot_contact_sheet, plot_posterior
+from .results.example_clips import choose_clips, example_clips
+from .results.plots import plot_contact_sheet, plot_probabilities
 from .training.metrics import MIN_CLASSES_FOR_TOP5, VideoMetrics
 
 
@@ -54,8 +54,8 @@ class VideoActionTask(ClassificationTask):
         clips = example_clips(self.model, loader)
         if clips:
             written.append(plot_contact_sheet(folder / "test_clips.png", clips))
-            chosen = choose_posteriors(clips)
+            chosen = choose_clips(clips)
             written.append(
-                plot_posterior(folder / "answers_over_time.png", chosen, self.model.labels)
+                plot_probabilities(folder / "answers_over_time.png", chosen, self.model.labels)
             )
         return written

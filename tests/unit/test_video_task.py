@@ -19,7 +19,7 @@ from gru_suite.model.checkpoint import load
 from gru_suite.tasks.video_action.batches.video_dataset import VideoBatch
 from gru_suite.tasks.video_action.data import VideoDataModule
 from gru_suite.tasks.video_action.inference.inputs import read_clips
-from gru_suite.tasks.video_action.inference.running_predictions import running_probabilities
+from gru_suite.tasks.video_action.inference.stepwise_predictions import stepwise_probabilities
 from gru_suite.tasks.video_action.model import VideoActionModel
 from gru_suite.tasks.video_action.task import VideoActionTask
 from gru_suite.testing.contract import build, check_task, compose_config
@@ -328,7 +328,7 @@ def test_a_stream_answers_as_the_whole_clip_does(cell: str, pooling: str) -> Non
         assert [each.label[0] for each in found] == [model.labels[k] for k in expected_TK.argmax(1)]
         stream.reset()
     assert stream.frames_per_second > 0
-    whole_TK = running_probabilities(model, x_THW3).numpy()
+    whole_TK = stepwise_probabilities(model, x_THW3).numpy()
     np.testing.assert_allclose(whole_TK, expected_TK, atol=1e-5, rtol=0)
 
 
@@ -378,7 +378,7 @@ def test_a_bidirectional_network_follows_no_stream() -> None:
     # Of what was seen, as many frames as a training clip has are judged.
     x_THW3 = clips([10]).x[0]
     z_1TF = model.encoder(x_THW3[None])
-    found_TK = running_probabilities(model, x_THW3)
+    found_TK = stepwise_probabilities(model, x_THW3)
     for end in (1, 6, 10):
         start = max(0, end - 6)
         logits_1K = model.classify(z_1TF[:, start:end], torch.tensor([end - start]))

@@ -5,6 +5,7 @@ Shapes: B batch, K classes.
 
 import torch
 from torch import Tensor
+from torchmetrics.utilities import dim_zero_cat
 
 from gru_suite.training.classification_metrics import ClassificationMetrics
 
@@ -46,7 +47,10 @@ class SpeechMetrics(ClassificationMetrics):
 
     def speaker_accuracy(self) -> Tensor:
         """Return the accuracy of each speaker with at least five clips, by ascending number."""
-        speakers_N, correct_N = _concatenated(self.speakers), _concatenated(self.correct)
+        if not len(self.speakers):
+            return torch.empty(0)
+        # A state is a list of batches, or, reduced over processes, a tensor.
+        speakers_N, correct_N = dim_zero_cat(self.speakers), dim_zero_cat(self.correct)
         spoken_N = speakers_N >= 0
         counts = torch.bincount(speakers_N[spoken_N])
         right = torch.bincount(speakers_N[spoken_N], correct_N[spoken_N].double())
@@ -62,10 +66,3 @@ class SpeechMetrics(ClassificationMetrics):
         metrics["speaker_std"] = accuracy.std(correction=0) if several else none
         metrics["speaker_worst"] = accuracy.quantile(0.1) if several else none
         return metrics
-
-
-def _concatenated(state: list[Tensor] | Tensor) -> Tensor:
-    """Return a list state as one tensor; a reduction over processes has concatenated it already."""
-    if isinstance(state, Tensor):
-        return state
-    return torch.cat(state) if state else torch.empty(0, dtype=torch.int64)

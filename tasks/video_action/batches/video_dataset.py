@@ -66,7 +66,7 @@ class VideoDataset(BatchDataset[VideoBatch]):
 
     def __init__(
         self,
-        store: RaggedArrays,
+        values: RaggedArrays,
         times: RaggedArrays,
         videos: Videos,
         sampling: ClipSampling,
@@ -77,15 +77,15 @@ class VideoDataset(BatchDataset[VideoBatch]):
         """Store the part.
 
         Args:
-            store: frames or features of all videos.
-            times: their times, and the end of the last one.
-            videos: the part's videos.
-            sampling: how clips are cut.
-            training: whether frames are drawn at random in each epoch.
+            values: frames, or features of frames, of all videos.
+            times: times of the frames and the end of the last one.
+            videos: videos of the part.
+            sampling: sampling of clips.
+            training: sample frames at random in each epoch.
             crop: height and width of a centre crop; None for no crop.
             seed: of the draws.
         """
-        self.store, self.times, self.videos, self.sampling = store, times, videos, sampling
+        self.values, self.times, self.videos, self.sampling = values, times, videos, sampling
         self.training, self.crop, self.seed = training, crop, abs(int(seed))
         self.names, self.labels = videos.names, videos.label_V.tolist()
         self.count_V = np.array(
@@ -129,7 +129,7 @@ class VideoDataset(BatchDataset[VideoBatch]):
 
     def _clip(self, row: int) -> NDArray[Any]:
         clip = int(self.videos.clip_V[self.video_R[row]])
-        values: NDArray[Any] = self.store.get(clip)[self._frames(row, self.times.get(clip))]
+        values: NDArray[Any] = self.values.get(clip)[self._frames(row, self.times.get(clip))]
         if self.crop is None:
             return values
         height, width = self.crop

@@ -1,4 +1,4 @@
-"""From a folder's files to decoded videos with their classes and parts.
+"""Decoding of the videos of a folder, with their classes and parts.
 
 Shapes: V videos.
 """
@@ -14,26 +14,26 @@ from gru_suite.data.unreadable_files import check_unreadable
 from gru_suite.errors import UserError
 
 from ..reading.corpus import Corpus, Video, check_trained
-from ..reading.frame_cache import VideoStore, decode_files
+from ..reading.frame_cache import DecodedFiles, decode_files
 from ..reading.video_files import Sampling
 from .video_dataset import Videos
 
 
-class Reading(NamedTuple):
+class DecodedVideos(NamedTuple):
     """Decoded videos.
 
     Attributes:
         parts: the videos of each part.
         labels: names of the classes.
-        store: their frames.
-        bad: why a file could not be read, by its name.
-        notes: what a person should know.
+        files: frames of all files.
+        unreadable: reason of each file that could not be read, by its name.
+        notes: notes for the user.
     """
 
     parts: dict[str, Videos]
     labels: list[str]
-    store: VideoStore
-    bad: dict[str, str]
+    files: DecodedFiles
+    unreadable: dict[str, str]
     notes: list[str]
 
 
@@ -46,24 +46,24 @@ def read_videos(
     width: int,
     cache: Path,
     max_bad_fraction: float,
-) -> Reading:
-    """Decode the videos of the classes and give each its part.
+) -> DecodedVideos:
+    """Decode the videos of the classes and split them into parts.
 
     Args:
-        corpus: what there is.
-        labels: the classes of a checkpoint, the only ones that are read; None takes all.
-        split: gives readable videos their parts, where the data set does not.
-        sampling: which frames are kept.
+        corpus: videos of a folder.
+        labels: classes of a checkpoint, to which the videos are restricted; None takes all.
+        split: assigns parts to readable videos.
+        sampling: frames to decode.
         height: of the frames, in pixels.
         width: of the frames, in pixels.
-        cache: where decoded videos are kept.
-        max_bad_fraction: share of unreadable files that is left out.
+        cache: folder of decoded videos.
+        max_bad_fraction: largest share of unreadable files, which are left out.
 
     Raises:
-        UserError: too many files cannot be read, a class has no video in training, or a part none.
+        UserError: too many files cannot be read, a class has no training video, or a part is empty.
     """
     names = list(corpus.labels if labels is None else labels)
-    # In this order every split of the same files finds the same cache.
+    # Sorted, so that every split of the same files uses the same cache.
     wanted = sorted(each for each in corpus.videos if each.label in names)
     notes = list(corpus.notes)
     if not wanted:
@@ -73,19 +73,19 @@ def read_videos(
         )
     if len(wanted) < len(corpus.videos):
         notes.append(f"videos of no label, left out: {len(corpus.videos) - len(wanted):,}")
-    store = decode_files([each.path for each in wanted], sampling, height, width, cache)
-    bad = {wanted[number].name: reason for number, reason in store.bad.items()}
-    check_unreadable(bad, len(wanted), max_bad_fraction, "video")
+    files = decode_files([each.path for each in wanted], sampling, height, width, cache)
+    unreadable = {wanted[number].name: reason for number, reason in files.unreadable.items()}
+    check_unreadable(unreadable, len(wanted), max_bad_fraction, "video")
     clip_of = {
         each.name: clip
-        for each, clip in zip(wanted, store.clip_of_file, strict=True)
+        for each, clip in zip(wanted, files.clip_of_file, strict=True)
         if clip is not None
     }
-    # Only now, or a part might be given unreadable files alone.
-    chosen = split([each for each in wanted if each.name in clip_of])
+    # After decoding: else all files of a part might be unreadable.
+    readable = split([each for each in wanted if each.name in clip_of])
     if labels is None:
-        check_trained(chosen, names)
-    return Reading(_by_part(chosen, names, clip_of), names, store, bad, notes)
+        check_trained(readable, names)
+    return DecodedVideos(_by_part(readable, names, clip_of), names, files, unreadable, notes)
 
 
 def _by_part(

@@ -21,7 +21,7 @@ from gru_suite.files import atomic_path
 
 from ..network.video_classifier import VideoClassifier
 from ..reading.video_files import Sampling, decoded_frames, read_frames
-from .running_predictions import running_probabilities
+from .stepwise_predictions import stepwise_probabilities
 
 # Fine enough for any frame rate, and mpeg4 takes nothing above 65535.
 _TIME_BASE = Fraction(1, 12800)
@@ -56,12 +56,12 @@ def annotate_videos(
         # With suffix: a.avi and a.mp4 may be in one folder.
         flat = "_".join(inside.parts) if inside is not path else path.name
         copy = target.with_name(f"{target.stem}_{flat.replace('.', '_')}.mp4")
-        time_T, probability_TK = running_predictions(model, path)
+        time_T, probability_TK = stepwise_predictions(model, path)
         copies.append(annotate_video(path, copy, model.labels, time_T, probability_TK))
     return copies
 
 
-def running_predictions(
+def stepwise_predictions(
     model: VideoClassifier, path: Path
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Return times of frames in seconds, (T,), and the class probabilities after each, (T, K).
@@ -78,7 +78,7 @@ def running_predictions(
     except ValueError as error:
         raise UserError(f"input {path}: {error}") from error
     x_THW3 = torch.from_numpy(frames.frames_THWC).to(model.device)
-    return frames.time_T, running_probabilities(model.eval(), x_THW3).cpu().numpy()
+    return frames.time_T, stepwise_probabilities(model.eval(), x_THW3).cpu().numpy()
 
 
 def annotate_video(

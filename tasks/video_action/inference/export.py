@@ -1,4 +1,4 @@
-"""The video action task as a function of frames.
+"""Export of the video action model.
 
 Shapes: B batch, T frames (right-padded), H height, W width.
 """
@@ -13,20 +13,20 @@ from ..network.video_classifier import VideoClassifier
 
 
 class VideoExport(ClassificationExport):
-    """Frames and lengths in, probabilities out."""
+    """Class probabilities as a function of frames and lengths."""
 
     def sequences(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """Return random pictures, uint8."""
+        """Return random example frames, uint8."""
         return torch.randint(0, 256, shape, generator=generator).to(torch.uint8)
 
     def from_batch(self, batch: object) -> tuple[Tensor, ...]:
-        """Return frames cut to the size, and lengths."""
+        """Return the centre crops of a batch, and lengths."""
         x, lengths_B = super().from_batch(batch)
         return centre_crop(x, self.model.schema["size"]).contiguous(), lengths_B
 
 
 def video_export(model: VideoClassifier) -> VideoExport:
-    """Describe the model."""
+    """Return the model as a function of frames, with a description of its tensors."""
     schema = model.schema
     height, width = (int(side) for side in schema["size"])
     frames = Port(

@@ -1,4 +1,4 @@
-"""Features of a frozen encoder: computed once for every kept frame, and found again in the cache.
+"""Features of a frozen encoder, computed once for every decoded frame and cached.
 
 Shapes: T frames, H height, W width, F features.
 """
@@ -20,46 +20,46 @@ from gru_suite.devices import torch_device
 
 from ..batches.augmentation import centre_crop
 from ..network.frame_encoder import FROM_CHECKPOINT, FrameEncoder
-from ..reading.frame_cache import VideoStore, readable_size
+from ..reading.frame_cache import DecodedFiles, readable_size
 
 _FRAMES_AT_ONCE = 64
-# Changes when the same encoder would give the same frames other features.
+# To be increased when the same encoder gives other features of the same frames.
 _CACHE_FORMAT = 1
 
 
 def frozen_features(
-    store: VideoStore, encoder: dict[str, Any] | None, size: Sequence[int]
+    files: DecodedFiles, encoder: dict[str, Any] | None, size: Sequence[int]
 ) -> RaggedArrays | None:
     """Return the features of all frames, float32, shape (T, F) for each video.
 
     Args:
-        store: decoded videos; the features are kept beside them.
+        files: decoded videos; the features are cached beside them.
         encoder: options of :class:`FrameEncoder`.
-        size: height and width that the encoder sees, the middle of the frames.
+        size: height and width of the centre crop that is encoded.
 
     Returns:
-        None where features cannot be kept: the encoder learns, or what it says of a frame depends
-        on the frame sampled before it.
+        None where features cannot be cached: the encoder is trained, or the features of a frame
+        depend on the frame sampled before it.
     """
     if not encoder or not encoder.get("frozen") or encoder.get("weights") == FROM_CHECKPOINT:
         return None
     network = FrameEncoder(**encoder)
     if network.with_difference:
         return None
-    folder = store.folder / f"features-{_weights_key(network, size)}"
+    folder = files.folder / f"features-{_weights_key(network, size)}"
 
     def build() -> RaggedArrays:
-        num_bytes = 4 * network.output_size * int(store.frames.length_N.sum())
+        num_bytes = 4 * network.output_size * int(files.frames.length_N.sum())
         print(f"computing features into {folder}: {readable_size(num_bytes)}", flush=True)
-        features = _features(store.frames, network, size)
+        features = _features(files.frames, network, size)
         return write_arrays(folder, features, "f4", {}, (network.output_size,))
 
-    return build_once(folder, lambda: _open(folder, store), build)
+    return build_once(folder, lambda: _open(folder, files), build)
 
 
-def _open(folder: Path, store: VideoStore) -> RaggedArrays | None:
+def _open(folder: Path, files: DecodedFiles) -> RaggedArrays | None:
     features = open_arrays(folder)
-    if features is None or not np.array_equal(features.length_N, store.frames.length_N):
+    if features is None or not np.array_equal(features.length_N, files.frames.length_N):
         return None
     return features
 
@@ -72,18 +72,18 @@ def _features(
     numbers = range(len(frames.length_N))
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
         for number in progress.track(numbers, description="features"):
-            parts = []
+            chunks = []
             clip_THW3 = torch.from_numpy(np.array(frames.get(number)))
             with torch.inference_mode():
-                for some_THW3 in centre_crop(clip_THW3, size).split(_FRAMES_AT_ONCE):
-                    found_TF = network(some_THW3.unsqueeze(0).to(device))[0]
-                    parts.append(found_TF.float().cpu().numpy())
-            yield np.concatenate(parts)
+                for frames_THW3 in centre_crop(clip_THW3, size).split(_FRAMES_AT_ONCE):
+                    z_TF = network(frames_THW3.unsqueeze(0).to(device))[0]
+                    chunks.append(z_TF.float().cpu().numpy())
+            yield np.concatenate(chunks)
 
 
 def _weights_key(network: FrameEncoder, size: Sequence[int]) -> str:
-    described = f"{_CACHE_FORMAT} {type(network.network).__name__} {tuple(size)}"
-    key = hashlib.blake2b(described.encode(), digest_size=16)
+    description = f"{_CACHE_FORMAT} {type(network.network).__name__} {tuple(size)}"
+    key = hashlib.blake2b(description.encode(), digest_size=16)
     for name, value in network.state_dict().items():
         key.update(name.encode())
         key.update(value.detach().cpu().contiguous().numpy().tobytes())

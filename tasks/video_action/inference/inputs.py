@@ -16,16 +16,17 @@ from torch import Tensor
 
 from gru_suite.data.unreadable_files import report_left_out
 from gru_suite.errors import UserError
+from gru_suite.files import existing_folder
 
 from ..batches.clip_sampling import ClipSampling
 from ..reading.video_files import SUFFIXES, is_video_file, read_frames
-from .streaming import fit_frames
+from .streaming import resize_and_crop
 
 Clip = NDArray[np.uint8]
 
 
 def is_frames(raw: Any) -> bool:
-    """Return whether an input is the frames of a clip."""
+    """Return whether an input is an array of frames."""
     return isinstance(raw, np.ndarray | Tensor)
 
 
@@ -48,9 +49,9 @@ def array_clips(raw: Any, schema: Mapping[str, Any]) -> list[Clip]:
             f"frames of shape {tuple(given.shape)} and type {given.dtype}: needs "
             "(frames, height, width, 3) of torch.uint8, at least one frame"
         )
-    frames_THW3 = fit_frames(given, schema["size"]).numpy()
+    frames_THW3 = resize_and_crop(given, schema["size"]).numpy()
     time_E = np.arange(len(frames_THW3) + 1) / (schema.get("frame_rate_hz") or 1.0)
-    return _cut(frames_THW3, time_E, clip_sampling(schema))
+    return _clips(frames_THW3, time_E, clip_sampling(schema))
 
 
 def read_clips(path: str | Path, schema: Mapping[str, Any]) -> list[Clip]:
@@ -61,18 +62,18 @@ def read_clips(path: str | Path, schema: Mapping[str, Any]) -> list[Clip]:
     """
     sampling, margin = clip_sampling(schema), int(schema["margin"])
     height, width = (int(side) + margin for side in schema["size"])
-    kept = sampling.kept(int(schema["oversample"]))
-    found = read_frames(Path(path), kept, height, width)
-    return _cut(found.frames_THWC, np.append(found.time_T, found.end), sampling)
+    source = sampling.source_sampling(int(schema["oversample"]))
+    frames = read_frames(Path(path), source, height, width)
+    return _clips(frames.frames_THWC, np.append(frames.time_T, frames.end), sampling)
 
 
-def _cut(frames_THW3: Clip, time_E: NDArray[np.float64], sampling: ClipSampling) -> list[Clip]:
+def _clips(frames_THW3: Clip, time_E: NDArray[np.float64], sampling: ClipSampling) -> list[Clip]:
     count = sampling.count(time_E)
     return [frames_THW3[sampling.clip(time_E, number, count)] for number in range(count)]
 
 
 def read_inputs(raw: Any, schema: Mapping[str, Any]) -> Iterator[tuple[str, list[Clip]]]:
-    """Read a video, a list of them, or a folder, one after the other.
+    """Yield the clips of a video, of each of a list of them, or of those in a folder.
 
     Unreadable files of a folder are left out, with a warning that lists them.
 
@@ -81,25 +82,25 @@ def read_inputs(raw: Any, schema: Mapping[str, Any]) -> Iterator[tuple[str, list
         schema: description of the training data.
 
     Yields:
-        Names and clips.
+        Name and clips of a video.
 
     Raises:
         UserError: a given file cannot be read, no file of the folder can, or the input is of
             another type.
     """
-    folder = Path(raw).expanduser() if isinstance(raw, str | Path) else None
-    if folder is None or not folder.is_dir():
+    folder = existing_folder(raw)
+    if folder is None:
         for each in raw if isinstance(raw, list | tuple) else [raw]:
             yield _read_one(each, schema)
         return
     files = sorted(each for each in folder.rglob("*") if is_video_file(each))
-    bad: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
     for path in files:
         try:
             yield str(path), read_clips(path, schema)
         except ValueError as error:
-            bad[path.relative_to(folder).as_posix()] = str(error)
-    report_left_out(folder, len(files), bad, "video", ", ".join(SUFFIXES))
+            unreadable[path.relative_to(folder).as_posix()] = str(error)
+    report_left_out(folder, len(files), unreadable, "video", ", ".join(SUFFIXES))
 
 
 def _read_one(each: Any, schema: Mapping[str, Any]) -> tuple[str, list[Clip]]:

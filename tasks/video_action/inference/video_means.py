@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def video_means(log_probability_NK: Tensor, videos_N: Tensor) -> tuple[Tensor, Tensor]:
-    """Average the probabilities of each video's clips.
+    """Return the mean probabilities of each video's clips.
 
     Args:
         log_probability_NK: of the clips.
@@ -23,6 +23,6 @@ def video_means(log_probability_NK: Tensor, videos_N: Tensor) -> tuple[Tensor, T
     total_VK.index_add_(0, of_clip_N, log_probability_NK.exp())
     clip_V = torch.empty_like(counts_V)
     clip_V[of_clip_N] = torch.arange(len(of_clip_N), device=clip_V.device)
-    # Not below what float32 holds, so that an impossible answer costs much and not everything.
+    # Clamped to the range of float32, so that a probability of 0 has a finite loss.
     mean_VK = (total_VK / counts_V[:, None]).clamp(min=torch.finfo(torch.float32).tiny)
     return mean_VK.log(), clip_V

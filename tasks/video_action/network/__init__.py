@@ -1,1 +1,1 @@
-"""Frame encoders, of our own and of torchvision."""
+"""Frame encoders and the video classifier."""

@@ -1,4 +1,4 @@
-"""Encoders that turn every frame of a clip into a vector.
+"""Frame encoders: a feature vector for every frame of a clip.
 
 Shapes: B batch, T frames (right-padded), N valid frames of a batch, C channels, H height, W width,
     F features.
@@ -17,19 +17,19 @@ from .pretrained import NETWORKS, build_network, load_weights
 SMALL_CNN = "small_cnn"
 ENCODERS = (SMALL_CNN, *NETWORKS)
 NORMS = ("batch", "group")
-# The weights are those of a checkpoint, which are put in once the network is built.
+# Value of ``weights`` in a checkpoint, whose state dict holds the weights.
 FROM_CHECKPOINT = "checkpoint"
 _GROUPS = 8
-# Of ImageNet, by which the networks of torchvision were pre-trained.
+# Mean and standard deviation of ImageNet, as in the pre-training of torchvision's networks.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-# Frames differ from each other by about a third of what pixels do.
+# Differences of frames have about a third of the standard deviation of pixels.
 _CHANGE_GAIN = 3.0
 
 
 class SmallCnn(nn.Module):
-    """Convolutions that each halve height and width, then the mean over the places that are left.
+    """Small convolutional network with global average pooling.
 
-    Small enough to be trained from scratch on a hundred clips.
+    Each convolution halves height and width. It can be trained from scratch on a hundred clips.
     """
 
     def __init__(self, in_channels: int, channels: Sequence[int], norm: str) -> None:
@@ -38,7 +38,7 @@ class SmallCnn(nn.Module):
         Args:
             in_channels: of the input.
             channels: of each convolution; with group norm multiples of 8.
-            norm: ``batch``, or ``group`` (8 groups; a frame is normalised by itself).
+            norm: ``batch``, or ``group`` (8 groups, independent of other frames).
         """
         super().__init__()
         layers: list[nn.Module] = []
@@ -51,22 +51,22 @@ class SmallCnn(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        """Return a vector for each frame, shape (N, F)."""
+        """Return a feature vector for each frame, shape (N, F)."""
         found_NF: Tensor = self.layers(x_NCHW).mean((2, 3))
         return found_NF
 
 
 class FrameEncoder(nn.Module):
-    """A network that sees one frame at a time.
+    """Image network applied to every frame.
 
-    ``small_cnn`` sees six channels: the frame, and how it differs from the sampled frame before it
-    (zeros at the first), so that motion is visible without looking ahead. The networks of
-    torchvision see the frame alone, normalised as they were pre-trained.
+    ``small_cnn`` has six input channels: the frame, and its difference from the previous sampled
+    frame (zeros for the first), which shows motion without future frames. The networks of
+    torchvision take the frame alone, normalised as in their pre-training.
 
     Attributes:
         output_size: F.
-        frozen: whether the weights stay as they are.
-        with_difference: whether the frame before is of use.
+        frozen: the weights are not trained.
+        with_difference: the input includes the difference from the previous frame.
     """
 
     mean_3: Tensor
@@ -85,17 +85,17 @@ class FrameEncoder(nn.Module):
 
         Args:
             name: ``small_cnn``, ``resnet18``, ``mobilenet_v3_small`` or ``efficientnet_b0``.
-            weights: None starts at random; ``DEFAULT`` takes torchvision's pre-trained weights; a
-                path takes those of a file: a state dict of the network, with or without its
-                classifier. ``checkpoint`` leaves them to whoever restores a checkpoint.
-            frozen: never train the network, so that its features can be computed once.
+            weights: None for random weights; ``DEFAULT`` for torchvision's pre-trained weights; a
+                path for a file with a state dict of the network, with or without its classifier;
+                ``checkpoint`` where a checkpoint is loaded afterwards.
+            frozen: do not train the network, so that its features are computed once.
             channels: of ``small_cnn``'s convolutions; each halves height and width.
             norm: of ``small_cnn``: ``batch`` or ``group``.
-            appearance_dropout: of ``small_cnn``: share of the training clips that show only how
-                frames differ, so that the network cannot rely on scenes it knows by heart.
+            appearance_dropout: of ``small_cnn``: share of training clips whose frames are zero, so
+                that only differences of frames remain and scenes cannot be memorised.
 
         Raises:
-            UserError: an option is out of its set or range, or the weights cannot be had.
+            UserError: an option is out of its set or range, or the weights cannot be loaded.
         """
         super().__init__()
         _check(name, weights, frozen, channels, norm)
@@ -110,7 +110,7 @@ class FrameEncoder(nn.Module):
             self.network, self.output_size = build_network(name)
         if weights not in (None, FROM_CHECKPOINT):
             load_weights(self.network, name, str(weights))
-        # With the channels innermost in memory convolutions train faster on a CPU.
+        # Convolutions train faster on a CPU in this memory format.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for key, values in (("mean_3", _MEAN), ("std_3", _STD)):
             self.register_buffer(key, torch.tensor(values), persistent=False)
@@ -118,7 +118,7 @@ class FrameEncoder(nn.Module):
             self.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "FrameEncoder":
-        """Set the mode; what is frozen stays in evaluation, with the statistics it has."""
+        """Set the mode; a frozen network stays in evaluation mode, with its running statistics."""
         super().train(mode)
         if self.frozen:
             self.network.eval()
@@ -134,18 +134,18 @@ class FrameEncoder(nn.Module):
 
         Args:
             x_BTHW3: frames, uint8.
-            lengths_B: valid frames, 1..T; None means that all are.
-            before_BHW3: the frames before the first ones, where a stream goes on; None at a start.
+            lengths_B: valid frames, 1..T; None where all are valid.
+            before_BHW3: previous frames of a stream; None at its start.
         """
         x_BTHWC = self._channels(x_BTHW3, before_BHW3)
-        # An exported graph cannot choose frames; what padding holds never changes the answer.
+        # An exported graph cannot select frames; padding does not affect the output.
         if lengths_B is None or torch.compiler.is_exporting():
             every_NF: Tensor = self.network(x_BTHWC.flatten(0, 1).permute(0, 3, 1, 2))
             return every_NF.view(*x_BTHWC.shape[:2], -1)
         steps_T = torch.arange(x_BTHW3.size(1), device=x_BTHW3.device)
         valid_BT = steps_T < lengths_B.to(steps_T.device).unsqueeze(1)
         whole = bool(valid_BT.all())
-        # Padding is left out: it would cost time, and blur the statistics of batch norm.
+        # Without padding, which would take time and bias the statistics of batch norm.
         x_NHWC = x_BTHWC.flatten(0, 1) if whole else x_BTHWC[valid_BT]
         found_NF: Tensor = self.network(x_NHWC.permute(0, 3, 1, 2))
         if whole:
@@ -155,7 +155,7 @@ class FrameEncoder(nn.Module):
         return found_BTF
 
     def _channels(self, x_BTHW3: Tensor, before_BHW3: Tensor | None) -> Tensor:
-        """Return what the network sees, shape (B, T, H, W, C)."""
+        """Return the input channels of the network, shape (B, T, H, W, C)."""
         x_BTHW3 = self._scaled(x_BTHW3)
         if not self.with_difference:
             return x_BTHW3
@@ -174,14 +174,14 @@ class FrameEncoder(nn.Module):
         return torch.cat([x_BTHW3, change_BTHW3.mul_(_CHANGE_GAIN)], dim=-1)
 
     def _change(self, x_BTHW3: Tensor, before_BHW3: Tensor | None) -> Tensor:
-        """Return how frames differ from those before them, without writing into memory."""
+        """Return the difference of each frame from the previous one, by out-of-place operations."""
         first_BHW3 = x_BTHW3[:, 0] if before_BHW3 is None else self._scaled(before_BHW3)
         before_BTHW3 = torch.cat([first_BHW3.unsqueeze(1), x_BTHW3[:, :-1]], dim=1)
         change_BTHW3: Tensor = x_BTHW3 - before_BTHW3
         return change_BTHW3
 
     def _scaled(self, x_BTHW3: Tensor) -> Tensor:
-        # In place: frames are large, and memory is what this costs.
+        # In place, to save memory.
         return (
             x_BTHW3.to(self.mean_3.dtype)
             .mul_(1 / (255 * self.std_3))

@@ -1,4 +1,4 @@
-"""Image networks of torchvision without their classifiers, and where their weights come from."""
+"""Image networks of torchvision without their classifiers, and their pre-trained weights."""
 
 import pickle
 from pathlib import Path
@@ -12,7 +12,7 @@ from gru_suite.errors import UserError
 
 
 class _Network(NamedTuple):
-    """Where a network of torchvision keeps its classifier, and its pre-trained weights' name."""
+    """Names of a network of torchvision, its weights and its classifier."""
 
     make: str
     weights: str
@@ -30,12 +30,12 @@ NETWORKS: dict[str, _Network] = {
 
 
 def build_network(name: str) -> tuple[nn.Module, int]:
-    """Return a network of torchvision that ends in its pooled features, and their number.
+    """Return a network of torchvision without classifier, and its number of features.
 
     Args:
         name: a key of ``NETWORKS``.
     """
-    # Here, because torchvision.models takes 0.8 s to import, and most models do not use it.
+    # Imported here: torchvision.models takes 0.8 s, and most models do not use it.
     from torchvision import models  # type: ignore[import-untyped]
 
     entry = NETWORKS[name]
@@ -45,10 +45,10 @@ def build_network(name: str) -> tuple[nn.Module, int]:
 
 
 def load_weights(network: nn.Module, name: str, weights: str) -> None:
-    """Load pre-trained weights, those of a classifier left out.
+    """Load pre-trained weights other than those of the classifier.
 
     Args:
-        network: takes them.
+        network: into which they are loaded.
         name: the encoder's name, as in ``task.encoder.name``.
         weights: ``DEFAULT`` for torchvision's, or the path of a state dict.
 

@@ -1,4 +1,4 @@
-"""The network of the video classifier: frames to class probabilities.
+"""Network of the video action model: frames to class probabilities.
 
 Shapes: B batch, T frames (right-padded), H height, W width, F features, K classes.
 """
@@ -38,8 +38,8 @@ class VideoClassifier(ClassificationModel):
             backbone: options of the recurrent stack.
             schema: description of the training data: labels, size and number of the frames.
             encoder: options of :class:`FrameEncoder`.
-            causal: no layer looks ahead, so that the model can stream; needs a backbone of one
-                direction.
+            causal: no output depends on later input, as streaming needs; the backbone must have
+                one direction.
             pooling: as of every :class:`ClassificationModel`.
             head_dropout: share of pooled features dropped in training, 0 to below 1.
 
@@ -50,14 +50,14 @@ class VideoClassifier(ClassificationModel):
         frame_encoder = build(FrameEncoder, "task.encoder", encoder)
         super().__init__(backbone, frame_encoder.output_size, schema, pooling, head_dropout)
         if encoder and encoder.get("weights"):
-            # The checkpoint holds them, so that loading does not fetch them again.
+            # The checkpoint holds the weights, so that loading does not download them again.
             self.options["encoder"] = {**encoder, "weights": FROM_CHECKPOINT}
         self.encoder = frame_encoder
 
     def encode(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Return the features of every frame, (B, T, F), and the valid frames of each clip."""
         if batch.x.dim() == 3:
-            # Frozen features, computed once by the data module.
+            # Features of a frozen encoder, computed once by the data module.
             return batch.x, batch.lengths_B
         x_BTHW3 = centre_crop(batch.x, self.schema["size"])
         return self.encoder(x_BTHW3, batch.lengths_B), batch.lengths_B

@@ -1,4 +1,4 @@
-"""Which videos a folder holds, what is done in them, and to which part they belong."""
+"""Videos of a folder, with their classes, groups and parts."""
 
 import csv
 import re
@@ -24,13 +24,13 @@ _MAX_NAMED = 10
 
 
 class Video(NamedTuple):
-    """A file with what is known of it.
+    """A video file and its annotation.
 
     Attributes:
         path: the file.
         name: its path below the folder of the videos, with forward slashes.
-        label: what is done in it.
-        group: what a split must keep together, such as a recording or a person; may be empty.
+        label: its class.
+        group: recording, person or other group that a split keeps together; may be empty.
         part: train, val or test; empty before the split.
     """
 
@@ -47,7 +47,7 @@ class Corpus(NamedTuple):
     Attributes:
         videos: in a fixed order.
         labels: the classes.
-        notes: what a person should know of it, such as videos that are missing.
+        notes: notes for the user, such as missing videos.
     """
 
     videos: list[Video]
@@ -59,7 +59,7 @@ def list_ucf101(root: Path, split: int) -> Corpus:
     """List a folder in the layout of UCF101: ``UCF-101/<class>/`` and ``ucfTrainTestlist/``.
 
     Raises:
-        UserError: a folder or list is missing, or a line of a list cannot be understood.
+        UserError: a folder or list is missing, or a line of a list is invalid.
     """
     videos = _subfolder(root, _UCF_VIDEOS, "the videos of UCF101")
     lists = _subfolder(root, _UCF_LISTS, "the lists of UCF101", f"trainlist0{split}.txt")
@@ -97,7 +97,7 @@ def list_hmdb51(root: Path, split: int) -> Corpus:
     """List a folder in the layout of HMDB51: ``<class>/`` and ``testTrainMulti_7030_splits/``.
 
     Raises:
-        UserError: a folder or list is missing, or a line of a list cannot be understood.
+        UserError: a folder or list is missing, or a line of a list is invalid.
     """
     videos = _subfolder(root, _HMDB_VIDEOS, "the videos of HMDB51")
     ending = f"_test_split{split}.txt"
@@ -122,7 +122,7 @@ def list_hmdb51(root: Path, split: int) -> Corpus:
 
 
 def list_folders(root: Path) -> Corpus:
-    """List a folder with one subfolder a class; nothing has a part yet.
+    """List a folder with one subfolder per class, without parts.
 
     Raises:
         UserError: no such folder, no class in it, or a class without videos.
@@ -145,7 +145,7 @@ def list_folders(root: Path) -> Corpus:
 
 
 def list_parts(root: Path, table: str = "parts.csv") -> Corpus:
-    """List a folder with one subfolder a class and a table that says file, part and figure."""
+    """List a folder with one subfolder per class and a table of file, part and figure."""
     with (root / table).open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     videos = [
@@ -158,7 +158,7 @@ def list_parts(root: Path, table: str = "parts.csv") -> Corpus:
 def split_folders(
     videos: Sequence[Video], group_regex: str | None, fractions: Sequence[float]
 ) -> list[Video]:
-    """Give videos their groups and parts (:func:`gru_suite.data.splits.split_files`)."""
+    """Return videos with groups and parts (:func:`gru_suite.data.splits.split_files`)."""
     names, labels = [each.name for each in videos], [each.label for each in videos]
     found = split_files(names, labels, group_regex, fractions, "data.fractions")
     return [
@@ -168,10 +168,10 @@ def split_folders(
 
 
 def hold_out(videos: Sequence[Video], val_fraction: float) -> list[Video]:
-    """Take whole groups of each class out of training, for validation.
+    """Return videos with whole groups of each class moved from training to validation.
 
     Args:
-        videos: of official lists, which know training and test alone.
+        videos: of official lists, which have training and test only.
         val_fraction: share of the training videos of each class.
     """
     units: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -185,7 +185,7 @@ def hold_out(videos: Sequence[Video], val_fraction: float) -> list[Video]:
 
 
 def check_trained(videos: Iterable[Video], labels: Sequence[str]) -> None:
-    """Refuse a class that nothing can be learnt of.
+    """Check that every class has a training video.
 
     Raises:
         UserError: a class has no video in training.
@@ -200,7 +200,7 @@ def check_trained(videos: Iterable[Video], labels: Sequence[str]) -> None:
 
 
 def _present(listed: Sequence[Video], labels: Sequence[str], lists: str, root: Path) -> Corpus:
-    """Return what of official lists is there, with notes on what is not."""
+    """Return the listed videos that exist, with notes on missing ones."""
     there = [each for each in listed if each.path.is_file()]
     missing = [each.name for each in listed if not each.path.is_file()]
     if not there:
@@ -230,7 +230,7 @@ def _class_folders(root: Path) -> list[Path]:
 
 
 def _subfolder(root: Path, name: str, what: str, holding: str | None = None) -> Path:
-    """Return a folder of the official layout, which may also be the data set's folder itself."""
+    """Return a folder of the official layout; it may also be the data set's folder itself."""
     if not root.is_dir():
         raise UserError(f"data.path={root}: no such folder; it must hold {what}")
     for folder in (root / name, root):
@@ -240,7 +240,7 @@ def _subfolder(root: Path, name: str, what: str, holding: str | None = None) -> 
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    """Return the lines of a list that hold something, with their numbers."""
+    """Return the non-empty lines of a list, with their numbers."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

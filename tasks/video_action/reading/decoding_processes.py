@@ -1,7 +1,7 @@
-"""Many videos decoded at once, each core by a process of its own.
+"""Parallel decoding of videos in a process per core.
 
-The processes are fresh ones that know the decoder alone: they start fast, share no threads with
-this one, need no guard in a script's main module, and one that a file crashes takes nothing along.
+The processes import the decoder only, so they start fast, share no threads with this process and
+need no ``__main__`` guard in scripts. A file that crashes its decoder affects no other file.
 
 Shapes: T frames, H height, W width.
 """
@@ -23,7 +23,7 @@ import numpy as np
 
 from .video_files import Frames, Sampling, read_frames
 
-# This much is decoded in about the time that a process takes to start.
+# Decoding this much takes about as long as starting a process.
 _WORTH_A_PROCESS_BYTES = 1_000_000
 
 
@@ -34,17 +34,17 @@ def decode_all(
     width: int,
     num_processes: int | None = None,
 ) -> Iterator[tuple[int, Frames | str]]:
-    """Yield each file's number with its frames, or with the reason why it cannot be read.
+    """Yield the index of each file with its frames, or with the reason why it cannot be read.
 
-    They come as they are finished.
+    Files are yielded in the order in which they are finished.
 
     Args:
         files: videos.
-        sampling: which of their frames.
+        sampling: frames to decode.
         height: of the frames, in pixels.
         width: of the frames, in pixels.
-        num_processes: None takes one for each core, or none for what is decoded sooner than they
-            start; 0 decodes here.
+        num_processes: 0 decodes in this process; None takes one process for each core, or fewer
+            for a few small files.
     """
     count = _useful_processes(files) if num_processes is None else num_processes
     if not count:
@@ -61,33 +61,33 @@ def decode_all(
         finally:
             idle.put(worker)
 
-    # Left in reverse order: the processes end first, which frees the threads that wait for them.
-    with ThreadPoolExecutor(count) as pool, ExitStack() as workers:
+    # Exited in reverse order: the processes end first, which releases the threads that wait.
+    with ThreadPoolExecutor(count) as executor, ExitStack() as workers:
         for _ in range(count):
             idle.put(workers.enter_context(_Worker(request)))
         numbers = iter(range(len(files)))
-        # Two for each process: none stands still, and few wait in memory.
-        running = {pool.submit(read, number) for number in islice(numbers, 2 * count)}
+        # Two files for each process: none is idle, and few results wait in memory.
+        pending = {executor.submit(read, number) for number in islice(numbers, 2 * count)}
         try:
-            while running:
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
+            while pending:
+                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for each in finished:
-                    running |= {pool.submit(read, number) for number in islice(numbers, 1)}
+                    pending |= {executor.submit(read, number) for number in islice(numbers, 1)}
                     yield each.result()
         finally:
-            for each in running:
+            for each in pending:
                 each.cancel()
 
 
 def num_cores() -> int:
-    """Return the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _useful_processes(files: Sequence[Path]) -> int:
-    """Return one for each core, and less for a few small files."""
+    """Return the number of processes: one for each core, fewer for a few small files."""
     num_bytes = sum(path.stat().st_size for path in files if path.is_file())
     return min(num_cores(), len(files), num_bytes // _WORTH_A_PROCESS_BYTES)
 
@@ -102,7 +102,7 @@ def _read(path: Path, sampling: Sampling, height: int, width: int) -> Frames | s
 
 
 class _Worker:
-    """A process that decodes one file after the other, started when the first one comes."""
+    """A process that decodes files one by one, started with the first file."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self.request = request
@@ -130,20 +130,20 @@ class _Worker:
         try:
             process.stdin.write(json.dumps({**self.request, "path": str(path)}).encode() + b"\n")
             process.stdin.flush()
-            answer = json.loads(process.stdout.readline())
-            if "reason" in answer:
-                return str(answer["reason"])
-            shape = tuple(answer["shape"])
-            time_T = np.frombuffer(_exactly(process.stdout, 8 * shape[0]), np.float64)
-            frames = np.frombuffer(_exactly(process.stdout, int(np.prod(shape))), np.uint8)
+            header = json.loads(process.stdout.readline())
+            if "reason" in header:
+                return str(header["reason"])
+            shape = tuple(header["shape"])
+            time_T = np.frombuffer(_read_exactly(process.stdout, 8 * shape[0]), np.float64)
+            frames = np.frombuffer(_read_exactly(process.stdout, int(np.prod(shape))), np.uint8)
         except (OSError, ValueError):
-            # An empty line, or none that is JSON: it came to its end.
+            # The process ended: the pipe is closed, or its last line is incomplete.
             self.process = None
             return f"the decoder crashed (exit code {self._end(process)})"
-        return Frames(frames.reshape(shape), time_T, float(answer["end"]))
+        return Frames(frames.reshape(shape), time_T, float(header["end"]))
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        # The same places for modules as here, whatever the working folder holds.
+        # The module search path of this process, independent of the working folder.
         code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve()"
         return subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -156,9 +156,9 @@ class _Worker:
                 try:
                     pipe.close()
                 except OSError:
-                    # What it never read.
+                    # The process ended without reading all input.
                     pass
-        # It ends by itself when nothing more can come; one that still decodes is not waited for.
+        # It ends when its input is closed; one that is still decoding is killed.
         try:
             return process.wait(timeout=0.2)
         except subprocess.TimeoutExpired:
@@ -166,7 +166,7 @@ class _Worker:
             return process.wait()
 
 
-def _exactly(pipe: Any, size: int) -> bytearray:
+def _read_exactly(pipe: Any, size: int) -> bytearray:
     content = bytearray(size)
     if pipe.readinto(content) != size:
         raise ValueError("the pipe was cut off")
@@ -174,20 +174,23 @@ def _exactly(pipe: Any, size: int) -> bytearray:
 
 
 def serve() -> None:
-    """Answer requests on standard input, until it ends."""
-    # What a library prints must not come between the answers.
-    answers = os.fdopen(os.dup(1), "wb")
+    """Decode the files requested on standard input, until it is closed."""
+    # Standard output carries the results; what libraries print goes to standard error.
+    results = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     for line in sys.stdin.buffer:
-        asked = json.loads(line)
-        found = _read(
-            Path(asked["path"]), Sampling(*asked["sampling"]), asked["height"], asked["width"]
+        request = json.loads(line)
+        frames = _read(
+            Path(request["path"]),
+            Sampling(*request["sampling"]),
+            request["height"],
+            request["width"],
         )
-        if isinstance(found, str):
-            answers.write(json.dumps({"reason": found}).encode() + b"\n")
+        if isinstance(frames, str):
+            results.write(json.dumps({"reason": frames}).encode() + b"\n")
         else:
-            answer = {"shape": list(found.frames_THWC.shape), "end": found.end}
-            answers.write(json.dumps(answer).encode() + b"\n")
-            answers.write(found.time_T.astype(np.float64).data)
-            answers.write(np.ascontiguousarray(found.frames_THWC).data)
-        answers.flush()
+            header = {"shape": list(frames.frames_THWC.shape), "end": frames.end}
+            results.write(json.dumps(header).encode() + b"\n")
+            results.write(frames.time_T.astype(np.float64).data)
+            results.write(np.ascontiguousarray(frames.frames_THWC).data)
+        results.flush()

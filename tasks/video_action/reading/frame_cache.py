@@ -1,4 +1,4 @@
-"""Decoded videos in the cache: small frames and their times, found by the files' content.
+"""Cache of decoded frames and their times, by the content of the files.
 
 Shapes: T frames, H height, W width, E times of the frames and the end of the last one (T + 1).
 """
@@ -18,39 +18,39 @@ from gru_suite.data.ragged_arrays import RaggedArrays, open_arrays, write_arrays
 from .decoding_processes import decode_all
 from .video_files import Sampling
 
-# Changes when the same files would be decoded to other frames.
+# To be increased when the same files are decoded to other frames.
 _CACHE_FORMAT = 1
 
 
-class VideoStore(NamedTuple):
-    """Decoded videos.
+class DecodedFiles(NamedTuple):
+    """Decoded video files.
 
     Attributes:
         frames: uint8 of shape (T, H, W, 3) for each readable video.
-        times: seconds at which the frames are first shown, and the end; shape (E,) for each.
-        clip_of_file: each file's number in both; None for an unreadable file.
-        bad: why a file could not be read, by its number.
-        folder: where it lies.
+        times: times of the frames in seconds and the end of the last one; shape (E,) for each.
+        clip_of_file: index in both of each file; None for an unreadable file.
+        unreadable: reason of each unreadable file, by its index.
+        folder: folder of the cached arrays.
     """
 
     frames: RaggedArrays
     times: RaggedArrays
     clip_of_file: list[int | None]
-    bad: dict[int, str]
+    unreadable: dict[int, str]
     folder: Path
 
 
 def decode_files(
     files: Sequence[Path], sampling: Sampling, height: int, width: int, cache: Path
-) -> VideoStore:
-    """Return the frames of videos, decoded now or, where their content was met before, earlier.
+) -> DecodedFiles:
+    """Decode videos, or open them in the cache.
 
     Args:
-        files: what to read.
-        sampling: which frames are kept.
+        files: paths.
+        sampling: frames to decode.
         height: of the frames, in pixels.
         width: of the frames, in pixels.
-        cache: folder of the decoded videos, one subfolder for each content and these settings.
+        cache: folder of decoded videos, with a subfolder for each content and settings.
 
     Raises:
         UserError: the cache cannot be written or is full, or a file cannot be opened at all.
@@ -67,20 +67,20 @@ def decode_files(
         facts: dict[str, Any] = {"file": [], "bad": {}}
         times: list[NDArray[np.float64]] = []
         frames = _decoded(files, sampling, height, width, facts, times)
-        stored = write_arrays(folder / "frames", frames, "u1", facts, (height, width, 3))
-        # The times come last: they say that the frames are complete.
-        return stored, write_arrays(folder / "times", times, "f8", {})
+        frame_arrays = write_arrays(folder / "frames", frames, "u1", facts, (height, width, 3))
+        # Written last: existing times mean complete frames.
+        return frame_arrays, write_arrays(folder / "times", times, "f8", {})
 
     frames, times = build_once(folder, lambda: _open(folder), build)
     clip_of_file: list[int | None] = [None] * len(files)
     for clip, number in enumerate(frames.facts["file"]):
         clip_of_file[number] = clip
-    bad = {int(number): str(reason) for number, reason in frames.facts["bad"].items()}
-    return VideoStore(frames, times, clip_of_file, dict(sorted(bad.items())), folder)
+    unreadable = {int(number): str(reason) for number, reason in frames.facts["bad"].items()}
+    return DecodedFiles(frames, times, clip_of_file, dict(sorted(unreadable.items())), folder)
 
 
 def readable_size(num_bytes: int) -> str:
-    """Return a size as a person reads it, such as ``253 MB``."""
+    """Return a size as text, such as ``253 MB``."""
     return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.0f} MB"
 
 
@@ -99,14 +99,14 @@ def _decoded(
     facts: dict[str, Any],
     times: list[NDArray[np.float64]],
 ) -> Iterator[NDArray[np.uint8]]:
-    """Yield the frames of readable files, and write down which files they are and their times."""
+    """Yield the frames of readable files, and append their indices to facts and their times."""
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
-        for number, found in progress.track(
+        for number, result in progress.track(
             decode_all(files, sampling, height, width), total=len(files), description="decoding"
         ):
-            if isinstance(found, str):
-                facts["bad"][str(number)] = found
+            if isinstance(result, str):
+                facts["bad"][str(number)] = result
                 continue
             facts["file"].append(number)
-            times.append(np.append(found.time_T, found.end))
-            yield found.frames_THWC
+            times.append(np.append(result.time_T, result.end))
+            yield result.frames_THWC

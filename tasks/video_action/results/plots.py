@@ -1,4 +1,4 @@
-"""Pictures of what the task makes of clips: a contact sheet, and answers over time.
+"""Plots of example clips: a contact sheet, and class probabilities over time.
 
 Shapes: H height, W width, T frames, K classes.
 """
@@ -17,22 +17,22 @@ from gru_suite.plots.figure import BLUE, GREY, ORANGE, figure
 
 _COLUMNS = 6
 _COLORS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
-# Below this a class's line would only lie on the axis.
-_MIN_SHOWN = 0.2
+# A class below this probability everywhere has no line.
+_MIN_PROBABILITY = 0.2
 _MAX_CHARACTERS = 22
 
 
-class ShownClip(NamedTuple):
-    """A test clip as the pictures show it.
+class ExampleClip(NamedTuple):
+    """A test clip with its predictions.
 
     Attributes:
         name: of its video.
         truth: its class.
-        label: the answer.
-        probability: of the answer.
+        label: the predicted class.
+        probability: of the predicted class.
         frame_HW3: its middle frame.
-        time_T: seconds at which its frames are shown.
-        running_TK: class probabilities after each of its frames.
+        time_T: times of its frames in seconds.
+        probability_TK: class probabilities after each of its frames.
     """
 
     name: str
@@ -41,11 +41,11 @@ class ShownClip(NamedTuple):
     probability: float
     frame_HW3: NDArray[np.uint8]
     time_T: NDArray[np.float64]
-    running_TK: NDArray[np.float32]
+    probability_TK: NDArray[np.float32]
 
 
-def plot_contact_sheet(path: str | os.PathLike[str], clips: Sequence[ShownClip]) -> Path:
-    """Draw the middle frame of clips with truth and answer, wrong answers framed in orange.
+def plot_contact_sheet(path: str | os.PathLike[str], clips: Sequence[ExampleClip]) -> Path:
+    """Plot the middle frame of clips with predicted and true class, errors framed in orange.
 
     Args:
         path: the PNG to write.
@@ -72,24 +72,24 @@ def plot_contact_sheet(path: str | os.PathLike[str], clips: Sequence[ShownClip])
     return Path(path)
 
 
-def plot_posterior(
-    path: str | os.PathLike[str], clips: Sequence[ShownClip], labels: Sequence[str]
+def plot_probabilities(
+    path: str | os.PathLike[str], clips: Sequence[ExampleClip], labels: Sequence[str]
 ) -> Path:
-    """Draw what is thought after each frame of some clips, a panel each.
+    """Plot the class probabilities after each frame of clips, one subplot per clip.
 
     Args:
         path: the PNG to write.
         clips: at least one.
-        labels: the classes' names, in the order of the probabilities.
+        labels: names of the classes, in the order of the probabilities.
     """
     with figure(path, 7.5, 1.5 * len(clips) + 0.6) as drawing:
-        panels = drawing.subplots(len(clips), 1, squeeze=False).ravel()
-        for axes, clip in zip(panels, clips, strict=True):
+        subplots = drawing.subplots(len(clips), 1, squeeze=False).ravel()
+        for axes, clip in zip(subplots, clips, strict=True):
             for index, label in enumerate(labels):
-                if label == clip.truth or clip.running_TK[:, index].max() >= _MIN_SHOWN:
+                if label == clip.truth or clip.probability_TK[:, index].max() >= _MIN_PROBABILITY:
                     axes.plot(
                         clip.time_T,
-                        clip.running_TK[:, index],
+                        clip.probability_TK[:, index],
                         color=_COLORS[index % len(_COLORS)],
                         lw=2.2 if label == clip.truth else 1.2,
                         label=_short(label) + (" (true)" if label == clip.truth else ""),
@@ -97,7 +97,7 @@ def plot_posterior(
             axes.set(ylim=(0, 1.02), ylabel="probability")
             axes.set_title(_short(clip.name, 60), fontsize=8)
             axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=7)
-        panels[-1].set_xlabel("seconds")
+        subplots[-1].set_xlabel("seconds")
     return Path(path)
 
 
@@ -106,5 +106,5 @@ def _frame(width: int, height: int, color: str) -> Rectangle:
 
 
 def _short(text: str, most: int = _MAX_CHARACTERS) -> str:
-    # A dollar sign would start a formula.
+    # matplotlib takes a dollar sign for the start of a formula.
     return (text if len(text) <= most else "…" + text[1 - most :]).replace("$", r"\$")

@@ -1,1 +1,1 @@
-"""The embedded data: rendered figures in motion."""
+"""Embedded data: rendered figures in motion."""

@@ -1,7 +1,7 @@
-"""Pictures of moving figures: a camera, a place, and limbs drawn with smooth edges.
+"""Rendering of moving figures: camera, background, and anti-aliased limbs.
 
-Shapes: T frames, H height, W width, C red, green and blue, N pixels of a window; points on the
-picture are x (right) and y (down), in pixels.
+Shapes: T frames, H height, W width, C red, green and blue, N pixels of a window; points of the
+image are x (right) and y (down), in pixels.
 """
 
 from typing import NamedTuple
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 
 from .figures import SIDES, Array, Figure, Pose
 
-Picture = NDArray[np.float32]
+Frames = NDArray[np.float32]
 HEIGHT, WIDTH = 96, 128
-# Limbs may reach this far out of the picture; further out they are moved, unseen.
+# Limbs may extend this far beyond the image; those further out are clamped, invisibly.
 _BORDER = 40
 
 
 class View(NamedTuple):
-    """Where a figure is seen from, and where in the picture.
+    """Camera and position of a figure.
 
     Attributes:
-        yaw: angle between where it faces and the right of the picture; pi / 2 faces the camera.
-        pitch: how far the camera looks down.
-        pixels_per_metre: at the middle of the figure's way.
-        distance: metres to the camera.
-        x_T: where the figure's middle is, in pixels.
-        ground_T: where its feet are.
-        approach_T: metres by which it is nearer to the camera.
+        yaw: angle between the figure's direction and the image's right; pi / 2 faces the camera.
+        pitch: downward angle of the camera.
+        pixels_per_metre: at the middle of the figure's path.
+        distance: of the camera in metres.
+        x_T: column of the figure's middle, in pixels.
+        ground_T: row of the ground below it.
+        approach_T: metres that it has moved towards the camera.
     """
 
     yaw: float
@@ -40,7 +40,7 @@ class View(NamedTuple):
 
 
 class Limb(NamedTuple):
-    """A part of a body: a line that is thick and may be tapered."""
+    """A limb: a capsule, possibly tapered."""
 
     start: str
     end: str
@@ -50,7 +50,7 @@ class Limb(NamedTuple):
 
 
 def limbs_of(figure: Figure) -> list[Limb]:
-    """Return the parts of a body; radii in metres."""
+    """Return the limbs of a body; radii in metres."""
     r = figure.limb_radius
     limbs = [
         Limb("chest", "pelvis", "top", 2.6 * r, 2.2 * r),
@@ -72,7 +72,7 @@ def limbs_of(figure: Figure) -> list[Limb]:
 
 
 def project(pose: Pose, view: View) -> tuple[dict[str, Array], Array]:
-    """Return where joints are seen: x, y and the nearness in metres, (T, 3), and the scale (T,)."""
+    """Return x, y and depth of joints, (T, 3), in pixels and metres, and the scale, (T,)."""
     scale_T = view.pixels_per_metre / (1 - view.approach_T / view.distance)
     seen = {}
     for name, point_T3 in pose.joints.items():
@@ -85,19 +85,19 @@ def project(pose: Pose, view: View) -> tuple[dict[str, Array], Array]:
     return seen, scale_T
 
 
-def draw_figure_on(frames_THWC: Picture, figure: Figure, pose: Pose, view: View) -> None:
-    """Draw a figure into frames that have a border of ``_BORDER`` pixels around them."""
+def draw_figure_on(frames_THWC: Frames, figure: Figure, pose: Pose, view: View) -> None:
+    """Draw a figure into frames with a border of ``_BORDER`` pixels."""
     seen, scale_T = project(pose, view)
     order = []
     for limb in limbs_of(figure):
         start_T3, end_T3 = seen[limb.start], seen[limb.end]
-        # A flat order for all frames: what is nearer on average is drawn later.
+        # One order for all frames: limbs that are nearer on average are drawn later.
         near = float(start_T3[:, 2].mean() + end_T3[:, 2].mean()) / 2
         order.append((round(near, 6), limb, start_T3, end_T3))
     order.sort(key=lambda each: each[0])
     nearest, farthest = order[-1][0], order[0][0]
     for near, limb, start_T3, end_T3 in order:
-        # Farther limbs are in the shade of the body.
+        # Limbs behind the body are darker.
         light = 0.78 + 0.22 * (near - farthest) / max(nearest - farthest, 0.05)
         color = np.asarray(figure.colors[limb.color], np.float32) * np.float32(min(light, 1.0))
         radii = on_grid(np.stack([limb.start_radius * scale_T, limb.end_radius * scale_T]))
@@ -105,7 +105,7 @@ def draw_figure_on(frames_THWC: Picture, figure: Figure, pose: Pose, view: View)
     head_T2, radius_T = seen["head"][:, :2], on_grid(figure.head_radius * scale_T)
     hair, skin = (np.asarray(figure.colors[name], np.float32) for name in ("hair", "skin"))
     _draw_capsule(frames_THWC, head_T2, head_T2, np.stack([radius_T, radius_T]), hair)
-    # The face is where the figure looks: none is seen from behind.
+    # The face is in the figure's direction: invisible from behind.
     side, front = np.cos(view.yaw), max(0.0, np.sin(view.yaw))
     if abs(side) + front > 0.3:
         shift_T2 = np.stack([radius_T * 0.4 * side, radius_T * 0.3], -1)
@@ -115,12 +115,12 @@ def draw_figure_on(frames_THWC: Picture, figure: Figure, pose: Pose, view: View)
 
 
 def _draw_capsule(
-    frames_THWC: Picture, start_T2: Array, end_T2: Array, radius_2T: Array, color_C: Picture
+    frames_THWC: Frames, start_T2: Array, end_T2: Array, radius_2T: Array, color_C: Frames
 ) -> None:
-    """Blend a thick line into each frame, round to the eye, with edges that are a pixel soft.
+    """Blend a shaded capsule into each frame, with edges one pixel soft.
 
-    Only a window around the line is computed; it is of one size in all frames, so that they are
-    drawn at once.
+    Only a window around it is computed, of the same size in all frames, so that all are drawn at
+    once.
     """
     frame, rows_TN1, columns_T1N = _windows(frames_THWC, start_T2, end_T2, float(radius_2T.max()))
     start_T2 = start_T2 + _BORDER
@@ -136,7 +136,7 @@ def _draw_capsule(
     first, last = radius_2T.astype(np.float32)[:, :, None, None]
     radius = first + share * (last - first)
     cover = np.minimum(np.maximum(radius + np.float32(0.5) - away, np.float32(0)), np.float32(1))
-    # Darker towards the edges, so that an arm stands out from a trunk of its colour.
+    # Darker towards the edges, to separate an arm from a trunk of the same colour.
     shade = 1 - np.float32(0.3) * np.minimum(away / radius, np.float32(1)) ** 2
     index = (frame, rows_TN1, columns_T1N)
     under = frames_THWC[index]
@@ -144,9 +144,9 @@ def _draw_capsule(
 
 
 def _windows(
-    frames_THWC: Picture, start_T2: Array, end_T2: Array, radius: float
+    frames_THWC: Frames, start_T2: Array, end_T2: Array, radius: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the frames, rows and columns around lines: (T, 1, 1), (T, N, 1), (T, 1, N)."""
+    """Return indices of frames, rows and columns around lines: (T, 1, 1), (T, N, 1), (T, 1, N)."""
     halves = np.ceil(np.abs(end_T2 - start_T2).max(0) / 2 + radius).astype(np.int64) + 1
     middle_T2 = ((start_T2 + end_T2) / 2 + _BORDER).astype(np.int64)
     index = [np.arange(len(frames_THWC))[:, None, None]]
@@ -157,44 +157,44 @@ def _windows(
     return index[0], index[1][:, :, None], index[2][:, None, :]
 
 
-# Places
+# Backgrounds
 
 
-def draw_place(
-    draw: np.random.Generator, width: int, horizon: int, avoid: list[Picture]
-) -> Picture:
-    """Return a wall and a floor with things on them, shape (H, width, C).
+def draw_background(
+    draw: np.random.Generator, width: int, horizon: int, avoid: list[Frames]
+) -> Frames:
+    """Return a background of wall, floor and objects, shape (H, width, C).
 
     Args:
-        draw: of colours and things.
+        draw: random numbers of colours and objects.
         width: in pixels.
-        horizon: row at which the floor begins.
-        avoid: colours that would be hard to see before it.
+        horizon: row of the upper edge of the floor.
+        avoid: colours of the figure, from which the background differs.
     """
     wall, floor = _color(draw, avoid), _color(draw, [])
-    place = np.empty((HEIGHT, width, 3), np.float32)
+    background = np.empty((HEIGHT, width, 3), np.float32)
     shade = np.linspace(draw.uniform(0.7, 1.1), 1.0, horizon, dtype=np.float32)
-    place[:horizon] = wall * shade[:, None, None]
+    background[:horizon] = wall * shade[:, None, None]
     light = np.linspace(1.0, draw.uniform(0.8, 1.2), HEIGHT - horizon, dtype=np.float32)
-    place[horizon:] = floor * light[:, None, None]
+    background[horizon:] = floor * light[:, None, None]
     for _ in range(int(draw.integers(0, 2 + width // 40))):
-        _put_thing(draw, place, horizon)
+        _draw_object(draw, background, horizon)
     if draw.random() < 0.4:
         # Planks or tiles.
         step, depth = int(draw.integers(8, 30)), np.float32(draw.uniform(0.8, 0.95))
         first = 0 if draw.random() < 0.3 else horizon
-        place[first:, ::step] *= depth
+        background[first:, ::step] *= depth
         if draw.random() < 0.5:
-            place[first::step] *= depth
-    place += _blots(draw, width)[..., None] * np.float32(draw.uniform(0.0, 1.0))
-    return np.clip(place, 0, 255)
+            background[first::step] *= depth
+    background += _uneven_light(draw, width)[..., None] * np.float32(draw.uniform(0.0, 1.0))
+    return np.clip(background, 0, 255)
 
 
-def _blots(draw: np.random.Generator, width: int) -> Picture:
-    """Return an uneven light of -20 to 20, shape (H, width)."""
+def _uneven_light(draw: np.random.Generator, width: int) -> Frames:
+    """Return smooth random brightness from -20 to 20, shape (H, width)."""
     blots = draw.integers(-20, 21, (HEIGHT // 8 + 2, width // 8 + 2)).astype(np.float32)
     for _ in range(2):
-        # First between rows, then between columns.
+        # Interpolate rows, then columns.
         at = np.arange(8 * len(blots) - 8) / 8
         part = (at % 1).astype(np.float32)[:, None]
         below = blots[at.astype(np.int64) + 1]
@@ -202,35 +202,35 @@ def _blots(draw: np.random.Generator, width: int) -> Picture:
     return blots[:HEIGHT, :width]
 
 
-def _color(draw: np.random.Generator, avoid: list[Picture]) -> Picture:
+def _color(draw: np.random.Generator, avoid: list[Frames]) -> Frames:
     for _ in range(20):
         color = draw.integers(30, 235, 3).astype(np.float32)
-        # Rooms and streets are less colourful than clothes.
+        # Backgrounds are less saturated than clothes.
         color += np.float32(0.7) * (color.mean() - color)
         if all(np.abs(color - other).sum() > 130 for other in avoid):
             break
     return color
 
 
-def _put_thing(draw: np.random.Generator, place: Picture, horizon: int) -> None:
-    """Put a picture, a door or a piece of furniture against the wall."""
+def _draw_object(draw: np.random.Generator, background: Frames, horizon: int) -> None:
+    """Draw a picture, a door or a piece of furniture on the wall."""
     width, height = int(draw.integers(6, 40)), int(draw.integers(8, 70))
-    left = int(draw.integers(-10, place.shape[1]))
+    left = int(draw.integers(-10, background.shape[1]))
     foot = horizon + int(draw.integers(-50, 8))
     strength = np.float32(draw.uniform(0.2, 0.6))
-    area = place[max(foot - height, 0) : max(foot, 0), max(left, 0) : max(left + width, 0)]
+    area = background[max(foot - height, 0) : max(foot, 0), max(left, 0) : max(left + width, 0)]
     area += strength * (_color(draw, []) - area)
 
 
-def look_at(place: Picture, x_T: Array, y_T: Array) -> Picture:
-    """Return frames with views of a place, and an empty border around them.
+def view_background(background: Frames, x_T: Array, y_T: Array) -> Frames:
+    """Return frames with views of a background, with an empty border.
 
     Args:
-        place: at least ``WIDTH`` + 1 wide.
+        background: at least ``WIDTH`` + 1 wide.
         x_T: column at which each view begins; fractions are interpolated.
-        y_T: the row, from -2 to 2; rows beyond the place repeat its edge.
+        y_T: offset in rows, from -2 to 2; the edge is repeated.
     """
-    padded = np.pad(place, ((3, 3), (0, 1), (0, 0)), mode="edge")
+    padded = np.pad(background, ((3, 3), (0, 1), (0, 0)), mode="edge")
     frames = np.zeros((len(x_T), HEIGHT + 2 * _BORDER, WIDTH + 2 * _BORDER, 3), np.float32)
     for frame, x, y in zip(crop_border(frames), on_grid(x_T), on_grid(y_T) + 3, strict=True):
         left, top = int(x), int(y)
@@ -241,11 +241,11 @@ def look_at(place: Picture, x_T: Array, y_T: Array) -> Picture:
     return frames
 
 
-def crop_border(frames_THWC: Picture) -> Picture:
-    """Return the picture without its border."""
+def crop_border(frames_THWC: Frames) -> Frames:
+    """Return the frames without their border."""
     return frames_THWC[:, _BORDER:-_BORDER, _BORDER:-_BORDER]
 
 
 def on_grid(pixels: Array) -> Array:
-    """Round to parts of a pixel: the last bits of sines differ between machines."""
+    """Round to fractions of a pixel, as the last bits of sines differ between machines."""
     return np.asarray(np.round(pixels * 64) / 64, np.float64)

@@ -1,7 +1,7 @@
-"""Stick figures: bodies drawn at random, and how their joints move in six actions.
+"""Stick figures: random bodies, and their kinematics.
 
 A figure faces along x, y points up and z to its right; lengths are metres, angles radians. Joints
-are given as if the figure stayed on its spot; how far it has gone is told separately.
+are relative to the figure's position; the distance travelled is separate.
 
 Shapes: T frames; the last axis of a point is x, y, z.
 """
@@ -16,17 +16,17 @@ SIDES = {"left": -1.0, "right": 1.0}
 
 
 class Figure(NamedTuple):
-    """A body and the manner in which it moves.
+    """A body and its style of movement.
 
     Attributes:
         height: metres from the ground to the top of the head.
         thigh: length of a thigh; so with the other lengths.
         hip_width: half of the distance between the hips; so with the shoulders.
-        limb_radius: of an arm or shin, half of its width.
-        tempo: how much faster than others it moves.
-        vigour: how much further than others it moves.
-        lean: of the trunk when it stands, forward.
-        strong_side: the hand it waves with.
+        limb_radius: of an arm or shin.
+        tempo: relative speed of its movements.
+        vigour: relative amplitude of its movements.
+        lean: forward angle of the standing trunk.
+        strong_side: side of the waving hand.
         colors: red, green and blue from 0 to 255 of skin, hair, top, sleeve, trousers, leg (below
             the knee) and shoe.
     """
@@ -51,12 +51,12 @@ class Figure(NamedTuple):
 
     @property
     def leg(self) -> float:
-        """Length of a stretched leg down to the ankle."""
+        """Length of a straight leg down to the ankle."""
         return self.thigh + self.shin
 
 
 class Pose(NamedTuple):
-    """Where the joints are over time.
+    """Positions of the joints over time.
 
     Attributes:
         joints: points of shape (T, 3) by name, such as ``left_knee``.
@@ -68,7 +68,7 @@ class Pose(NamedTuple):
 
 
 def draw_figure(draw: np.random.Generator) -> Figure:
-    """Return a figure with proportions, manner and clothes of its own."""
+    """Return a figure of random proportions, style and clothes."""
     height = draw.uniform(1.45, 1.95)
     leg = height * draw.uniform(0.45, 0.51)
     arm = height * draw.uniform(0.31, 0.37)
@@ -117,15 +117,15 @@ def _draw_colors(draw: np.random.Generator) -> dict[str, tuple[int, int, int]]:
 
 
 def vector(x: Array | float, y: Array | float, z: Array | float) -> Array:
-    """Join coordinates, each a number or of shape (T,), to points."""
+    """Return points of coordinates, each a number or of shape (T,)."""
     return np.stack(np.broadcast_arrays(x, y, z), -1).astype(np.float64)
 
 
 def swing(root_T3: Array, angle_T: Array, length: float, outward: Array | float = 0.0) -> Array:
-    """Return the end of a limb that hangs from ``root``, turned forward by an angle.
+    """Return the end of a limb that hangs from ``root``, rotated forward by an angle.
 
     Args:
-        root_T3: where it hangs.
+        root_T3: its upper end.
         angle_T: 0 hangs down, pi / 2 points forward.
         length: of the limb.
         outward: angle towards +z.
@@ -138,17 +138,17 @@ def swing(root_T3: Array, angle_T: Array, length: float, outward: Array | float 
 def reach(
     root_T3: Array, end_T3: Array, first: float, second: float, towards_T3: Array
 ) -> tuple[Array, Array]:
-    """Bend a limb of two parts so that it ends at a point, or as near to it as it is long.
+    """Inverse kinematics of a limb of two segments.
 
     Args:
         root_T3: hip or shoulder.
-        end_T3: where ankle or hand should be.
-        first: length of the upper part.
-        second: length of the lower part.
-        towards_T3: the direction to which knee or elbow points.
+        end_T3: target of ankle or hand; one out of reach is approached.
+        first: length of the upper segment.
+        second: length of the lower segment.
+        towards_T3: direction of knee or elbow.
 
     Returns:
-        The middle joint and the end.
+        Middle joint and end.
     """
     line_T3 = end_T3 - root_T3
     distance_T1 = np.linalg.norm(line_T3, axis=-1, keepdims=True)
@@ -167,14 +167,14 @@ def trunk_joints(
     """Return hips, shoulders, neck and head above a pelvis.
 
     Args:
-        figure: whose trunk.
+        figure: the body.
         pelvis_T3: between the hips.
         lean_T: angle of the trunk, forward.
-        twist_T: turn of the shoulders, the right one forward; the hips turn half as far back.
+        twist_T: rotation of the shoulders, the right one forward; the hips rotate half as far back.
     """
     up_T3 = vector(np.sin(lean_T), np.cos(lean_T), 0.0)
     chest_T3 = pelvis_T3 + figure.trunk * up_T3
-    # The head is held less bent than the trunk.
+    # The head is bent less than the trunk.
     head_up_T3 = vector(np.sin(lean_T * 0.5), np.cos(lean_T * 0.5), 0.0)
     joints = {
         "pelvis": pelvis_T3,
@@ -190,7 +190,7 @@ def trunk_joints(
 
 
 def toe(figure: Figure, ankle_T3: Array, pitch_T: Array | float, outward: float) -> Array:
-    """Return the tip of a foot; ``pitch`` lifts it, ``outward`` turns it towards +z."""
+    """Return the tip of a foot; ``pitch`` lifts it, ``outward`` rotates it towards +z."""
     flat_T = figure.foot * 0.8 * np.cos(pitch_T)
     forward_T = flat_T * np.cos(outward)
     return ankle_T3 + vector(

@@ -1,4 +1,4 @@
-"""Walking and running as joints over time; their angles follow the usual curves of gait analysis.
+"""Walking and running: joints over time, with typical joint angles of gait analysis.
 
 Shapes: T frames; the last axis of a point is x (forward), y (up), z (right), in metres.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from .figures import SIDES, Array, Figure, Pose, swing, toe, trunk_joints, vector
 from .variation import Draw, activity, rest_arm, sway
 
-# Hip and knee in degrees of flexion at shares of a stride that begins as the heel strikes.
+# Flexion of hip and knee in degrees over a stride that begins with the heel strike.
 _WALK_HIP = ((0, 27), (0.12, 23), (0.3, 5), (0.52, -13), (0.62, -8), (0.75, 15), (0.88, 29))
 _WALK_KNEE = ((0, 4), (0.13, 18), (0.38, 5), (0.5, 10), (0.62, 38), (0.73, 60), (0.87, 24))
 _RUN_HIP = ((0, 38), (0.14, 24), (0.34, -14), (0.45, -10), (0.63, 28), (0.79, 50), (0.92, 44))
@@ -18,7 +18,7 @@ _RUN_KNEE = ((0, 18), (0.13, 40), (0.33, 16), (0.45, 48), (0.6, 98), (0.7, 104),
 
 
 def _curve(points: Sequence[tuple[float, float]], share_T: Array) -> Array:
-    """Return a smooth periodic curve through about these points, in radians."""
+    """Return a smooth periodic curve near these points, in radians."""
     at, degrees = zip(*points, strict=True)
     grid = np.interp(np.arange(64) / 64, at, degrees, period=1.0)
     harmonics = np.fft.rfft(grid)[:6] / 64
@@ -28,7 +28,7 @@ def _curve(points: Sequence[tuple[float, float]], share_T: Array) -> Array:
 
 
 def walk(draw: Draw, figure: Figure, time_T: Array) -> Pose:
-    """Walk; some hold their elbows bent, as those who hurry do."""
+    """Walk, a quarter of the figures with bent elbows."""
     bent = draw.random() < 0.25
     return _gait(
         draw,
@@ -44,7 +44,7 @@ def walk(draw: Draw, figure: Figure, time_T: Array) -> Pose:
 
 
 def run(draw: Draw, figure: Figure, time_T: Array) -> Pose:
-    """Run, with both feet off the ground twice in a stride."""
+    """Run, with two flight phases per stride."""
     return _gait(
         draw,
         figure,
@@ -70,18 +70,18 @@ def _gait(
     lean: float,
     bounce: float,
 ) -> Pose:
-    """Move legs and arms through strides.
+    """Return the pose of a cyclic gait.
 
     Args:
-        draw: of what is left to chance.
-        figure: who moves.
+        draw: random numbers of the remaining parameters.
+        figure: the body.
         time_T: seconds.
-        curves: hip and knee over a stride.
-        strides_per_second: two steps are a stride.
-        arm_swing: angle of the upper arms to both sides of the middle.
-        elbow: how far the elbows are bent.
-        lean: of the trunk, forward.
-        bounce: metres by which the pelvis rises and falls in flight.
+        curves: angles of hip and knee over a stride.
+        strides_per_second: stride frequency; a stride is two steps.
+        arm_swing: amplitude of the upper arms' angle.
+        elbow: flexion of the elbows.
+        lean: forward angle of the trunk.
+        bounce: height of the pelvis in flight, in metres.
     """
     active_T, vigour = activity(draw, time_T), figure.vigour * draw.uniform(0.75, 1.1)
     step_seconds = time_T[1] - time_T[0]
@@ -110,7 +110,7 @@ def _gait(
         outward = SIDES[side] * 0.08
         elbow_T3 = swing(joints[f"{side}_shoulder"], arm_T, figure.upper_arm, outward)
         joints[f"{side}_elbow"] = elbow_T3
-        # Hands swing a little towards the middle.
+        # Hands swing slightly inwards.
         joints[f"{side}_hand"] = swing(elbow_T3, arm_T + bend_T, figure.forearm, -3 * outward)
     return _on_ground(figure, joints, active_T, step_seconds, bounce * vigour, circle_T)
 
@@ -123,17 +123,17 @@ def _on_ground(
     bounce: float,
     circle_T: Array,
 ) -> Pose:
-    """Lift the body so that the lower foot touches the ground, and go as fast as it pushes."""
+    """Put the lower foot on the ground, and travel at the speed of the foot in contact."""
     ankles = {side: joints[f"{side}_ankle"] for side in SIDES}
     sole = figure.foot * 0.2
     lowest_T = np.minimum(ankles["left"][:, 1], ankles["right"][:, 1])
-    # In flight, twice a stride, after each foot has pushed off.
+    # Flight phases: twice a stride, after each push-off.
     flight_T = bounce * (1 + np.cos(2 * circle_T - 0.84 * 2 * np.pi)) * active_T
     lift_T3 = vector(0.0, sole - lowest_T + flight_T, 0.0)
     left_is_lower_T = ankles["left"][:, 1] < ankles["right"][:, 1]
     speeds = {side: -np.gradient(points[:, 0], step_seconds) for side, points in ankles.items()}
     push_T = np.where(left_is_lower_T, speeds["left"], speeds["right"])
-    # Not the mean: in flight and when the weight changes sides, no foot pushes.
+    # A quantile, as no foot pushes in flight and when the weight changes sides.
     speed = float(np.clip(np.quantile(push_T[active_T > 0.5], 0.7), 0.0, 5.0))
     travel_T = np.cumsum(active_T) * step_seconds * speed
     return Pose({name: points + lift_T3 for name, points in joints.items()}, travel_T)

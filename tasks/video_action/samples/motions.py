@@ -1,4 +1,4 @@
-"""Six actions as joints over time, each with a manner drawn at random.
+"""Six actions: joints over time, in random styles.
 
 Shapes: T frames; the last axis of a point is x (forward), y (up), z (right), in metres.
 """
@@ -22,20 +22,20 @@ def _stand(
     feet_T: Array | float = 0.0,
     tiptoe_T: Array | float = 0.0,
 ) -> dict[str, Array]:
-    """Stand with bent knees.
+    """Return the pose of standing on both feet.
 
     Args:
-        draw: of how the feet stand.
-        figure: who stands.
-        crouch_T: share of the leg's length by which the pelvis is lower.
-        lean_T: of the trunk, forward.
+        draw: random numbers of the feet.
+        figure: the body.
+        crouch_T: lowering of the pelvis, relative to the length of the leg.
+        lean_T: forward angle of the trunk.
         feet_T: height of the feet above the ground, in a jump.
         tiptoe_T: angle by which the toes point down.
     """
     spread = figure.hip_width * draw.uniform(0.9, 2.0)
     stagger, outward = draw.uniform(-0.08, 0.08), draw.uniform(0.05, 0.5)
     sole = figure.foot * 0.2
-    # Hips go back as far as the trunk comes forward, or the figure would fall.
+    # Hips move back as the trunk leans forward, for balance.
     pelvis_T3 = vector(
         -0.55 * crouch_T * figure.leg, feet_T + sole + figure.leg * (0.995 - crouch_T), 0.0
     )
@@ -55,7 +55,7 @@ def _squat(draw: Draw, figure: Figure, time_T: Array) -> Pose:
     active_T = activity(draw, time_T)
     rate = draw.uniform(0.4, 0.85) * figure.tempo
     phase_T = 2 * np.pi * (rate * time_T + draw.random())
-    # Some rest at the top, some at the bottom.
+    # Some pause at the top, some at the bottom.
     down_T = active_T * ((1 - np.cos(phase_T)) / 2) ** draw.uniform(0.6, 1.6)
     depth = draw.uniform(0.22, 0.48) * min(figure.vigour, 1.05)
     lean_T = figure.lean + draw.uniform(0.5, 1.3) * depth * 1.6 * down_T
@@ -105,7 +105,7 @@ def _jump(draw: Draw, figure: Figure, time_T: Array) -> Pose:
 
 
 def _idle(draw: Draw, figure: Figure, time_T: Array) -> dict[str, Array]:
-    """Stand, breathing and shifting a little."""
+    """Stand, with slight movements."""
     crouch_T = draw.uniform(0, 0.02) + np.abs(sway(draw, time_T, 0.01))
     return _stand(draw, figure, crouch_T, figure.lean + sway(draw, time_T, 0.06))
 
@@ -124,7 +124,7 @@ def _wave(draw: Draw, figure: Figure, time_T: Array) -> Pose:
             continue
         turn_T = size * np.sin(phase_T) * (sign * together if both else 1.0)
         shoulder_T3 = joints[f"{side}_shoulder"]
-        # The upper arm follows more, the higher it is raised.
+        # The higher the arm is raised, the more the upper arm moves.
         upper_T = raised + 0.3 * raised * turn_T / 2
         fore_T = np.maximum(upper_T, 2.6) + turn_T
         hand_T3 = shoulder_T3
@@ -145,7 +145,7 @@ def _clap(draw: Draw, figure: Figure, time_T: Array) -> Pose:
     joints, active_T = _idle(draw, figure, time_T), activity(draw, time_T)
     rate = draw.uniform(1.3, 3.0) * figure.tempo
     phase_T = 2 * np.pi * (rate * time_T + draw.random())
-    # Hands are longer apart than together.
+    # Hands are apart for longer than together.
     apart_T = draw.uniform(0.08, 0.36) * figure.vigour * np.sqrt((1 - np.cos(phase_T)) / 2)
     above = draw.random() < 0.2
     height = figure.height * (draw.uniform(0.12, 0.2) if above else draw.uniform(-0.2, -0.02))
@@ -176,12 +176,12 @@ ACTIONS = tuple(_MOTIONS)
 
 
 def move(action: str, draw: Draw, figure: Figure, time_T: Array) -> Pose:
-    """Return a figure's joints while it does an action.
+    """Return the pose of a figure that performs an action.
 
     Args:
         action: one of ``ACTIONS``.
-        draw: of the manner in which it is done this time.
-        figure: who does it.
+        draw: random numbers of the style.
+        figure: the body.
         time_T: seconds of the frames, evenly spaced.
     """
     return _MOTIONS[action](draw, figure, time_T)

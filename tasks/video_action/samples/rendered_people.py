@@ -1,7 +1,7 @@
-"""The embedded data: stick figures doing six actions, drawn and encoded as MP4 files on first use.
+"""Embedded data: stick figures in six actions, rendered as MP4 files on first use.
 
-They are synthetic, and figures measured on them say nothing of real people. The files are read
-back as any other videos are. They are drawn in processes that load no torch.
+The videos are synthetic: scores on them do not tell how a model does on filmed people. They are
+read like any other videos. The rendering processes do not import torch.
 
 Shapes: T frames, H height, W width, C red, green and blue.
 """
@@ -28,25 +28,34 @@ from gru_suite.data.cache import make_once
 from gru_suite.errors import UserError
 
 from ..reading.decoding_processes import num_cores
-from .drawing import HEIGHT, WIDTH, View, crop_border, draw_figure_on, draw_place, look_at, on_grid
+from .drawing import (
+    HEIGHT,
+    WIDTH,
+    View,
+    crop_border,
+    draw_background,
+    draw_figure_on,
+    on_grid,
+    view_background,
+)
 from .figures import Array, Figure, Pose, draw_figure
 from .motions import ACTIONS, move
 
 FRAME_RATE_HZ = 24
-# Different figures teach more than takes of the same ones.
+# More figures help training more than more takes of the same figure.
 FIGURES = {"train": 60, "val": 12, "test": 18}
 TAKES = 1
 PARTS_FILE = "parts.csv"
-# Changes when other pixels would be made of the same clips.
+# To be increased when the same clips are rendered to other pixels.
 _VERSION = 2
 _SEED = 2012
 _SECONDS = (2.0, 3.0)
-# Facing right, left, the camera, and between these.
+# Facing right, left, the camera, and directions between.
 _YAWS_DEGREES = (0, 180, 35, 145, 60, 120, 90, 90)
 
 
 class Clip(NamedTuple):
-    """A video to make: who does what, and which time."""
+    """A video: figure, action and take."""
 
     action: str
     figure: int
@@ -54,17 +63,17 @@ class Clip(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The file's name below the folder."""
+        """File name below the folder."""
         return f"{self.action}/{self.figure:02d}_{self.take}.mp4"
 
 
 def rendered_people(cache: Path) -> Path:
-    """Return the folder of rendered videos, made now where it is not there yet.
+    """Return the folder of rendered videos; render them on first use.
 
-    It holds a folder for each action and ``parts.csv`` with the columns file, part and figure.
+    It contains a folder for each action and ``parts.csv`` with the columns file, part and figure.
 
     Args:
-        cache: folder in which it is kept.
+        cache: parent folder.
 
     Raises:
         UserError: the videos cannot be encoded, or the folder cannot be written.
@@ -82,14 +91,14 @@ def rendered_people(cache: Path) -> Path:
 
 
 def part_of_figure() -> dict[int, str]:
-    """Return the part of each figure: a test figure is never seen in training."""
+    """Return the part of each figure; no figure is in two parts."""
     parts = [part for part, count in FIGURES.items() for _ in range(count)]
     random.Random(_SEED).shuffle(parts)
     return dict(enumerate(parts))
 
 
 def all_clips() -> list[Clip]:
-    """Return every clip: each figure does each action some times."""
+    """Return all clips: several takes of each figure and action."""
     return [
         Clip(action, figure, take)
         for action in ACTIONS
@@ -99,7 +108,7 @@ def all_clips() -> list[Clip]:
 
 
 def _recipe_key(parts: dict[int, str], clips: Sequence[Clip]) -> str:
-    """Return what tells these videos from those of another recipe."""
+    """Return a key of everything that determines the videos."""
     recipe = json.dumps([_VERSION, _SEED, FRAME_RATE_HZ, HEIGHT, WIDTH, parts, clips])
     return hashlib.blake2b(recipe.encode(), digest_size=8).hexdigest()
 
@@ -108,20 +117,20 @@ def _recipe_key(parts: dict[int, str], clips: Sequence[Clip]) -> str:
 
 
 def render(clip: Clip) -> NDArray[np.uint8]:
-    """Return a clip's frames, shape (T, H, W, C); the same on every machine."""
+    """Return the frames of a clip, shape (T, H, W, C), equal on every machine."""
     figure = draw_figure(np.random.default_rng([_SEED, clip.figure]))
     draw = np.random.default_rng([_SEED, clip.figure, ACTIONS.index(clip.action), clip.take])
     num_frames = round(draw.uniform(*_SECONDS) * FRAME_RATE_HZ)
     time_T = np.arange(num_frames) / FRAME_RATE_HZ
     pose = move(clip.action, draw, figure, time_T)
     view, horizon = _draw_view(draw, num_frames)
-    frames_THWC = _film_place(draw, figure, pose, view, horizon)
+    frames_THWC = _background_frames(draw, figure, pose, view, horizon)
     draw_figure_on(frames_THWC, figure, pose, view)
     return _record(draw, crop_border(frames_THWC))
 
 
 def _draw_view(draw: np.random.Generator, num_frames: int) -> tuple[View, int]:
-    """Place the camera, let it follow the figure as well as a hand does, and set the horizon."""
+    """Return a camera that follows the figure, with random tremor, and the horizon."""
     way_T = np.linspace(-0.5, 0.5, num_frames)
     size = draw.uniform(60, 76)
     shake_2T = draw.uniform(0, 1.2) * _tremor(draw, num_frames)
@@ -139,28 +148,28 @@ def _draw_view(draw: np.random.Generator, num_frames: int) -> tuple[View, int]:
 
 
 def _tremor(draw: np.random.Generator, num_frames: int) -> Array:
-    """Return the unrest of a camera held by hand, about -1 to 1, across and down."""
+    """Return the tremor of a hand-held camera, about -1 to 1, horizontal and vertical."""
     rates, phases = draw.uniform(0.5, 5, (2, 4, 1)), draw.uniform(0, 2 * np.pi, (2, 4, 1))
     time_T = np.arange(num_frames) / FRAME_RATE_HZ
     return np.asarray(np.sin(2 * np.pi * rates * time_T + phases).mean(1), np.float64)
 
 
-def _film_place(
+def _background_frames(
     draw: np.random.Generator, figure: Figure, pose: Pose, view: View, horizon: int
 ) -> NDArray[np.float32]:
-    """Return frames of the place before which the figure moves, with their border."""
-    # On a treadmill, or before a wall far away, the place does not pass by.
+    """Return frames of the background, with their border."""
+    # On a treadmill, or before a distant wall, the background does not move.
     passes = 0.0 if draw.random() < 0.35 else np.cos(view.yaw) * draw.uniform(0.5, 1.0)
     x_T = passes * pose.travel_T * view.pixels_per_metre - (view.x_T - view.x_T[0])
     x_T = on_grid(x_T - x_T.min())
     width = int(x_T.max()) + WIDTH + 2
     colors = [np.asarray(figure.colors[name], np.float32) for name in ("top", "trousers", "skin")]
     y_T = np.clip(view.ground_T[0] - view.ground_T, -2, 2)
-    return look_at(draw_place(draw, width, horizon, colors), x_T, y_T)
+    return view_background(draw_background(draw, width, horizon, colors), x_T, y_T)
 
 
 def _record(draw: np.random.Generator, frames_THWC: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return what a camera makes of a scene: a changing light, and noise in every pixel."""
+    """Return frames with changing exposure and pixel noise."""
     num_frames = len(frames_THWC)
     light_T = 1 + draw.uniform(0, 0.04) * _tremor(draw, num_frames)[0]
     light_T = on_grid(draw.uniform(0.8, 1.1) * light_T * 16) / 16
@@ -177,7 +186,7 @@ def _record(draw: np.random.Generator, frames_THWC: NDArray[np.float32]) -> NDAr
 
 
 def write_video(path: Path, frames_THWC: NDArray[np.uint8], codec: str | None = None) -> None:
-    """Encode frames as an MP4 file, by H.264 where the encoder is there, else by MPEG-4."""
+    """Encode frames as an MP4 file, with H.264 where available, else MPEG-4."""
     if codec is None:
         codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
     with av.open(str(path), "w") as container:
@@ -194,7 +203,7 @@ def write_video(path: Path, frames_THWC: NDArray[np.uint8], codec: str | None = 
 
 
 def _write_videos(clips: Sequence[Clip], folder: Path) -> None:
-    """Write clips in a process a core and show how many are done."""
+    """Write clips in a process per core, with a progress bar."""
     num_workers = max(1, min(num_cores(), len(clips) // 8))
     shards = [clips[start::num_workers] for start in range(num_workers)]
     console = Console(stderr=True)
@@ -202,13 +211,13 @@ def _write_videos(clips: Sequence[Clip], folder: Path) -> None:
     with Progress(*Progress.get_default_columns(), console=console) as progress:
         bar = progress.add_task(text, total=len(clips))
         with ThreadPoolExecutor(num_workers) as pool:
-            # A list, so that a worker's error is raised here.
+            # A list, so that errors of workers are raised here.
             list(pool.map(lambda s: _write_shard(s, folder, lambda: progress.advance(bar)), shards))
 
 
 def _write_shard(clips: Sequence[Clip], folder: Path, advance: Callable[[], None]) -> None:
-    """Write clips in a fresh process, which loads no torch and not the caller's main module."""
-    # The same places for modules as here, whatever the working folder holds.
+    """Write clips in a new process, which imports neither torch nor the caller's main module."""
+    # The module search path of this process, independent of the working folder.
     code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve()"
     with tempfile.TemporaryFile("w+") as told:
         child = subprocess.Popen(
@@ -235,7 +244,7 @@ def _write_shard(clips: Sequence[Clip], folder: Path, advance: Callable[[], None
 
 
 def serve() -> None:
-    """Write the clips that are asked for on standard input, and name each that is done."""
+    """Write the clips requested on standard input, and print the name of each finished one."""
     folder = Path(sys.argv[1])
     for fields in json.load(sys.stdin):
         clip = Clip(*fields)

@@ -1,4 +1,4 @@
-"""How figures differ in what they do beside their action: rests, unrest, idle arms.
+"""Variation of movements beside the action: pauses, sway and idle arms.
 
 Shapes: T frames; the last axis of a point is x (forward), y (up), z (right), in metres.
 """
@@ -11,13 +11,13 @@ Draw = np.random.Generator
 
 
 def ease(x: Array) -> Array:
-    """Rise smoothly from 0 at 0 to 1 at 1."""
+    """Return a smooth step from 0 at 0 to 1 at 1."""
     x = np.clip(x, 0, 1)
     return np.asarray(x * x * (3 - 2 * x), np.float64)
 
 
 def activity(draw: Draw, time_T: Array) -> Array:
-    """Return how far the action is under way: some begin late or stop early, and stand."""
+    """Return the activity, 0 to 1, over time: some figures start late or stop early."""
     active_T = np.ones_like(time_T)
     if draw.random() < 0.3:
         active_T *= ease((time_T - draw.uniform(0.1, 0.6)) / 0.4)
@@ -27,14 +27,14 @@ def activity(draw: Draw, time_T: Array) -> Array:
 
 
 def sway(draw: Draw, time_T: Array, size: float) -> Array:
-    """Return a slow unrest of about ``size``."""
+    """Return a slow random movement of about ``size``."""
     rates, phases = draw.uniform(0.2, 0.9, 3), draw.uniform(0, 2 * np.pi, 3)
     waves = np.sin(2 * np.pi * rates * time_T[:, None] + phases)
     return np.asarray(size * waves.mean(-1), np.float64)
 
 
 def rest_arm(draw: Draw, figure: Figure, joints: dict[str, Array], side: str) -> None:
-    """Let an arm hang, hold it bent, or put the hand on the hip; the choice is drawn."""
+    """Add an idle arm, at random hanging, bent, or with the hand on the hip."""
     sign, shoulder_T3 = SIDES[side], joints[f"{side}_shoulder"]
     kind = draw.choice(["hang", "hang", "bent", "hip"])
     outward = sign * draw.uniform(0.03, 0.25)
@@ -53,7 +53,7 @@ def rest_arm(draw: Draw, figure: Figure, joints: dict[str, Array], side: str) ->
 def reach_arm(
     figure: Figure, joints: dict[str, Array], side: str, hand_T3: Array, elbow_T3: Array
 ) -> None:
-    """Bring a hand to a point, with the elbow towards a direction."""
+    """Add an arm with the hand at a point and the elbow towards a direction."""
     shoulder_T3 = joints[f"{side}_shoulder"]
     joints[f"{side}_elbow"], joints[f"{side}_hand"] = reach(
         shoulder_T3, hand_T3, figure.upper_arm, figure.forearm, elbow_T3
@@ -63,7 +63,7 @@ def reach_arm(
 def swing_arms(
     draw: Draw, figure: Figure, joints: dict[str, Array], lift_T: Array, straight: float
 ) -> None:
-    """Swing both arms forward and up by an angle."""
+    """Add both arms, raised forward by an angle."""
     outward = draw.uniform(0.0, 0.3)
     for side, sign in SIDES.items():
         elbow_T3 = swing(joints[f"{side}_shoulder"], lift_T, figure.upper_arm, sign * outward)
@@ -74,7 +74,7 @@ def swing_arms(
 
 
 def hold_arms(draw: Draw, figure: Figure, joints: dict[str, Array]) -> None:
-    """Hold both hands before the chest, behind the head, or rest them; the choice is drawn."""
+    """Add both arms, at random with the hands before the chest, behind the head, or idle."""
     kind = draw.choice(["chest", "head", "rest", "rest"])
     if kind == "rest":
         for side in SIDES:

@@ -1,4 +1,4 @@
-"""The trivial baselines: the majority class, and linear models that know no order of the frames.
+"""Baselines: the majority class, and logistic regression without the order of frames.
 
 Shapes: B batch, T frames (right-padded), H height, W width, F features, V videos.
 """
@@ -18,10 +18,10 @@ from gru_suite.training.linear_baselines import logistic_scores, majority_scores
 
 from ..batches.augmentation import centre_crop
 
-# Height and width to which the mean frame is brought.
+# Height and width to which the mean frame is pooled.
 _MEAN_FRAME = (12, 15)
-Describe = Callable[[Any], Tensor]
-"""Turns a batch into a row of numbers for each of its clips, shape (B, F)."""
+ClipStatistics = Callable[[Any], Tensor]
+"""Returns the statistics of each clip of a batch, shape (B, F)."""
 
 
 def baseline_scores(
@@ -32,67 +32,66 @@ def baseline_scores(
 ) -> dict[str, dict[str, float]]:
     """Return the metrics of the baselines on a part.
 
-    Each is a logistic regression on a description of a video, the mean over its clips, with the
-    penalty that is best on the validation part:
+    Each is a logistic regression on statistics of a video, the mean over its clips, with a penalty
+    chosen on the validation part:
 
-    - ``frame_statistics``: the mean frame in grey, mean and spread of the colours, and how strongly
-      and where frames change. Needs no training; left out where the batches hold features.
-    - ``frame_mean``: the mean over the frames of the features that the task's encoder gives.
+    - ``frame_statistics``: the mean frame in greyscale, mean and standard deviation of the colours,
+      and amount and place of changes between frames. Omitted where the batches hold features.
+    - ``frame_mean``: the mean over frames of the encoder's features.
 
     Args:
         loaders: of train, val and the stage.
         schema: of the data module.
         stage: the part to score.
-        scoring: of the task; ``frame_features`` turns a batch into features, (B, T, F), and the
-            valid frames, (B,). Without it ``frame_mean`` is left out.
+        scoring: of the task; ``frame_features`` returns the features of a batch, (B, T, F), and the
+            valid frames, (B,). Without it ``frame_mean`` is omitted.
     """
     size = list(schema["size"])
-    describers: dict[str, Describe] = {}
+    extractors: dict[str, ClipStatistics] = {}
     if next(iter(loaders[stage])).x.dim() == 5:
-        describers["frame_statistics"] = lambda batch: frame_statistics(batch, size)
+        extractors["frame_statistics"] = lambda batch: frame_statistics(batch, size)
     encode = (scoring or {}).get("frame_features")
     if encode is not None:
-        describers["frame_mean"] = lambda batch: frame_mean(*encode(batch))
-    rows: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in describers}
+        extractors["frame_mean"] = lambda batch: frame_mean(*encode(batch))
+    statistics: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in extractors}
     labels: dict[str, NDArray[np.int64]] = {}
     for part, loader in loaders.items():
-        described, labels[part] = _describe(loader, describers)
-        for name, rows_VF in described.items():
-            rows[name][part] = rows_VF
+        of_part, labels[part] = _video_statistics(loader, extractors)
+        for name, x_VF in of_part.items():
+            statistics[name][part] = x_VF
     scores = {"majority": majority_scores(list(schema["class_counts"]), labels[stage])}
-    for name, features in rows.items():
+    for name, features in statistics.items():
         scaler = StandardScaler().fit(features["train"])
         scaled = {
-            part: scaler.transform(rows_VF) if len(rows_VF) else rows_VF
-            for part, rows_VF in features.items()
+            part: scaler.transform(x_VF) if len(x_VF) else x_VF for part, x_VF in features.items()
         }
         scores[name] = logistic_scores(scaled, labels, stage, len(schema["labels"]))
     return scores
 
 
 @torch.inference_mode()
-def _describe(
-    loader: DataLoader[Any], describers: Mapping[str, Describe]
+def _video_statistics(
+    loader: DataLoader[Any], extractors: Mapping[str, ClipStatistics]
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
-    """Return a row for each video by description, each (V, F), and the classes, (V,)."""
-    parts: dict[str, list[Tensor]] = {name: [] for name in describers}
+    """Return statistics of each video by name, each (V, F), and the classes, shape (V,)."""
+    batches: dict[str, list[Tensor]] = {name: [] for name in extractors}
     videos, labels = [], []
     for batch in loader:
         videos.append(batch.videos_B)
         labels.append(batch.labels_B)
-        for name, describe in describers.items():
-            parts[name].append(describe(batch).double().cpu())
+        for name, extract in extractors.items():
+            batches[name].append(extract(batch).double().cpu())
     videos_N = torch.cat(videos)
     _, of_clip_N, counts_V = videos_N.unique(return_inverse=True, return_counts=True)
     label_V = torch.empty_like(counts_V)
     label_V[of_clip_N] = torch.cat(labels)
-    described = {}
-    for name, part in parts.items():
-        rows_NF = torch.cat(part)
-        total_VF = rows_NF.new_zeros(len(counts_V), rows_NF.size(1))
-        total_VF.index_add_(0, of_clip_N, rows_NF)
-        described[name] = (total_VF / counts_V[:, None]).numpy()
-    return described, label_V.numpy()
+    means = {}
+    for name, values in batches.items():
+        x_NF = torch.cat(values)
+        total_VF = x_NF.new_zeros(len(counts_V), x_NF.size(1))
+        total_VF.index_add_(0, of_clip_N, x_NF)
+        means[name] = (total_VF / counts_V[:, None]).numpy()
+    return means, label_V.numpy()
 
 
 def frame_mean(z_BTF: Tensor, lengths_B: Tensor) -> Tensor:
@@ -101,7 +100,7 @@ def frame_mean(z_BTF: Tensor, lengths_B: Tensor) -> Tensor:
 
 
 def frame_statistics(batch: Any, size: list[int]) -> Tensor:
-    """Return the mean frame, and mean and spread of colours and of changes, shape (B, F)."""
+    """Return mean frame, and mean and deviation of colours and of changes, shape (B, F)."""
     x_BTHW3 = centre_crop(batch.x, size).float() / 255
     mask_BT = _mask(batch.lengths_B, x_BTHW3.size(1))
     weight_BT111 = (mask_BT / batch.lengths_B[:, None])[:, :, None, None, None]
@@ -110,18 +109,18 @@ def frame_statistics(batch: Any, size: list[int]) -> Tensor:
     change_BTHW1 = torch.diff(grey_BTHW1, dim=1, prepend=grey_BTHW1[:, :1]).abs()
     change_BHW1 = (change_BTHW1 * weight_BT111).sum(1)
     mean_B3 = (x_BTHW3 * weight_BT111).sum(1).mean((1, 2))
-    around_BTHW3 = x_BTHW3 - mean_B3[:, None, None, None]
-    spread_B3 = (around_BTHW3.square() * weight_BT111).sum(1).mean((1, 2)).sqrt()
-    # How evenly the movement is spread over time.
-    moved_BT = change_BTHW1.mean((2, 3, 4))
-    moved_B1 = (moved_BT * mask_BT).sum(1, keepdim=True) / batch.lengths_B[:, None]
-    uneven_BT = (moved_BT - moved_B1).square() * mask_BT
-    uneven_B1 = (uneven_BT.sum(1, keepdim=True) / batch.lengths_B[:, None]).sqrt()
-    small = [
+    centred_BTHW3 = x_BTHW3 - mean_B3[:, None, None, None]
+    std_B3 = (centred_BTHW3.square() * weight_BT111).sum(1).mean((1, 2)).sqrt()
+    # Mean and standard deviation of the change over time.
+    change_BT = change_BTHW1.mean((2, 3, 4))
+    change_B1 = (change_BT * mask_BT).sum(1, keepdim=True) / batch.lengths_B[:, None]
+    squares_BT = (change_BT - change_B1).square() * mask_BT
+    deviation_B1 = (squares_BT.sum(1, keepdim=True) / batch.lengths_B[:, None]).sqrt()
+    pooled = [
         F.adaptive_avg_pool2d(each.permute(0, 3, 1, 2), _MEAN_FRAME).flatten(1)
         for each in (mean_frame_BHW1, change_BHW1)
     ]
-    return torch.cat([*small, mean_B3, spread_B3, moved_B1, uneven_B1], dim=1)
+    return torch.cat([*pooled, mean_B3, std_B3, change_B1, deviation_B1], dim=1)
 
 
 def _mask(lengths_B: Tensor, steps: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What is thought of a clip after each of its frames.
+"""Class probabilities after each frame of a clip.
 
 Shapes: B batch, T frames, W frames of a window, H height, w width, K classes, F features (of any
     stage).
@@ -13,20 +13,20 @@ from gru_suite.nn.pooling import Pooling
 
 from ..network.video_classifier import VideoClassifier
 
-# Frames encoded, and windows judged, at once: what a long video needs of memory stays small.
+# Frames encoded and windows classified at once, to bound the memory of a long video.
 _CHUNK = 64
 
 
 @torch.inference_mode()
-def running_probabilities(model: VideoClassifier, x_THw3: Tensor) -> Tensor:
+def stepwise_probabilities(model: VideoClassifier, x_THw3: Tensor) -> Tensor:
     """Return the class probabilities after every frame of a clip, shape (T, K).
 
-    A backbone of one direction has seen everything up to the frame; a bidirectional one the
-    training clips' number of frames before it.
+    They depend on all frames up to this one, or, with a bidirectional backbone, on the window of a
+    training clip's number of frames that ends with it.
 
     Args:
         model: in evaluation mode.
-        x_THw3: frames of the training's size, uint8, on the model's device.
+        x_THw3: frames of the model's input size, uint8, on the model's device.
     """
     chunks_TF = []
     for start in range(0, len(x_THw3), _CHUNK):
@@ -43,7 +43,7 @@ def running_probabilities(model: VideoClassifier, x_THw3: Tensor) -> Tensor:
 
 
 def _after_every_step(pooling: Pooling, h_1TF: Tensor) -> Tensor:
-    state = {name: part.to(h_1TF.device) for name, part in pooling.initial_state(1).items()}
+    state = {name: value.to(h_1TF.device) for name, value in pooling.initial_state(1).items()}
     summaries = []
     for h_11F in h_1TF.split(1, dim=1):
         summary_1F, state = pooling.advance(h_11F, state)
@@ -53,10 +53,10 @@ def _after_every_step(pooling: Pooling, h_1TF: Tensor) -> Tensor:
 
 def _windows(model: VideoClassifier, z_TF: Tensor, width: int) -> Tensor:
     ends_T = torch.arange(1, len(z_TF) + 1, device=z_TF.device)
-    parts = []
+    probabilities = []
     for end_B in ends_T.split(_CHUNK):
         lengths_B = end_B.clamp(max=width)
         steps_W = torch.arange(int(lengths_B.max()), device=z_TF.device)
         index_BW = ((end_B - lengths_B)[:, None] + steps_W).clamp(max=len(z_TF) - 1)
-        parts.append(model.classify(z_TF[index_BW], lengths_B).float().softmax(-1))
-    return torch.cat(parts)
+        probabilities.append(model.classify(z_TF[index_BW], lengths_B).float().softmax(-1))
+    return torch.cat(probabilities)
