@@ -44,11 +44,11 @@ def help_text(verbs: Mapping[str, "Verb"], name: str | None) -> str:
     if name is None:
         lines = ["usage: gru-suite [verb] [key=value ...] [flags]", "", "verbs:"]
         lines += [f"  {verb:<9} {verbs[verb].help}" for verb in verbs]
-        shown, examples = "train", [e for verb in verbs.values() for e in verb.examples]
+        verb, examples = "train", [e for verb in verbs.values() for e in verb.examples]
     else:
         lines = [f"usage: gru-suite {name} [key=value ...] [flags]", "", verbs[name].help]
-        shown, examples = name, list(verbs[name].examples)
-    groups, keys = root_config(verbs[shown].config)
+        verb, examples = name, list(verbs[name].examples)
+    groups, keys = root_config(verbs[verb].config)
     if groups:
         lines += ["", "groups (choose with group=option, change a key with group.key=value):"]
         lines += [_group_line(group, options) for group, options in groups.items()]

@@ -72,18 +72,18 @@ def write_arrays(
             file.flush()
             # After a power failure there must be no index without its values.
             os.fsync(file.fileno())
-        described = {"dtype": stored.str, "item_shape": list(item_shape), "facts": facts}
+        header = {"dtype": stored.str, "item_shape": list(item_shape), "facts": facts}
         with atomic_path(folder / _INDEX) as temporary:
-            content = np.array(json.dumps(described))
+            content = np.array(json.dumps(header))
             np.savez(temporary, length=np.array(lengths, np.int64), described=content)
     except OSError as error:
         raise UserError(
             f"cannot write the cache {folder}: {error.strerror or error}; make room there, or name "
             "another folder with data.cache_dir="
         ) from error
-    store = open_arrays(folder)
-    assert store is not None
-    return store
+    written = open_arrays(folder)
+    assert written is not None
+    return written
 
 
 def open_arrays(folder: Path) -> RaggedArrays | None:
@@ -91,12 +91,12 @@ def open_arrays(folder: Path) -> RaggedArrays | None:
     try:
         # np.load of a path leaves a file open that is not an archive.
         with (folder / _INDEX).open("rb") as file, np.load(file) as content:
-            length_N, described = content["length"], json.loads(str(content["described"]))
+            length_N, header = content["length"], json.loads(str(content["described"]))
         size = (folder / _VALUES).stat().st_size
     # Raised for files that are cut off.
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    dtype, item_shape = np.dtype(described["dtype"]), tuple(described["item_shape"])
+    dtype, item_shape = np.dtype(header["dtype"]), tuple(header["item_shape"])
     shape = (int(length_N.sum()), *item_shape)
     if size != dtype.itemsize * int(np.prod(shape)):
         return None
@@ -106,4 +106,4 @@ def open_arrays(folder: Path) -> RaggedArrays | None:
         if size
         else np.empty(shape, dtype)
     )
-    return RaggedArrays(values_S, np.cumsum(length_N) - length_N, length_N, described["facts"])
+    return RaggedArrays(values_S, np.cumsum(length_N) - length_N, length_N, header["facts"])

@@ -45,7 +45,7 @@ class SequenceDataset(Dataset[tuple[Tensor, int]]):
         names: Sequence[str],
         lengths: Sequence[int] | None = None,
     ) -> None:
-        """Hold the sequences as they are.
+        """Store the sequences.
 
         Args:
             sequences: indexable; each item is a tensor of shape (T, ...).

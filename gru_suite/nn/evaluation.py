@@ -8,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Hold a module in evaluation mode, and restore its mode afterwards."""
+    """Set a module to evaluation mode within the block, and restore its mode afterwards."""
     training = module.training
     # Setting the mode walks over all modules: as expensive as a step of a stream.
     if training:

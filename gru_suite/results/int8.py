@@ -76,8 +76,8 @@ def export_int8(
             "variants": variants,
             **facts,
         }
-        described = write_description(target, describe(task.model, module, check, found))
-    return Written(target, described, check, _table(task, variants, data.name, part))
+        description = write_description(target, describe(task.model, module, check, found))
+    return Written(target, description, check, _table(task, variants, data.name, part))
 
 
 @contextmanager

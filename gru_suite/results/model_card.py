@@ -162,8 +162,8 @@ def _results(facts: Mapping[str, Any]) -> Iterator[str]:
         names = [name for name, way in better.items() if way == direction]
         if names:
             yield f"\n{word.capitalize()} is better: {', '.join(names)}."
-    shown = [f"{n} {v:.4g}" for n, v in scores["val"].items() if v is not None]
-    yield f"\nValidation part: {', '.join(shown)}."
+    values = [f"{n} {v:.4g}" for n, v in scores["val"].items() if v is not None]
+    yield f"\nValidation part: {', '.join(values)}."
 
 
 def _part(scores: Mapping[str, Any], part: str) -> dict[str, Any]:

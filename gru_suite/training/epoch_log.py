@@ -52,8 +52,8 @@ class EpochLog(Callback):
         self._best = min(self._best, score)
         of = f"/{max_epochs}" if max_epochs > 0 else ""
         # The headline metric too, whatever chooses the epoch.
-        shown = dict.fromkeys(("train/loss", "val/loss", self.monitor or "", f"val/{metric}"))
-        values = "  ".join(f"{name} {row[name]:.4g}" for name in shown if name in row)
+        names = dict.fromkeys(("train/loss", "val/loss", self.monitor or "", f"val/{metric}"))
+        values = "  ".join(f"{name} {row[name]:.4g}" for name in names if name in row)
         print(f"epoch {row['epoch']:.0f}{of}  {values}  {row['seconds']:.1f} s{mark}", flush=True)
 
 

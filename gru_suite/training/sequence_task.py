@@ -47,19 +47,19 @@ class SequenceTask(pl.LightningModule, ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Show the options of the model and of all bases in the signature."""
         super().__init_subclass__(**kwargs)
-        shown: dict[str, inspect.Parameter] = {}
+        options: dict[str, inspect.Parameter] = {}
         for base in cls.__mro__:
             if issubclass(base, SequenceTask) and "__init__" in vars(base):
                 _, *own = inspect.signature(base.__init__).parameters.values()  # type: ignore[misc]
-                shown = {each.name: each for each in own if each.kind not in _COLLECTED} | shown
+                options = {each.name: each for each in own if each.kind not in _COLLECTED} | options
                 if all(each.kind is not each.VAR_KEYWORD for each in own):
                     # It passes no further options on.
                     break
         if hasattr(cls, "model_class"):
-            shown = {**inspect.signature(cls.model_class).parameters, **shown}
+            options = {**inspect.signature(cls.model_class).parameters, **options}
         keyword = inspect.Parameter.KEYWORD_ONLY
         cls.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [each.replace(kind=keyword) for each in shown.values()]
+            [each.replace(kind=keyword) for each in options.values()]
         )
 
     def __init__(
@@ -139,7 +139,7 @@ class SequenceTask(pl.LightningModule, ABC):
         """Set what the data determines without gradients; called once before a fit, on CPU."""
 
     def take_over(self, checkpoint: Mapping[str, Any]) -> dict[str, str]:
-        """Take weights from a checkpoint of another training; a task may take more than these.
+        """Initialise weights from a checkpoint of another training; a task may use more of them.
 
         Args:
             checkpoint: as :func:`gru_suite.model.checkpoint.read_checkpoint` gives it.
@@ -160,7 +160,7 @@ class SequenceTask(pl.LightningModule, ABC):
         return self.model.state_dict(*args, **kwargs)
 
     def setup(self, stage: str) -> None:
-        """Make the metrics of a pass: late, since a checkpoint needs none."""
+        """Build the metrics: not before, since a loaded checkpoint needs none."""
         if "val_metrics" not in self._modules:
             self.val_metrics = self.new_metrics()
             self.test_metrics = self.new_metrics()
@@ -234,13 +234,13 @@ class SequenceTask(pl.LightningModule, ABC):
         checkpoint["gru_suite"] = mark
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over the facts of the run that made the checkpoint; a resumed run has its own."""
+        """Restore the facts of the checkpoint's run, unless this run has set its own."""
         if not self.run_info:
             self.run_info = dict(checkpoint.get("gru_suite", {}).get("run", {}))
 
 
 def _to_model(task: SequenceTask, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Put the names of a state dict under the attribute ``model``."""
+    """Add ``model.`` to the names of a state dict."""
     for name in [name for name in state if name.startswith(prefix)]:
         state[f"{prefix}model.{name[len(prefix) :]}"] = state.pop(name)
 

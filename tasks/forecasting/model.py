@@ -151,7 +151,7 @@ class ForecastingModel(SequenceModel):
         return self._network_input(batch, window), self._to_rows(truth_BPC)
 
     def _to_rows(self, values_BTC: Tensor) -> Tensor:
-        """Give each target a row of its own where channels are independent: (R, T, V)."""
+        """Return one row per target where channels are independent, shape (R, T, V)."""
         return values_BTC.mT.flatten(0, 1)[..., None] if self.independent else values_BTC
 
     def _network_input(self, batch: ForecastBatch, window: NormalizedPast) -> NetworkInput:

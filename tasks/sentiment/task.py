@@ -70,7 +70,7 @@ class SentimentTask(ClassificationTask):
             fit_linear(self.model.wide, train, self._inverse_penalty, self._linear_prior)
 
     def take_over(self, checkpoint: Mapping[str, Any]) -> dict[str, str]:
-        """Take the backbone, with equal vocabulary the embedding, and with equal labels all layers.
+        """Initialise the backbone, with equal vocabulary the embedding, with equal labels all.
 
         The linear classifier of the checkpoint becomes the prior of the one that is fitted here.
         """

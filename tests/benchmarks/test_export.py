@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from export_parts import forecasting, sentiment
+from export_fixtures import forecasting, sentiment
 
 from gru_suite.model.export.module import ExportModule
 from gru_suite.model.export.onnx.file import open_onnx, write_onnx

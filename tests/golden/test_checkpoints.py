@@ -1,7 +1,7 @@
 """Checkpoints of version 0.1 load, predict the same, and training goes on from them.
 
 They were written by that version, after two epochs of each task on the small data of
-tests/golden_parts.py, and are never written anew.
+tests/golden_fixtures.py, and are never written anew.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from golden_parts import TASKS, make, raw_inputs
+from golden_fixtures import TASKS, make, raw_inputs
 from trainers import quiet_trainer
 
 import gru_suite

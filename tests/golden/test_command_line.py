@@ -12,7 +12,7 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from golden_parts import TASKS, keys, plain
+from golden_fixtures import TASKS, keys, plain
 
 from gru_suite.testing import compose_config
 

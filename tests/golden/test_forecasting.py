@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forecasting_parts import make_batch, make_schema, make_task
-from golden_parts import adam_losses
+from forecasting_fixtures import make_batch, make_schema, make_task
+from golden_fixtures import adam_losses
 
 FILE = Path(__file__).parent / "forecasting.json"
 CELLS = ("gru", "lstm", "rnn")

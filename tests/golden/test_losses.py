@@ -14,7 +14,7 @@ import torch
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from golden_parts import CELLS, TASKS, losses, make
+from golden_fixtures import CELLS, TASKS, losses, make
 
 FILE = Path(__file__).parent / "losses.json"
 CASES = [(task, cell) for task in TASKS for cell in CELLS]

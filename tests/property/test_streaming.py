@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream_parts import frames, gap, pieces, sentiment_model, sound, speech_model, video_model
+from stream_fixtures import frames, gap, pieces, sentiment_model, sound, speech_model, video_model
 
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch

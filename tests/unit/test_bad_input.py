@@ -14,8 +14,8 @@ import pytest
 import pytorch_lightning as pl
 import soundfile
 import torch
-from forecasting_parts import make_task
-from sentiment_parts import text_schema
+from forecasting_fixtures import make_task
+from sentiment_fixtures import text_schema
 
 import gru_suite
 from gru_suite.errors import UserError

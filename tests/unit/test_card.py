@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from forecasting_parts import make_task
+from forecasting_fixtures import make_task
 
 import gru_suite
 from gru_suite.cli.main import main

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from export_parts import MODELS, forecasting, plain_batch, plain_model, sentiment, video
+from export_fixtures import MODELS, forecasting, plain_batch, plain_model, sentiment, video
 from safetensors.torch import save_file
-from stream_parts import sound, speech_model
+from stream_fixtures import sound, speech_model
 from torch import Tensor
 
 import gru_suite
@@ -193,7 +193,7 @@ def test_inputs_and_outputs_stand_for_the_tasks_own(make: Callable[..., Any]) ->
 
 
 def test_a_forecast_is_in_the_targets_units() -> None:
-    from forecasting_parts import make_batch
+    from forecasting_fixtures import make_batch
 
     model = forecasting(SMALL)
     module = model.export_module()

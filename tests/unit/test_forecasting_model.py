@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from forecasting_parts import make_batch, make_schema, make_task
+from forecasting_fixtures import make_batch, make_schema, make_task
 
 from gru_suite.errors import UserError
 from gru_suite.tasks.forecasting.model import ForecastingModel

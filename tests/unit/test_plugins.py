@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytorch_lightning as pl
 import torch
-from forecasting_parts import make_schema
+from forecasting_fixtures import make_schema
 from hydra.core.singleton import Singleton
 
 from gru_suite.cli.main import main

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from forecasting_parts import make_task
+from forecasting_fixtures import make_task
 from omegaconf import OmegaConf
 
 from gru_suite.commands.predict import predict_options

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sentiment_parts import text_schema
+from sentiment_fixtures import text_schema
 
 import gru_suite
 from gru_suite.errors import UserError

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from forecasting_parts import make_task as forecasting_task
-from stream_parts import frames, gap, sentiment_model, sound, speech_model, video_model
+from forecasting_fixtures import make_task as forecasting_task
+from stream_fixtures import frames, gap, sentiment_model, sound, speech_model, video_model
 from torch import Tensor, nn
 
 from gru_suite.errors import UserError

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from forecasting_parts import make_batch, make_schema, make_task
+from forecasting_fixtures import make_batch, make_schema, make_task
 from pytorch_lightning.callbacks import Callback
-from sentiment_parts import text_schema
+from sentiment_fixtures import text_schema
 from trainers import quiet_trainer
 
 from gru_suite.errors import UserError

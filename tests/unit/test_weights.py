@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from forecasting_parts import make_task
+from forecasting_fixtures import make_task
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn

@@ -101,8 +101,8 @@ def export_graph(module: ExportModule, target: Path, name: str, facts: dict[str,
         else:
             check = require_equal(module, run)
         facts = {"format": name, "streaming": isinstance(module, StreamExport), **facts}
-        described = write_description(target, describe(module.model, module, check, facts))
-    return Written(target, described, check)
+        description = write_description(target, describe(module.model, module, check, facts))
+    return Written(target, description, check)
 
 
 def export_weights(checkpoint: Path, target: Path, facts: dict[str, Any]) -> Written:
@@ -117,8 +117,8 @@ def export_weights(checkpoint: Path, target: Path, facts: dict[str, Any]) -> Wri
         _require_same(model, temporary)
         check = Check(0.0, [])
         facts = {"format": WEIGHTS, "load": f'gru_suite.load("{target.name}")', **facts}
-        described = write_description(target, describe(model, None, check, facts))
-    return Written(target, described, check)
+        description = write_description(target, describe(model, None, check, facts))
+    return Written(target, description, check)
 
 
 def _require_same(model: SequenceModel, path: Path) -> None:

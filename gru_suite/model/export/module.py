@@ -68,7 +68,7 @@ class ExportModule(nn.Module, ABC):
     preprocessing: Mapping[str, Any]
 
     def __init__(self, model: nn.Module) -> None:
-        """Hold the model, in evaluation mode."""
+        """Store the model and set it to evaluation mode."""
         super().__init__()
         self.model = model.eval()
 

@@ -37,7 +37,7 @@ _RULES: dict[Any, Callable[..., tuple[Tensor, ...]]] = {
 
 @contextmanager
 def whole_recurrences() -> Iterator[None]:
-    """Keep ``gru``, ``lstm`` and ``rnn`` as single operators of dynamic length in traces."""
+    """Trace ``gru``, ``lstm`` and ``rnn`` as single operators of dynamic length."""
     kept = {op: op.py_kernels.get(_KEY) for op in _RULES}
     try:
         for op, rule in _RULES.items():

@@ -14,11 +14,11 @@ from gru_suite.model.predictions import Predictions
 from gru_suite.model.streaming.chunks import as_inputs
 from gru_suite.model.streaming.state import (
     State,
-    backbone_to_rows,
+    backbone_to_batch_first,
+    batch_first_to_backbone,
     initial_backbone_state,
-    named,
-    rows_to_backbone,
-    under,
+    with_prefix,
+    without_prefix,
 )
 from gru_suite.model.streaming.stream import Row, Stream, StreamEncoder, StreamModule
 from gru_suite.nn.backbone import RecurrentBackbone
@@ -39,7 +39,7 @@ class ClassificationModule(StreamModule):
         poolings: nn.ModuleList,
         head: nn.Linear,
     ) -> None:
-        """Take over a model's layers; weights are shared.
+        """Build the module from a model's layers, whose weights it shares.
 
         Args:
             encoder: the model's encoder for chunks.
@@ -60,23 +60,23 @@ class ClassificationModule(StreamModule):
     def initial_state(self, batch_size: int) -> State:
         """Return the state before the first chunk."""
         weight = self.head.weight
-        state = named("encoder", self.encoder.initial_state(batch_size))
+        state = with_prefix("encoder", self.encoder.initial_state(batch_size))
         state |= initial_backbone_state(self.backbone, batch_size)
         for index, pooling in enumerate(self._poolings()):
-            state |= named(f"pooling_{index}", pooling.initial_state(batch_size))
+            state |= with_prefix(f"pooling_{index}", pooling.initial_state(batch_size))
         return {name: part.to(weight.device) for name, part in state.items()}
 
     def forward(self, chunk: Tensor, state: State) -> tuple[Tensor, State]:
         """Return the logits after a chunk, shape (B, K), and the state after it."""
-        x_BTF, encoder_state = self.encoder(chunk, under("encoder", state))
-        h_BTH, backbone_state = self.backbone(x_BTF, None, rows_to_backbone(state))
-        after = named("encoder", encoder_state) | backbone_to_rows(backbone_state)
+        x_BTF, encoder_state = self.encoder(chunk, without_prefix("encoder", state))
+        h_BTH, backbone_state = self.backbone(x_BTF, None, batch_first_to_backbone(state))
+        after = with_prefix("encoder", encoder_state) | backbone_to_batch_first(backbone_state)
         pooled = []
         for index, pooling in enumerate(self._poolings()):
             name = f"pooling_{index}"
-            summary_BH, pooling_state = pooling.advance(h_BTH, under(name, state))
+            summary_BH, pooling_state = pooling.advance(h_BTH, without_prefix(name, state))
             pooled.append(summary_BH)
-            after |= named(name, pooling_state)
+            after |= with_prefix(name, pooling_state)
         logits_BK: Tensor = self.head(torch.cat(pooled, dim=1))
         return logits_BK, after
 

@@ -1,4 +1,4 @@
-"""What a network carries from one chunk of a stream to the next.
+"""State of a stream between chunks.
 
 Shapes: B streams, H output features of the backbone, L layers.
 """
@@ -11,12 +11,12 @@ from gru_suite.nn.backbone import RecurrentBackbone
 from gru_suite.nn.backbone import State as BackboneState
 
 State = dict[str, Tensor]
-"""What a network hands from one chunk to the next, by name: tensors whose first axis is the batch,
-so that streams join and leave by indexing it. Their sizes do not depend on what was seen."""
+"""Tensors by name, batch first, so that streams are added and removed by indexing. Their shapes do
+not depend on the number of steps."""
 
 
 def initial_backbone_state(backbone: RecurrentBackbone, batch_size: int) -> State:
-    """Return the zeros that a backbone starts from, batch first: ``backbone_0``, ...
+    """Return the initial state of a backbone, zeros, batch first: ``backbone_0``, ...
 
     Raises:
         UserError: the backbone is bidirectional.
@@ -27,33 +27,34 @@ def initial_backbone_state(backbone: RecurrentBackbone, batch_size: int) -> Stat
             "train with backbone.bidirectional=false"
         )
     weight = next(backbone.parameters())
-    # The state's shapes are the cell's own affair: a step tells them.
+    # The shapes depend on the cell; one step shows them.
     with torch.no_grad():
         _, state = backbone.step(weight.new_zeros(1, backbone.input_size))
     return {
-        name: part.new_zeros(batch_size, *part.shape[1:])
-        for name, part in backbone_to_rows(state).items()
+        name: value.new_zeros(batch_size, *value.shape[1:])
+        for name, value in backbone_to_batch_first(state).items()
     }
 
 
-def backbone_to_rows(state: BackboneState) -> State:
-    """Put a backbone's state batch first, (L, B, H) to (B, L, H), by name."""
-    parts = (state,) if isinstance(state, Tensor) else state
-    return {f"backbone_{index}": part.transpose(0, 1) for index, part in enumerate(parts)}
+def backbone_to_batch_first(state: BackboneState) -> State:
+    """Return a backbone's state, (L, B, H), by name and batch first, (B, L, H)."""
+    tensors = (state,) if isinstance(state, Tensor) else state
+    return {f"backbone_{index}": value.transpose(0, 1) for index, value in enumerate(tensors)}
 
 
-def rows_to_backbone(state: State) -> BackboneState:
-    """Undo :func:`backbone_to_rows`."""
-    parts = [part.transpose(0, 1).contiguous() for part in under("backbone", state).values()]
-    return parts[0] if len(parts) == 1 else (parts[0], parts[1])
+def batch_first_to_backbone(state: State) -> BackboneState:
+    """Return the state of a backbone from :func:`backbone_to_batch_first`."""
+    by_name = without_prefix("backbone", state)
+    tensors = [value.transpose(0, 1).contiguous() for value in by_name.values()]
+    return tensors[0] if len(tensors) == 1 else (tensors[0], tensors[1])
 
 
-def under(prefix: str, state: State) -> State:
-    """Return the tensors whose names begin with ``prefix_``, without that."""
+def without_prefix(prefix: str, state: State) -> State:
+    """Return the tensors with names of ``prefix_``, and remove the prefix."""
     start = prefix + "_"
     return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
 
 
-def named(prefix: str, state: State) -> State:
-    """Put ``prefix_`` before every name."""
-    return {f"{prefix}_{name}": part for name, part in state.items()}
+def with_prefix(prefix: str, state: State) -> State:
+    """Return the tensors with ``prefix_`` added to their names."""
+    return {f"{prefix}_{name}": value for name, value in state.items()}

@@ -16,7 +16,7 @@ from gru_suite.errors import UserError
 from gru_suite.model.streaming.state import State
 
 Row = dict[str, Any]
-"""What one stream keeps beside the network's state: plain data and tensors."""
+"""Data of one stream beside the state of the network: plain data and tensors."""
 
 PredictionT = TypeVar("PredictionT")
 

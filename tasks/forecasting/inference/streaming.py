@@ -75,7 +75,7 @@ class ForecastingStream(Stream[Forecasts]):
 
     @property
     def waiting(self) -> list[str]:
-        """What each series still needs for a forecast; empty if nothing."""
+        """Data that each series needs before its next forecast; empty for none."""
         return [self._needs(row["rows"]) for row in self._rows]
 
     def _needs(self, rows: BufferedRows) -> str:

@@ -116,7 +116,7 @@ def _check_sorted(sorted_rows: SortedRows, steps_ns: Int64) -> None:
 def _drop_duplicates(
     sorted_rows: SortedRows, repeats: NDArray[np.bool_], on_duplicates: str
 ) -> SortedRows:
-    """Keep one row for each series and time."""
+    """Remove all but one row of each series and time."""
     if not repeats.any():
         return sorted_rows
     table, rows, times_ns = sorted_rows.table, sorted_rows.rows, _times(sorted_rows)

@@ -91,7 +91,7 @@ class LinearDesign:
     num_levels = 0
 
     def __init__(self, example: ForecastBatch) -> None:
-        """Take the sizes from one batch."""
+        """Set the sizes by the shapes of a batch."""
         _, lookback, self.rows_per_window = example.target_BTC.shape
         cap = min(MAX_FEATURES, MAX_WEIGHTS // example.truth_BPC.size(1))
         self.lookbacks = lookbacks_within(lookback, cap - 1)
@@ -124,7 +124,7 @@ class RidgeDesign:
     rows_per_window = 1
 
     def __init__(self, example: ForecastBatch, num_rows: int) -> None:
-        """Take the sizes from a batch, and the limit of features from the number of rows."""
+        """Set sizes by the shapes of a batch, and the largest lookback by the number of rows."""
         _, lookback, self.num_levels = example.target_BTC.shape
         _, horizon, future = example.future_BPF.shape
         cap = min(MAX_FEATURES, max(FEW_FEATURES, num_rows // ROWS_PER_FEATURE))

@@ -32,8 +32,8 @@ def fit_skip(skip: LinearSkip, train: Examples, selection: Examples) -> None:
 
 
 def _normal_equations(skip: LinearSkip, examples: Examples) -> NormalEquations:
-    moments = NormalEquations(*skip.weight_FO.shape)
+    equations = NormalEquations(*skip.weight_FO.shape)
     for inputs, target_RPV in examples:
         complete_R = ~target_RPV.isnan().flatten(1).any(1)
-        moments.add(skip.features(inputs)[complete_R], target_RPV[complete_R].flatten(1))
-    return moments
+        equations.add(skip.features(inputs)[complete_R], target_RPV[complete_R].flatten(1))
+    return equations

@@ -16,7 +16,7 @@ from gru_suite.model.streaming.classification import (
     ClassificationModule,
     ClassificationStream,
 )
-from gru_suite.model.streaming.state import State, named, under
+from gru_suite.model.streaming.state import State, with_prefix, without_prefix
 from gru_suite.model.streaming.stream import Row, StepwiseEncoder
 
 from ..batches.char_ngrams import MAX_NGRAMS
@@ -34,7 +34,7 @@ class SentimentModule(ClassificationModule):
     """The network on chunks of token ids; the output is the logits, (B, K)."""
 
     def __init__(self, model: TextClassifier) -> None:
-        """Take over a model's layers; weights are shared."""
+        """Build the module from a model's layers, whose weights it shares."""
         ids = () if model.tokenizer.ngrams is None else (1 + MAX_NGRAMS,)
         encoder = StepwiseEncoder(model.encoder, ids, torch.int64)
         super().__init__(encoder, model.backbone, model.poolings, model.head)
@@ -46,7 +46,7 @@ class SentimentModule(ClassificationModule):
         if self.wide is None:
             return state
         device = self.head.weight.device
-        linear_state = named("wide", self.wide.initial_state(batch_size))
+        linear_state = with_prefix("wide", self.wide.initial_state(batch_size))
         return state | {name: part.to(device) for name, part in linear_state.items()}
 
     def forward(self, chunk: Tensor, state: State) -> tuple[Tensor, State]:
@@ -54,9 +54,9 @@ class SentimentModule(ClassificationModule):
         logits_BK, after = super().forward(chunk, state)
         if self.wide is None:
             return logits_BK, after
-        linear_BK, linear_state = self.wide.advance(chunk, under("wide", state))
+        linear_BK, linear_state = self.wide.advance(chunk, without_prefix("wide", state))
         logits_BK = torch.lerp(logits_BK, linear_BK, self.wide_share)
-        return logits_BK, after | named("wide", linear_state)
+        return logits_BK, after | with_prefix("wide", linear_state)
 
 
 class SentimentStream(ClassificationStream):

@@ -40,7 +40,7 @@ def drop_unusable(part: LabelledTexts, max_bad_fraction: float) -> LabelledTexts
 
 
 def hold_out_missing(parts: Parts, split: Sequence[float], seed: int) -> Parts:
-    """Hold missing parts out of train: stratified by class, copies of a text in one part.
+    """Split missing parts off train, stratified by class, with copies of a text in one part.
 
     Args:
         parts: ``train``, and ``val`` and ``test`` where they exist.

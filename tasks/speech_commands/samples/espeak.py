@@ -84,12 +84,12 @@ def speaker() -> Iterator[tuple[Callable[[Utterance], NDArray[np.int16]], int]]:
 
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     variants = Path(espeakng_loader.get_data_path()) / "voices" / "!v"
-    pieces: list[bytes] = []
+    chunks: list[bytes] = []
 
     @_Callback  # type: ignore[untyped-decorator]
     def collect(samples: ctypes.c_void_p, count: int, _events: int) -> int:
         if samples and count > 0:
-            pieces.append(ctypes.string_at(samples, 2 * count))
+            chunks.append(ctypes.string_at(samples, 2 * count))
         return 0
 
     def speak(utterance: Utterance) -> NDArray[np.int16]:
@@ -101,14 +101,14 @@ def speaker() -> Iterator[tuple[Callable[[Utterance], NDArray[np.int16]], int]]:
         library.espeak_SetParameter(_RATE, utterance.words_per_minute, 0)
         library.espeak_SetParameter(_PITCH, utterance.pitch, 0)
         library.espeak_SetParameter(_RANGE, utterance.pitch_range, 0)
-        pieces.clear()
+        chunks.clear()
         # Breathy voices contain noise, which the library seeds with the time of day.
         library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         text = utterance.word.encode()
         library.espeak_Synth(
             ctypes.c_char_p(text), len(text) + 1, 0, _POS_CHARACTER, 0, _UTF8, None, None
         )
-        return np.frombuffer(b"".join(pieces), np.int16)
+        return np.frombuffer(b"".join(chunks), np.int16)
 
     with short_path(Path(espeakng_loader.get_data_path())) as data:
         sample_rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(data), 0)

@@ -126,8 +126,8 @@ def utterances_of(voice: str) -> list[Utterance]:
 
 def _recipe_key() -> str:
     """Return a key of everything that determines the samples."""
-    said = [[voice, part, utterances_of(voice)] for voice, part in part_of_voice().items()]
-    recipe = json.dumps([_VERSION, _VOICES_PER_SHARD, said])
+    utterances = [[voice, part, utterances_of(voice)] for voice, part in part_of_voice().items()]
+    recipe = json.dumps([_VERSION, _VOICES_PER_SHARD, utterances])
     return hashlib.blake2b(recipe.encode(), digest_size=8).hexdigest()
 
 

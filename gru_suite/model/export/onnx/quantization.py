@@ -110,7 +110,7 @@ def _restore(graph: Any, name: str, weight: Array, largest: Array) -> Iterator[A
 
 
 def _look_up(graph: Any, node: Any, weight: Array) -> Iterator[Any]:
-    """Let a node look up codes, and yield the nodes that convert them to floats."""
+    """Replace the table of a lookup by its codes, and yield the nodes that dequantize them."""
     name, output = node.input[0], node.output[0]
     narrow = weight.ndim < 2 or weight.shape[-1] < _NARROW
     if narrow:

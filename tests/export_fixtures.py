@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from forecasting_parts import make_schema, make_task
-from sentiment_parts import text_schema
-from stream_parts import speech_model
+from forecasting_fixtures import make_schema, make_task
+from sentiment_fixtures import text_schema
+from stream_fixtures import speech_model
 from torch import Tensor, nn
 
 from gru_suite.model.batches import SequenceBatch

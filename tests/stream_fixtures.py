@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from sentiment_parts import text_schema
+from sentiment_fixtures import text_schema
 
 from gru_suite.model.batches import SequenceBatch, collate
 from gru_suite.model.classification import ClassificationModel
