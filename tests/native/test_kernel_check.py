@@ -9,7 +9,7 @@ import pytest
 
 import gru_suite
 
-SOURCES = Path(gru_suite.__file__).parent / "cells" / "native"
+SOURCES = Path(gru_suite.__file__).parent / "nn" / "cells" / "native"
 CHECK = Path(__file__).with_name("kernel_check.c")
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 

@@ -17,11 +17,11 @@ Run = Callable[..., str]
 TINY = ("debug=tiny", "device=cpu")
 OTHER_CODE = """
 import sys, numpy, gru_suite
-task = gru_suite.load(sys.argv[1])
-frame = task.predict([numpy.zeros((20, 3)), numpy.ones((30, 3))]).to_frame()
+model = gru_suite.load(sys.argv[1])
+frame = model.predict([numpy.zeros((20, 3)), numpy.ones((30, 3))]).to_frame()
 assert abs(frame.filter(like="probability").sum(axis=1) - 1).max() < 1e-5
-from gru_suite_wave_kind.task import WaveKindTask
-assert type(task) is WaveKindTask
+from gru_suite_wave_kind.task import WaveKindModel, WaveKindTask
+assert type(model) is WaveKindModel
 assert WaveKindTask.load_from_checkpoint(sys.argv[1]).name == "wave_kind"
 assert "hydra" not in sys.modules
 print(len(frame), "predictions")
@@ -172,7 +172,7 @@ def test_broken_packages_break_nobody_else(
     for name, code, named in (
         ("crashing", 1, "fails on import: ZeroDivisionError"),
         ("gone", 2, "'gru_suite_gone' of gru-suite-gone 0.1.0 is not there; reinstall it"),
-        ("twin", 2, "brought by gru-suite-twin 0.1.0 and by other-twin 0.1.0"),
+        ("twin", 2, "provided by gru-suite-twin 0.1.0 and by other-twin 0.1.0"),
         ("late", 2, "gru-suite-late 0.1.0 needs gru-suite>=99"),
     ):
         refused = run([place.command, f"task={name}", *TINY], cwd=place.project, code=code)

@@ -129,7 +129,7 @@ def test_the_installed_package_is_typed(run: Run, bin_folder: Path, tmp_path: Pa
     checker = [sys.executable, "-m", "mypy", "--python-executable", bin_folder / "python"]
     printed = run([*checker, *settings, "script.py"], cwd=tmp_path)
     assert "DataFrame" in printed
-    assert "SequenceTask" in printed
+    assert "SequenceModel" in printed
 
 
 RUN_GRU = (
