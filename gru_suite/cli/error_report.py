@@ -26,6 +26,7 @@ from omegaconf.errors import (
 from gru_suite.cli.hints import mistyped_override, nearest_key
 from gru_suite.cli.hydra_call import HydraCall, override_key
 from gru_suite.cli.instantiation_errors import explain_instantiation
+from gru_suite.cli.suggestions import meant_option
 from gru_suite.errors import UserError, nearest
 
 _MAX_LENGTH = 400
@@ -112,7 +113,7 @@ def _config_message(error: BaseException, call: HydraCall | None) -> str:
     if isinstance(error, OverrideParseException):
         return _parse_error(error)
     if isinstance(error, MissingConfigException):
-        return _missing_config(error)
+        return _missing_config(error, call)
     cause = error.__cause__
     if isinstance(error, ConfigCompositionException):
         if not str(error) and cause is not None:
@@ -134,11 +135,14 @@ def _parse_error(error: OverrideParseException) -> str:
     return f"{override!r} cannot be read ({reason}){hint}"
 
 
-def _missing_config(error: MissingConfigException) -> str:
+def _missing_config(error: MissingConfigException, call: HydraCall | None) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     if not group:
         return short(str(error).partition(" Check that")[0])
     options = error.options or []
+    meant = meant_option(group, option, call.overrides if call is not None else ())
+    if meant is not None:
+        return f"{group}={option}: there is no such option; did you mean {meant!r}?"
     if not options:
         return f"{group}={option}: there is no such option; {group!r} has none"
     return f"{group}={option}: there is no such option{nearest(option, options)}"

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import yaml
 from hydra._internal.utils import get_args_parser
 
+from gru_suite.cli.suggestions import with_keys
 from gru_suite.errors import UserError, nearest
 from gru_suite.plugins import own_package
 
@@ -66,7 +67,7 @@ def parse_hydra_call(
     overrides = [*known.overrides, *extra]
     for override in overrides:
         if "=" not in override and not override.startswith("~"):
-            _refuse_word(override, verbs)
+            _refuse_word(override, verb, verbs, words)
     flags = list(words)
     for override in overrides:
         flags.remove(override)
@@ -76,6 +77,10 @@ def parse_hydra_call(
         # Relative paths would be relative to the installed package.
         flags += ["--config-path", config_dir]
         overrides = [*_rerun_overrides(Path(config_dir), config_name), *overrides]
+    named = {override_key(override) for override in overrides}
+    if verb == "predict" and not known.multirun and "output" in named:
+        # The output has its place: no run folder.
+        overrides += ["hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout"]
     if verb in _VERBS_WITH_CHECKPOINT_DATA:
         overrides = [f"++{o}" if o.startswith("data.") else o for o in overrides]
     return HydraCall(
@@ -125,10 +130,10 @@ def _check_extra(extra: Sequence[str], flags: Sequence[str]) -> None:
             raise UserError(f"no flag {word!r}{nearest(word, [f for f in flags if f[:2] == '--'])}")
 
 
-def _refuse_word(word: str, verbs: Iterable[str]) -> NoReturn:
+def _refuse_word(word: str, verb: str, verbs: Iterable[str], words: Sequence[str]) -> NoReturn:
     if word in verbs:
         raise UserError(f"the verb {word!r} comes first: gru-suite {word} ...")
-    raise UserError(f"{word!r} is no override; write key=value, such as seed=2")
+    raise UserError(f"{word!r} is no override; {with_keys(verb, words)}")
 
 
 def _refuse(message: str) -> NoReturn:

@@ -31,6 +31,10 @@ def explain_instantiation(
     target = _match(r"Error in call to target '([^']+)'", text) or ""
     if isinstance(cause, TypeError):
         return _bad_call(key, target, cause, hint), cause, True
+    if isinstance(cause, ModuleNotFoundError):
+        # Lightning names the package of a logger in its message.
+        package = _match(r"`([\w.-]+)`", str(cause)) or cause.name or "it"
+        return f"{key} needs a package that is not installed: pip install {package}", cause, True
     if type(cause) is ValueError:
         return f"{key}: {cause}" if key else str(cause), cause, True
     if cause is None:

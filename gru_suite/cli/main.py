@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from gru_suite.cli.stopping import Terminated, note_folder, raising_on_sigterm, report_stop
 from gru_suite.cli.verbs import VERBS
 from gru_suite.errors import UserError, nearest
 
@@ -32,25 +33,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, by default those of this process.
 
     Returns:
-        0 on success, 2 for a user error, 1 for an internal error, 130 when interrupted, 141 when
-        the reader of standard output has exited.
+        0 on success, 2 for a user error, 1 for an internal error, 130 when interrupted, 143 when
+        terminated (SIGTERM), 141 when the reader of standard output has exited.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     calls: list[HydraCall] = []
     try:
-        code = _dispatch(words, calls)
+        with raising_on_sigterm():
+            code = _dispatch(words, calls)
         sys.stdout.flush()
         return code
-    except KeyboardInterrupt:
-        return _interrupted()
-    except SystemExit as exit_request:
+    except (KeyboardInterrupt, SystemExit) as error:
         # Lightning turns KeyboardInterrupt into SystemExit, sometimes with an error in between.
-        cause = exit_request.__context__
-        while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, KeyboardInterrupt | Terminated):
             cause = cause.__context__
-        if cause is not None:
-            return _interrupted()
-        raise
+        if cause is None:
+            raise
+        return report_stop(cause, words)
     except BrokenPipeError:
         # The reader of a pipe (head, less) has exited; Python would print an error at exit.
         with suppress(OSError, ValueError):
@@ -73,7 +73,9 @@ def split_verb(words: Sequence[str]) -> tuple[str | None, list[str]]:
     if words[0] in VERBS:
         return words[0], list(words[1:])
     if "." in words[0] or "/" in words[0]:
-        raise UserError(f"{words[0]!r} is no override; write key=value, such as seed=2")
+        from gru_suite.cli.suggestions import with_keys
+
+        raise UserError(f"{words[0]!r} is no override; {with_keys(None, words)}")
     from gru_suite.cli.help import option_groups
 
     for group, options in option_groups().items():
@@ -169,6 +171,9 @@ class Job:
             # the verb, and with this environment, which needs the user's value.
             with _environment("HYDRA_FULL_ERROR", self.full_error), _argv(self.words):
                 return load_function(self.target)(cfg)
+        except (KeyboardInterrupt, SystemExit) as error:
+            note_folder(error, hydra_cfg.runtime.output_dir)
+            raise
         except Exception as error:
             setattr(error, _JOB_NOTE, _job_note(hydra_cfg))
             sys.stderr = _WithoutHydraMessage(sys.stderr)
@@ -231,8 +236,3 @@ def _argv(words: list[str]) -> Iterator[None]:
         yield
     finally:
         sys.argv = before
-
-
-def _interrupted() -> int:
-    print("gru-suite: interrupted", file=sys.stderr)
-    return 130

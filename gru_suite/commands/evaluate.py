@@ -86,5 +86,7 @@ def data_for(
                 f"{schema[key]}, which cannot be changed"
             )
     options |= overrides
+    # How long to train on the data is no option of their module.
+    options.pop("train_epochs", None)
     data: SequenceDataModule = instantiate(options, _convert_="all", schema=schema)
     return data

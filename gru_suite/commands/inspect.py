@@ -25,7 +25,7 @@ def inspect(words: Sequence[str]) -> int:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            raise UserError(f"{word!r} is no option; write checkpoint=FILE")
+            raise UserError(f"{word!r} is no option; write checkpoint={word}")
         if key not in options:
             raise UserError(f"no key {key!r}{nearest(key, options)}")
         options[key] = value

@@ -21,11 +21,13 @@ def predict(cfg: DictConfig) -> None:
     """
     model = load(cfg.checkpoint, torch_device(cfg.device.accelerator))
     options = predict_options(model, cfg)
-    folder = start_run(cfg)
-    target = Path(cfg.output) if cfg.output else folder / "predictions.csv"
+    # Without a file of its own, the table goes into a run folder.
+    folder = None if cfg.output else start_run(cfg)
+    target = Path(cfg.output) if folder is None else folder / "predictions.csv"
     for path in model.predict_file(Path(cfg.input), target, **options):
         print(f"written: {path}")
-    print(f"run folder: {folder}", flush=True)
+    if folder is not None:
+        print(f"run folder: {folder}", flush=True)
 
 
 def predict_options(model: SequenceModel, cfg: DictConfig) -> dict[str, Any]:

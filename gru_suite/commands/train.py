@@ -13,6 +13,7 @@ from gru_suite.errors import UserError
 from gru_suite.plots.figure import plot_learning_curve
 from gru_suite.results.model_card import write_card
 from gru_suite.results.run_folder import check_same_task, finish_run, run_facts, start_run
+from gru_suite.training.checkpoint import check_resumable, keep_for_prediction
 from gru_suite.training.epoch_log import EpochLog
 from gru_suite.training.sequence_task import SequenceTask
 from gru_suite.training.trainer import (
@@ -23,6 +24,7 @@ from gru_suite.training.trainer import (
     plain,
     prepare_process,
 )
+from gru_suite.training.training_length import set_length
 from gru_suite.training.transfer import FreezeBackbone, start_from
 
 
@@ -36,13 +38,15 @@ def train(cfg: DictConfig) -> float | None:
         The best value of ``monitor.metric``, for hyper-parameter searches.
     """
     check_same_task(cfg.task._target_, cfg.data._target_)
+    if cfg.checkpoint is not None:
+        check_resumable(cfg.checkpoint)
     folder = start_run(cfg)
     prepare_process(cfg.seed)
 
     data = build_data(cfg)
     check_validation(data)
     summary = data.summary()
-    print("\n".join(summary), flush=True)
+    print("\n".join([*summary, *set_length(cfg, data)]), flush=True)
 
     task = build_task(cfg, data)
     task.run_info = run_facts(cfg, data, summary)
@@ -65,8 +69,12 @@ def train(cfg: DictConfig) -> float | None:
     trainer.fit(task, data, ckpt_path=cfg.checkpoint, weights_only=True)
     train_seconds = time.perf_counter() - started
     check_best(best)
+    if trainer.is_global_zero:
+        keep_for_prediction(Path(best.best_model_path), task.model.tables)
+    trainer.strategy.barrier()
 
     scores = score_best(trainer, task, data, best.best_model_path)
+    data.limit_batches = {"test": cfg.trainer.limit_test_batches}
     baselines = data.baselines("test", task.scoring)
     seconds = round(train_seconds, 3)
     if trainer.is_global_zero:

@@ -2,9 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 
@@ -16,9 +19,12 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
 
     Attributes:
         name: the data set's name in ``metrics.json``.
+        limit_batches: number (int) or share (float) of batches by part, where the trainer scores
+            not all of them; baselines are scored on the same ones.
     """
 
     name: str
+    limit_batches: Mapping[str, int | float] = {}
 
     @abstractmethod
     def schema(self) -> dict[str, Any]:
@@ -49,11 +55,26 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         """Return the test part."""
         return self.loader("test")
 
+    def scored_items(self, part: str) -> NDArray[np.int64]:
+        """Return the ascending indices of the items of a part that the model is scored on.
+
+        They are all items, unless ``limit_batches`` restricts the part to its first batches.
+        """
+        loader = self.loader(part)
+        if not len(loader):
+            return np.empty(0, np.int64)
+        count, limit = len(loader), self.limit_batches.get(part, 1.0)
+        count = min(count, limit) if isinstance(limit, int) else int(count * limit)
+        items = count * (loader.batch_size or 1)
+        return np.sort(np.fromiter(islice(iter(loader.sampler), items), np.int64))
+
     @abstractmethod
     def baselines(
         self, stage: str = "test", scoring: Mapping[str, Any] | None = None
     ) -> Mapping[str, Mapping[str, float]]:
         """Return the metrics of the trivial baselines, fitted on the training part.
+
+        They are scored on :meth:`scored_items`, as the model is.
 
         Args:
             stage: the scored part, ``val`` or ``test``.

@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -111,12 +111,17 @@ class MediaDataModule(SequenceDataModule):
         self, stage: str = "test", scoring: Mapping[str, Any] | None = None
     ) -> Mapping[str, Mapping[str, float]]:
         """Return the majority class, and linear models of simple features."""
-        loaders = {part: self.loader(part) for part in {"train", "val", stage}}
+        loaders: dict[str, Iterable[Any]] = {p: self.loader(p) for p in {"train", "val", stage}}
+        dataset, items = self.datasets[stage], self.scored_items(stage).tolist()
+        if len(items) < len(dataset.lengths):
+            starts = range(0, len(items), self._batch_size)
+            chunks = [items[start : start + self._batch_size] for start in starts]
+            loaders[stage] = [dataset.__getitems__(chunk) for chunk in chunks]
         return self.score_baselines(loaders, stage, scoring)
 
     @abstractmethod
     def score_baselines(
-        self, loaders: Mapping[str, DataLoader[Any]], stage: str, scoring: Mapping[str, Any] | None
+        self, loaders: Mapping[str, Iterable[Any]], stage: str, scoring: Mapping[str, Any] | None
     ) -> Mapping[str, Mapping[str, float]]:
         """Fit the baselines on the loaders of training and validation, and score ``stage``."""
 

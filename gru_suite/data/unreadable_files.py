@@ -1,7 +1,7 @@
-"""Unreadable files of a data set or a folder: checked, listed, and refused above a limit."""
+"""Files of a folder that are left out: unreadable ones, up to a limit, and those of other kinds."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -33,22 +33,64 @@ def check_unreadable(
         )
 
 
+def find_files(folder: Path, wanted: Callable[[Path], bool]) -> tuple[list[Path], list[Path]]:
+    """Return the files of a folder and its subfolders, sorted: those wanted, and the others.
+
+    Hidden files are in neither list.
+
+    Args:
+        folder: to search.
+        wanted: whether a path is that of a file to read, by its name.
+    """
+    files = sorted(each for each in folder.rglob("*") if each.name[:1] != "." and each.is_file())
+    chosen = [each for each in files if wanted(each)]
+    kept = set(chosen)
+    return chosen, [each for each in files if each not in kept]
+
+
+def others_note(others: Sequence[Path], root: Path, kind: str) -> list[str]:
+    """Return a line that names the files of a folder that are not read; none without such files.
+
+    Args:
+        others: files of other kinds.
+        root: the folder that their names begin at.
+        kind: of the files that are read, such as ``sound file``.
+    """
+    if not others:
+        return []
+    names = (each.relative_to(root).as_posix() for each in others)
+    return [
+        f"left out {len(others):,} by {'its' if len(others) == 1 else 'their'} name, which is not "
+        f"that of a {kind}: {_first_of(names, len(others))}"
+    ]
+
+
 def list_unreadable(unreadable: Mapping[str, str]) -> str:
     """List unreadable files with their reasons, the first ten of them."""
-    listed = [f"{name} ({reason})" for name, reason in islice(unreadable.items(), _MAX_LISTED)]
-    more = [f"and {len(unreadable) - _MAX_LISTED} more"] if len(unreadable) > _MAX_LISTED else []
-    return ", ".join(listed + more)
+    listed = (f"{name} ({reason})" for name, reason in unreadable.items())
+    return _first_of(listed, len(unreadable))
+
+
+def _first_of(names: Iterable[str], count: int) -> str:
+    more = [f"and {count - _MAX_LISTED} more"] if count > _MAX_LISTED else []
+    return ", ".join([*islice(names, _MAX_LISTED), *more])
 
 
 def report_left_out(
-    folder: Path, num_files: int, unreadable: Mapping[str, str], kind: str, suffixes: str
+    folder: Path,
+    num_files: int,
+    unreadable: Mapping[str, str],
+    others: Sequence[Path],
+    kind: str,
+    suffixes: Iterable[str],
 ) -> None:
-    """Warn about the unreadable files of a folder of inputs.
+    """Warn about the files of a folder of inputs that were left out.
 
     Args:
         folder: of the inputs.
-        num_files: all files, the unreadable ones among them.
+        num_files: files of the kind, the unreadable ones among them.
         unreadable: reason by file name.
+        others: files of other kinds.
         kind: of the files, such as ``sound file`` or ``video``.
         suffixes: of such files, for the message where there are none.
 
@@ -56,12 +98,15 @@ def report_left_out(
         UserError: no file is readable.
     """
     unreadable = dict(sorted(unreadable.items()))
+    lines = others_note(others, folder, kind)
     if len(unreadable) == num_files:
-        found = f": {list_unreadable(unreadable)}" if unreadable else f" ({suffixes})"
-        raise UserError(f"input {folder}: no readable {kind} in this folder{found}")
+        found = f": {list_unreadable(unreadable)}" if unreadable else f" ({', '.join(suffixes)})"
+        first = f"input {folder}: no readable {kind} in this folder{found}"
+        raise UserError("; ".join([first, *lines]))
     if unreadable:
-        listed = list_unreadable(unreadable)
-        warnings.warn(f"left out {len(unreadable)} unreadable: {listed}", stacklevel=3)
+        lines.append(f"left out {len(unreadable)} unreadable: {list_unreadable(unreadable)}")
+    for line in lines:
+        warnings.warn(line, stacklevel=3)
 
 
 def check_complete(path: Path, riff_form: bytes) -> None:

@@ -3,7 +3,7 @@
 Shapes: B batch, T time steps (right-padded).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -57,6 +57,12 @@ class SequenceDataset(Dataset[tuple[Tensor, int]]):
         self.labels = labels
         self.names = names
         self.lengths = [len(each) for each in sequences] if lengths is None else lengths
+
+    def select(self, indices: Iterable[int]) -> "SequenceDataset":
+        """Return some of the sequences."""
+        rows = [int(index) for index in indices]
+        labels, names = [self.labels[row] for row in rows], [self.names[row] for row in rows]
+        return SequenceDataset([self.sequences[row] for row in rows], labels, names)
 
     def __len__(self) -> int:
         """Return the number of sequences."""

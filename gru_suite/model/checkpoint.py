@@ -16,6 +16,7 @@ from torch import nn
 from gru_suite.errors import UserError
 from gru_suite.model.safetensors_file import SUFFIX, read_weights
 from gru_suite.model.sequence_model import TRAINING_KEYS, SequenceModel
+from gru_suite.model.tables import unpack_tables
 from gru_suite.nn.backbone import RecurrentBackbone
 from gru_suite.nn.weights import build_backbone, read_backbone
 from gru_suite.plugins import distribution_of, entry_of, unmet_requirement
@@ -58,6 +59,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> SequenceModel:
         model = model_class(**{key: options[key] for key in options if key in known})
         model.load_state_dict(checkpoint["state_dict"])
     model.run_info = dict(mark.get("run", {}))
+    model.fitted = dict(mark.get("fitted", {}))
     return model.to(device).eval()
 
 
@@ -70,7 +72,10 @@ def fitting(path: str | Path, kind: type) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, RuntimeError) as error:
+    except UserError:
+        raise
+    except Exception as error:
+        # Options of a damaged file raise anything.
         raise UserError(
             f"checkpoint {path}: does not fit this version of {kind.__name__} "
             f"({_first_line(error)}); it was made by another one"
@@ -123,6 +128,7 @@ def describe_model(model: SequenceModel) -> dict[str, Any]:
             "usage": model.usage(),
         },
         "run": model.run_info,
+        "fitted": model.fitted,
     }
 
 
@@ -181,6 +187,11 @@ def _checked(checkpoint: Any, path: Path) -> dict[str, Any]:
     for key in ("hyper_parameters", "state_dict"):
         if not isinstance(checkpoint.get(key), dict):
             raise UserError(f"checkpoint {path}: has no {key!r}; it was changed or is not whole")
+    try:
+        unpack_tables(checkpoint)
+    except Exception as error:
+        # Tables of a damaged file raise anything.
+        raise UserError(f"checkpoint {path}: its tables are damaged ({error})") from error
     content: dict[str, Any] = checkpoint
     return content
 

@@ -46,14 +46,19 @@ class SequenceModel(nn.Module, metaclass=RecordsOptions):
 
     Attributes:
         name: the task's name, as in ``task=``.
+        tables: names in the state of large tables with a row for each word, which ``best.ckpt``
+            stores compressed.
         schema: the description of the training data (``SequenceDataModule.schema``).
         options: the arguments that the model was built from; a subclass may set an entry in
             ``__init__`` where a checkpoint is to hold another value.
         run_info: facts of the training run, kept in the checkpoint: plain data.
+        fitted: what was fitted beside the weights, such as calibrations, kept in the checkpoint:
+            plain data.
         backbone: the recurrent stack.
     """
 
     name: ClassVar[str]
+    tables: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, backbone: dict[str, Any], input_size: int, schema: dict[str, Any]) -> None:
         """Build the backbone.
@@ -68,6 +73,7 @@ class SequenceModel(nn.Module, metaclass=RecordsOptions):
         self.schema = schema
         self.options: dict[str, Any] = {}
         self.run_info: dict[str, Any] = {}
+        self.fitted: dict[str, Any] = {}
         shape = {key: value for key, value in backbone.items() if key not in TRAINING_KEYS}
         self.backbone = RecurrentBackbone(input_size, **shape)
 

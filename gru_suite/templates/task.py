@@ -215,6 +215,7 @@ class GestureData(SequenceDataModule):
         Yours: the usual baselines of your field.
         """
         parts = {part: self.datasets[part] for part in {"train", "val", stage}}
+        parts[stage] = parts[stage].select(self.scored_items(stage))
         features = {part: _moments(dataset.sequences) for part, dataset in parts.items()}
         labels = {part: np.asarray(dataset.labels) for part, dataset in parts.items()}
         counts = self.schema()["class_counts"]

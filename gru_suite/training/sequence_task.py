@@ -16,6 +16,7 @@ from torchmetrics import Metric
 from gru_suite.errors import UserError, nearest
 from gru_suite.model.checkpoint import describe_model
 from gru_suite.model.sequence_model import SequenceModel
+from gru_suite.model.tables import unpack_tables
 from gru_suite.nn.weight_transfer import copy_fitting
 from gru_suite.training.optimizers import build_optimizer, build_scheduler
 
@@ -178,7 +179,8 @@ class SequenceTask(pl.LightningModule, ABC):
                 f"{self.current_epoch}): lower optimizer.lr or trainer.gradient_clip_val, or look "
                 "for extreme values in the data; checkpoints of earlier epochs are kept"
             )
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=batch_rows(batch))
+        rows = batch_rows(batch)
+        self.log("train/loss", loss, on_epoch=True, on_step=False, batch_size=rows, sync_dist=True)
         return loss
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
@@ -213,7 +215,8 @@ class SequenceTask(pl.LightningModule, ABC):
 
     def _log_metrics(self, stage: str, values: Mapping[str, Tensor | float]) -> None:
         # float32: Lightning's loggers and some devices know no float64.
-        self.log_dict({f"{stage}/{k}": torch.as_tensor(v).float() for k, v in values.items()})
+        floats = {f"{stage}/{k}": torch.as_tensor(v).float() for k, v in values.items()}
+        self.log_dict(floats, sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build what ``optimizer`` and ``scheduler`` describe."""
@@ -234,9 +237,12 @@ class SequenceTask(pl.LightningModule, ABC):
         checkpoint["gru_suite"] = mark
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the facts of the checkpoint's run, unless this run has set its own."""
+        """Restore tables, what was fitted, and the facts of the run, unless it has set its own."""
+        unpack_tables(checkpoint)
+        mark = checkpoint.get("gru_suite", {})
+        self.model.fitted = dict(mark.get("fitted", {}))
         if not self.run_info:
-            self.run_info = dict(checkpoint.get("gru_suite", {}).get("run", {}))
+            self.run_info = dict(mark.get("run", {}))
 
 
 def _to_model(task: SequenceTask, state: dict[str, Any], prefix: str, *_: Any) -> None:

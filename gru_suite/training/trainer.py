@@ -1,6 +1,8 @@
 """Seeds and settings of the process, the Trainer, and data and task of a config."""
 
 import logging
+import os
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +11,8 @@ import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig, OmegaConf
+from lightning_fabric.utilities.rank_zero import rank_zero_only
+from omegaconf import DictConfig, OmegaConf, open_dict
 from pytorch_lightning.callbacks import Callback
 
 from gru_suite.data.data_module import SequenceDataModule
@@ -20,7 +23,10 @@ from gru_suite.training.sequence_task import SequenceTask
 
 
 def prepare_process(seed: int) -> None:
-    """Seed all generators and set process-wide options: warnings, denormals."""
+    """Seed all generators and set process-wide options: output, warnings, denormals."""
+    if getattr(rank_zero_only, "rank", 0):
+        # The first process of a distributed run prints for all.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
     # No notes on devices and no tips.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
@@ -30,6 +36,8 @@ def prepare_process(seed: int) -> None:
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
     # Small data sets have fewer batches than log_every_n_steps; nothing is logged by step.
     warnings.filterwarnings("ignore", message=".*number of training batches.*")
+    # Every login node of a cluster has srun.
+    warnings.filterwarnings("ignore", message="The `srun` command is available")
     # A resumed run has its own folder, and chooses its best epoch anew.
     warnings.filterwarnings("ignore", message="The dirpath has changed")
     pl.seed_everything(seed, workers=True, verbose=False)
@@ -81,8 +89,14 @@ def build_all(node: DictConfig | None) -> list[Any]:
 
 
 def build_data(cfg: DictConfig) -> SequenceDataModule:
-    """Return the data module of ``cfg.data``, read and split."""
-    data: SequenceDataModule = instantiate(cfg.data)
+    """Return the data module of ``cfg.data``, read and split.
+
+    The key ``train_epochs`` of a data set, how long to train on it, is no option of its module.
+    """
+    options = cfg.data.copy()
+    with open_dict(options):
+        options.pop("train_epochs", None)
+    data: SequenceDataModule = instantiate(options)
     data.prepare_data()
     data.setup("fit")
     return data

@@ -6,15 +6,16 @@ encoded as the training data were.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from torch.utils.data import DataLoader
 
 from gru_suite.data.data_module import SequenceDataModule
-from gru_suite.errors import UserError
-from gru_suite.options import check_count
+from gru_suite.options import check_choice, check_count, check_number
 
 from .batches.forecast_batch import ForecastBatch
 from .batches.loaders import EpochShuffle, make_loader
@@ -26,17 +27,27 @@ from .batches.series import (
     encode_series,
     target_values,
 )
-from .batches.splits import SplitBorders, split_series
+from .batches.splits import SplitBorders, no_windows, padding, split_series
 from .batches.windows import WindowSet, make_windows, observed_ends
-from .reading.frequency import infer_season_length, parse_frequency
+from .inference.rolling_forecasts import adapted
+from .reading.frequency import Int64, infer_season_length, parse_frequency
 from .reading.layouts import M4_ID, M4_VALUE
 from .reading.tables import table_name
 from .reading.time_grid import TimeGrid, align_table
+from .reading.time_zones import check_timezone
+from .reading.timestamps import drop_bad_times
+from .results.data_summary import (
+    describe_details,
+    describe_series,
+    describe_windows,
+    describe_young,
+)
 from .samples.example_tables import example_tables
 from .samples.sources import load_source
 from .training.baselines import baseline_scores
 
 PARTS = ("train", "val", "test")
+FIXED_COLUMNS = {"m4": {"id_column": M4_ID, "target": M4_VALUE, "time_column": None}}
 
 
 class ForecastingDataModule(SequenceDataModule):
@@ -61,6 +72,7 @@ class ForecastingDataModule(SequenceDataModule):
         static_covariates: str | Sequence[str] = (),
         categorical: str | Sequence[str] = (),
         calendar: str | Sequence[str] = "auto",
+        timezone: str | None = None,
         frequency: str | None = None,
         season_length: int | None = None,
         split: str | Sequence[Any] = (0.7, 0.1, 0.2),
@@ -68,6 +80,10 @@ class ForecastingDataModule(SequenceDataModule):
         eval_stride: int = 1,
         batch_size: int = 64,
         num_workers: int = 0,
+        min_lookback: int | None = None,
+        max_bad_fraction: float = 0.0,
+        non_negative: bool | str = "auto",
+        integers: bool = False,
         on_duplicates: str = "error",
         sort: bool = False,
         seed: int = 0,
@@ -89,15 +105,20 @@ class ForecastingDataModule(SequenceDataModule):
             static_covariates: columns with one value a series.
             categorical: numeric covariates that are categorical.
             calendar: auto, none, or a list of halfday, hour, weekday, monthday, yearday, month.
+            timezone: zone of clock times, such as Europe/Berlin; None takes what the times state.
             frequency: pandas offset alias; None infers it from the times.
-            season_length: steps in a season, for the seasonal baseline and MASE; None infers it
-                from the frequency.
+            season_length: steps in a season; None infers it from the frequency.
             split: three fractions, two dates, ``informer`` or ``last``; see splits.py.
             stride: steps between the training windows of an epoch, 1 takes every window; each epoch
                 has a random offset, and the baselines see every window.
             eval_stride: steps between validation and test windows; 1 scores every window.
             batch_size: windows in a batch.
             num_workers: processes that make batches; batches cost little, so 0 is usually fastest.
+            min_lookback: past steps that a forecast needs; shorter pasts are padded as missing.
+                None: a season, or a quarter of the lookback.
+            max_bad_fraction: largest share of rows without a time, as totals, that are left out.
+            non_negative: never forecast below 0; auto: targets that never are in training.
+            integers: whether forecasts are rounded to whole numbers, as of counts.
             on_duplicates: error, first, mean or last, for rows of one series and time.
             sort: sort rows by time instead of refusing unsorted ones.
             seed: of the training order; each epoch has its own.
@@ -110,7 +131,8 @@ class ForecastingDataModule(SequenceDataModule):
         super().__init__()
         counts = {"stride": stride, "eval_stride": eval_stride, "batch_size": batch_size}
         counts |= {} if schema else {"lookback": lookback, "horizon": horizon}
-        counts |= {} if season_length is None else {"season_length": season_length}
+        optional = {"season_length": season_length, "min_lookback": min_lookback}
+        counts |= {name: value for name, value in optional.items() if value is not None}
         for name, value in counts.items():
             check_count(f"data.{name}", value, 1)
         check_count("data.num_workers", num_workers, 0)
@@ -129,8 +151,14 @@ class ForecastingDataModule(SequenceDataModule):
             "static_covariates": static_covariates,
             "categorical": categorical,
         }
+        check_timezone(timezone)
         self._calendar, self._frequency, self._season_length = calendar, frequency, season_length
+        self._timezone, self._min_lookback = timezone, min_lookback
         self._on_duplicates, self._sort = on_duplicates, sort
+        check_number("data.max_bad_fraction", max_bad_fraction, 0, 1)
+        self._max_bad_fraction = float(max_bad_fraction)
+        check_choice("data.non_negative", str(non_negative).lower(), ("auto", "true", "false"))
+        self._non_negative, self._integers = non_negative, bool(integers)
         self._schema = schema
         self.windows: dict[str, WindowSet] = {}
         self.dropped: dict[str, int] = {}
@@ -149,25 +177,47 @@ class ForecastingDataModule(SequenceDataModule):
         needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(
             stage or "", PARTS
         )
+        assert self.series is not None
+        padded_S = -self.series.grid.first_steps
+        total = int((self.series.grid.lengths - padded_S).max())
         for part in needed:
-            self._check_part(part)
+            starts_S, ends_S = self.borders.part(part)
+            # The split may leave validation out.
+            if not len(self.windows[part]) and not (part == "val" and (ends_S <= starts_S).all()):
+                starts_S = np.maximum(starts_S, padded_S)
+                longest = max(int((ends_S - starts_S).max()), 0)
+                least = self.schema().get("min_lookback", self.lookback)
+                sizes = (longest, total, self.dropped[part], least, self.horizon)
+                raise no_windows(self._label, part, *sizes)
 
     def _build(self) -> None:
         table = load_source(self.source, self.path)
         self._label = table_name(table)
         if self._schema is None:
-            columns = resolve_columns(table, self._columns | self._fixed_columns())
+            columns = resolve_columns(table, self._columns | FIXED_COLUMNS.get(self.source, {}))
             frequency = None if self._frequency is None else parse_frequency(self._frequency)
             times, ids = columns["time_column"], columns["id_column"]
-            table, grid = align_table(table, times, ids, frequency, self._on_duplicates, self._sort)
+            table = drop_bad_times(table, times, self._max_bad_fraction)
+            table, grid = align_table(
+                table, times, ids, frequency, self._on_duplicates, self._sort, self._timezone
+            )
         else:
             columns = self._schema
             check_schema_columns(table, columns)
             table, grid = align_by_schema(table, columns)
+        self._notes = list(table.attrs.get("notes", []))
         ends_S = observed_ends(grid, target_values(table, columns)[grid.rows])
-        self.borders = split_series(grid, self.split, self.horizon, ends_S)
-        schema = self._schema or self._fit(table, grid, columns)
-        self.series = encode_series(table, schema, grid, self.borders.train_ends_S)
+        borders = split_series(grid, self.split, self.horizon, ends_S)
+        schema = self._schema or self._fit(table, grid, columns, borders.train_ends_S)
+        least = schema.get("min_lookback", self.lookback)
+        # Of other data than in training all may be tested.
+        trained_S = borders.train_ends_S if self._schema is None else borders.test_ends_S
+        young_S = padding(trained_S, borders.test_ends_S, self.lookback, self.horizon, least)
+        self._notes += describe_young(grid.names, borders.test_ends_S, young_S, self.horizon, least)
+        if young_S.any():
+            grid, borders = grid.pad(young_S), borders.shifted(young_S)
+        self.borders = borders
+        self.series = encode_series(table, schema, grid, borders.train_ends_S)
         self._schema = schema
         for part in PARTS:
             stride = 1 if part == "train" else self.eval_stride
@@ -175,7 +225,9 @@ class ForecastingDataModule(SequenceDataModule):
                 self.series, *self.borders.part(part), self.lookback, self.horizon, stride
             )
 
-    def _fit(self, table: pd.DataFrame, grid: TimeGrid, columns: dict[str, Any]) -> dict[str, Any]:
+    def _fit(
+        self, table: pd.DataFrame, grid: TimeGrid, columns: dict[str, Any], ends_S: Int64
+    ) -> dict[str, Any]:
         season_length = self._season_length
         if season_length is None and self._frequency is not None:
             # Data without times may still have a frequency to infer the season from.
@@ -184,43 +236,18 @@ class ForecastingDataModule(SequenceDataModule):
             table,
             grid,
             columns,
-            self.borders.train_ends_S,
+            ends_S,
             self.lookback,
             self.horizon,
             season_length=season_length,
             calendar=self._calendar,
+            non_negative=self._non_negative,
+            min_lookback=self._min_lookback,
         )
         layout = "m4" if self.source == "m4" else "table"
         reading = {"layout": layout, "on_duplicates": self._on_duplicates, "sort": self._sort}
-        return schema | reading
-
-    def _fixed_columns(self) -> dict[str, Any]:
-        """Return the columns of tables in M4's layout."""
-        if self.source != "m4":
-            return {}
-        return {"id_column": M4_ID, "target": M4_VALUE, "time_column": None}
-
-    def _check_part(self, part: str) -> None:
-        """Raise UserError if a part has no window, unless the split leaves validation out."""
-        assert self.series is not None
-        starts_S, ends_S = self.borders.part(part)
-        if len(self.windows[part]) or (part == "val" and (ends_S <= starts_S).all()):
-            return
-        if self.dropped[part]:
-            raise UserError(
-                f"{self._label}: none of the {self.dropped[part]} {part} windows has an observed"
-                f" target both in its {self.lookback} past and its {self.horizon} future steps"
-            )
-        need, reason = self.horizon, "horizon"
-        if part == "train":
-            need, reason = self.lookback + self.horizon, "lookback + horizon"
-        longest = max(int((ends_S - starts_S).max()), 0)
-        raise UserError(
-            f"{self._label}: too few rows: the {part} part has {longest} of the"
-            f" {int(self.series.grid.lengths.max())} steps of the longest series, needs {need}"
-            f" ({reason}, of {self.lookback} and {self.horizon})\n"
-            "shorten data.lookback or data.horizon, or change data.split"
-        )
+        rest = {"max_bad_fraction": self._max_bad_fraction, "integers": self._integers}
+        return schema | reading | rest
 
     def schema(self) -> dict[str, Any]:
         """Return the schema, plain data: the given one, or the one learned by ``setup``."""
@@ -245,45 +272,28 @@ class ForecastingDataModule(SequenceDataModule):
     def baselines(
         self, stage: str = "test", scoring: Mapping[str, Any] | None = None
     ) -> Mapping[str, Mapping[str, float]]:
-        """Fit the baselines on the training windows and score them on every window of ``stage``.
+        """Fit the baselines on the training windows and score them on windows of ``stage``.
 
-        ``scoring`` may name the ``quantiles`` to score, empty for points only. Without a training
-        window there are no baselines.
+        ``scoring`` may name the ``quantiles`` to score, empty for points only, and whether their
+        intervals are ``adaptive``. Without a training window there are no baselines.
         """
         if not len(self.windows["train"]):
             return {}
-        quantiles = list((scoring or {}).get("quantiles", (0.1, 0.5, 0.9)))
-        return baseline_scores(self.windows, self.schema(), quantiles, stage)
+        chosen = scoring or {}
+        quantiles = list(chosen.get("quantiles", (0.1, 0.5, 0.9)))
+        scored = self.windows[stage].select(self.scored_items(stage))
+        windows = {**self.windows, stage: scored}
+        adapt = partial(adapted, windows=scored, levels=quantiles, schema=self.schema())
+        adaptive = adapt if stage == "test" and chosen.get("adaptive") else None
+        return baseline_scores(windows, self.schema(), quantiles, stage, adaptive)
 
     def summary(self) -> list[str]:
         """Return what was read, how it was split, and what was left out."""
         assert self.series is not None
         grid, schema = self.series.grid, self.schema()
-        steps = "-".join(dict.fromkeys(str(n) for n in (grid.lengths.min(), grid.lengths.max())))
-        times = f"frequency {schema['frequency']}" if schema["frequency"] else "no times"
-        count = ", ".join(f"{part} {len(self.windows[part])}" for part in PARTS)
-        lines = [
-            f"{self.name}: {len(grid.names)} series of {steps} steps,"
-            f" {schema['num_targets']} target(s), {times}, season {schema['season_length']}",
-            f"windows of {self.lookback} + {self.horizon} steps: {count}",
+        return [
+            describe_series(self.name, grid, schema),
+            *describe_windows(self.windows, self.lookback, self.horizon, self.stride),
+            *self._notes,
+            *describe_details(grid, schema, self.dropped),
         ]
-        if self.stride > 1:
-            size = len(EpochShuffle(self.windows["train"], self.stride, self.seed))
-            lines.append(
-                f"windows in a training epoch: {size}, one in {self.stride}, others each time"
-            )
-        if schema["calendar"]:
-            lines.append(f"calendar: {', '.join(schema['calendar'])}")
-        if grid.num_gaps:
-            lines.append(
-                f"gaps: {grid.num_missing_steps} steps without a row in {grid.num_gaps} places,"
-                f" the first in {grid.first_gap}; left missing"
-            )
-        if any(self.dropped.values()):
-            dropped = ", ".join(f"{part} {count}" for part, count in self.dropped.items() if count)
-            lines.append(f"windows without an observed past or future, left out: {dropped}")
-        need = self.lookback + self.horizon
-        short = int((self.borders.test_ends_S < need).sum())
-        if short:
-            lines.append(f"series shorter than {need} steps, in no test window: {short}")
-        return lines

@@ -3,7 +3,9 @@
 Shapes as in :mod:`gru_suite.tasks.forecasting.network.layers`.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,16 +15,16 @@ from torch import Tensor, nn
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
 from gru_suite.model.export.module import ExportModule
-from gru_suite.model.sequence_model import SequenceModel
 from gru_suite.model.streaming.stream import Stream, StreamModule
-from gru_suite.nn.evaluation import evaluating
 
-from .batches.forecast_batch import ForecastBatch, ForecastOutput, InferenceWindow
+from .batches.forecast_batch import ForecastBatch, ForecastOutput
+from .inference.adaptive_intervals import memory_steps
+from .inference.calibrated_forecaster import CalibratedForecaster
 from .inference.export import ForecastExport
-from .inference.forecasts import Forecasts
+from .inference.forecasts import Forecasts, describe_left_out
 from .network.decoders import DECODERS, EncodedPast
-from .network.inputs import NetworkInput, Sizes, backbone_input
-from .network.layers import NormalizedPast, SegmentEncoder, WindowNormalizer
+from .network.inputs import NetworkInput, Sizes, backbone_input, network_input, to_rows
+from .network.layers import SegmentEncoder, WindowNormalizer
 from .network.linear_skip import LinearSkip
 from .network.options import check_choices, check_quantiles, choose_segment_size
 from .results.card_text import describe_limits, usage_lines
@@ -34,15 +36,12 @@ if TYPE_CHECKING:
     Table = pd.DataFrame | str | Path
 
 
-class ForecastingModel(SequenceModel):
+class ForecastingModel(CalibratedForecaster):
     """Forecast the next ``horizon`` steps of every target from the last ``lookback`` ones.
 
     The encoder cuts the past into segments of ``segment_size`` steps, the backbone runs over the
     segments, a decoder gives features for each segment of the horizon and the head turns them into
     values (SegRNN, Lin et al. 2023, arXiv 2308.11200, with ``decoder=parallel``).
-
-    Attributes:
-        levels: quantile levels of the forecasts; ``[0.5]`` where they are single values.
     """
 
     name: ClassVar[str] = "forecasting"
@@ -61,6 +60,7 @@ class ForecastingModel(SequenceModel):
         input_dropout: float = 0.3,
         head_dropout: float = 0.3,
         skip: str = "ridge",
+        calibration: str = "adaptive",
     ) -> None:
         """Build the network.
 
@@ -70,7 +70,8 @@ class ForecastingModel(SequenceModel):
             schema: description of the training data: sizes, names, scales.
             loss: what a forecast minimizes: ``quantile`` (pinball loss) gives one at each of
                 ``quantiles``; ``mse``, ``mae`` and ``huber``, on z-scored values, a single one.
-            quantiles: rising levels, symmetric about a median of 0.5; used with ``loss=quantile``.
+            quantiles: rising levels, symmetric about a median of 0.5; of a single forecast those
+                of its calibrated intervals.
             normalization: how a window's level is removed: ``last_value``, ``level``, ``revin``,
                 ``standard`` or ``none`` (see :class:`WindowNormalizer`).
             channels: ``independent`` (every target is forecast from its own past by shared
@@ -86,12 +87,16 @@ class ForecastingModel(SequenceModel):
             skip: a linear map past the backbone: ``none``, ``trained`` with the rest, or ``ridge``:
                 a regression in closed form, its lookback and penalty chosen on validation data,
                 whose residuals the backbone learns (see :class:`LinearSkip`).
+            calibration: of the quantiles: ``none``, ``split`` (conformal, on validation windows;
+                see :mod:`.inference.split_calibration`), or ``adaptive``: then also by the errors
+                of the forecasts before (see :mod:`.inference.adaptive_intervals`).
 
         Raises:
             UserError: an option has a value that cannot work.
         """
-        check_choices(loss, normalization, channels, decoder, skip)
-        levels = check_quantiles(quantiles) if loss == "quantile" else [0.5]
+        check_choices(loss, normalization, channels, decoder, skip, calibration)
+        interval_levels = check_quantiles(quantiles)
+        levels = interval_levels if loss == "quantile" else [0.5]
         if backbone.get("bidirectional") and decoder != "direct":
             raise UserError(
                 f"backbone.bidirectional=true with task.decoder={decoder}: the horizon is decoded "
@@ -104,7 +109,8 @@ class ForecastingModel(SequenceModel):
         embedded = decoder != "direct" or segment_size > 1
         input_size = backbone.get("hidden_size", 128) if embedded else sizes.num_features
         super().__init__(backbone, input_size, schema)
-        self.loss_kind, self.levels, self.skip_kind = loss, levels, skip
+        self.loss_kind, self.skip_kind, self.calibration = loss, skip, calibration
+        self.network_levels, self.interval_levels = levels, interval_levels
         self.independent, self.masked = independent, sizes.masked
         self.relative_covariates = relative_covariates
         self.input_dropout = nn.Dropout(input_dropout)
@@ -129,7 +135,7 @@ class ForecastingModel(SequenceModel):
     def forward(self, batch: ForecastBatch) -> ForecastOutput:
         """Forecast a batch of windows, in z-scored units."""
         window = self.normalizer(batch.target_BTC, batch.mean_BC, batch.std_BC)
-        inputs = self._network_input(batch, window)
+        inputs = network_input(batch, window, self.independent, self.masked)
         reduced = backbone_input(inputs, self.schema, self.relative_covariates)
         h_RTH, state = self.backbone(self.encoder(self.input_dropout(reduced.x_RLF)))
         out_RPVQ = self.decoder(self.backbone, self.encoder, EncodedPast(h_RTH, state, reduced))
@@ -140,41 +146,25 @@ class ForecastingModel(SequenceModel):
             out_RPVQ = out_RPVQ.squeeze(2).unflatten(0, (-1, num_targets)).transpose(1, 2)
         quantiles_BPCQ = self.normalizer.undo(out_RPVQ, window)
         return ForecastOutput(
-            quantiles_BPCQ[..., len(self.levels) // 2],
-            quantiles_BPCQ if len(self.levels) > 1 else None,
+            quantiles_BPCQ[..., len(self.network_levels) // 2],
+            quantiles_BPCQ if len(self.network_levels) > 1 else None,
         )
 
     def skip_example(self, batch: ForecastBatch) -> tuple[NetworkInput, Tensor]:
         """Return the linear skip's inputs for a batch and its normalized truth, (R, P, V)."""
         window = self.normalizer(batch.target_BTC, batch.mean_BC, batch.std_BC)
         truth_BPC = (batch.truth_BPC - window.offset_B1C) / window.spread_B1C
-        return self._network_input(batch, window), self._to_rows(truth_BPC)
-
-    def _to_rows(self, values_BTC: Tensor) -> Tensor:
-        """Return one row per target where channels are independent, shape (R, T, V)."""
-        return values_BTC.mT.flatten(0, 1)[..., None] if self.independent else values_BTC
-
-    def _network_input(self, batch: ForecastBatch, window: NormalizedPast) -> NetworkInput:
-        """Return a batch as rows; each target of a window has the covariates of the window."""
-        copies = batch.target_BTC.size(-1) if self.independent else 1
-        past_RLF, future_RPF, static_RS = (
-            part if copies == 1 else part.repeat_interleave(copies, 0)
-            for part in (batch.past_BTF, batch.future_BPF, batch.static_BS)
-        )
-        features = [self._to_rows(window.past_BLC)]
-        if self.masked:
-            features.append(self._to_rows(window.observed_BLC.to(past_RLF.dtype)))
-        level_RV = self._to_rows(window.offset_B1C)[:, 0]
-        return NetworkInput(
-            torch.cat([*features, past_RLF], dim=-1), level_RV, future_RPF, static_RS
-        )
+        inputs = network_input(batch, window, self.independent, self.masked)
+        return inputs, to_rows(truth_BPC, self.independent)
 
     def predict(self, raw: "Table | Sequence[Table]") -> Forecasts:
         """Forecast what follows the last observed value of every series.
 
         Args:
             raw: a table, or the path of a CSV or Parquet file, with the columns of the training
-                data and at least ``lookback`` rows a series; or several. Rows after the last
+                data; or several. A series shorter than the lookback is padded with missing values;
+                one shorter than ``data.min_lookback`` is left out, with a warning, and named in
+                ``left_out`` of the forecasts. Rows after the last
                 observed target give the future covariates; they are needed only where the model
                 was trained with future covariates other than the calendar.
 
@@ -182,31 +172,21 @@ class ForecastingModel(SequenceModel):
             The forecasts in the targets' own units; ``to_frame()`` makes a table of them.
 
         Raises:
-            UserError: columns are missing or a series is too short.
+            UserError: columns are missing or every series is too short.
         """
-        from .batches.inference_windows import inference_batch
+        from .batches.inference_windows import inference_tables
 
-        return self.forecast_windows(*inference_batch(raw, self.schema))
-
-    @torch.inference_mode()
-    def forecast_windows(self, batch: ForecastBatch, windows: list[InferenceWindow]) -> Forecasts:
-        """Forecast the horizon of windows.
-
-        Args:
-            batch: the windows.
-            windows: name and times of each.
-        """
-        with evaluating(self):
-            output = self(ForecastBatch(*(part.to(self.device) for part in batch)))
-        values_BPCQ = output.quantiles_BPCQ
-        if values_BPCQ is None:
-            values_BPCQ = output.point_BPC[..., None]
-        mean_B1C, std_B1C = batch.mean_BC[:, None], batch.std_BC[:, None]
-        values_BPCQ = values_BPCQ.cpu() * std_B1C[..., None] + mean_B1C[..., None]
-        history_BTC = batch.target_BTC * std_B1C + mean_B1C
-        return Forecasts.of(
-            self.schema, self.levels, windows, values_BPCQ.numpy(), history_BTC.numpy()
-        )
+        memory = memory_steps(self.schema["horizon"]) if self.adaptive else 0
+        tables = inference_tables(raw, self.schema, memory)
+        factors = [self.interval_factors(table.windows) for table in tables]
+        known = [factor_BCQ for factor_BCQ in factors if factor_BCQ is not None]
+        batch = ForecastBatch(*(torch.cat(p) for p in zip(*(t.batch for t in tables), strict=True)))
+        names = [name for table in tables for name in table.names]
+        left_out = {name: why for table in tables for name, why in table.left_out.items()}
+        if left_out:
+            warnings.warn(describe_left_out(left_out), stacklevel=2)
+        found = self.forecast_windows(batch, names, torch.cat(known) if known else None)
+        return replace(found, left_out=left_out)
 
     def stream(self, batch_size: int = 1) -> Stream[Forecasts]:
         """Return streams of rows as they are measured; see :class:`ForecastingStream`.
@@ -235,7 +215,7 @@ class ForecastingModel(SequenceModel):
 
     def export_module(self, example: Callable[[], Any] | None = None) -> ExportModule:
         """Return quantiles in the targets' units as a function of windows."""
-        return ForecastExport(self, self.levels)
+        return ForecastExport(self, self.levels, self.fitted.get("calibration"))
 
     def limits(self) -> list[str]:
         """Return the series, frequency and lookback that the model was trained for."""
@@ -249,7 +229,11 @@ class ForecastingModel(SequenceModel):
         """Forecast from a table file; write a CSV and, beside it, a figure of the same name."""
         from .results.forecast_plots import plot_panels
 
-        forecasts = self.predict(source)
+        with warnings.catch_warnings(record=True) as left_out:
+            warnings.simplefilter("always", UserWarning)
+            forecasts = self.predict(source)
+        for warning in left_out:
+            print(warning.message, flush=True)
         with atomic_path(target) as temporary:
             forecasts.to_frame().to_csv(temporary, index=False)
         figure = target.with_suffix(".png")

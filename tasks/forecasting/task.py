@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
@@ -14,8 +15,9 @@ from .batches.forecast_batch import ForecastBatch, ForecastOutput
 from .batches.windows import WindowSet
 from .model import ForecastingModel
 from .results.window_plots import plot_windows
+from .training.interval_calibration import ValidationForecasts, WindowFactors
 from .training.losses import observed_loss
-from .training.metrics import ForecastMetrics
+from .training.metrics import ForecastMetrics, coverage_names
 from .training.skip_fit import fit_skip
 
 
@@ -31,19 +33,30 @@ class ForecastingTask(SequenceTask):
         "mase": "min",
         "smape": "min",
         "wql": "min",
-        "coverage_80": "none",
     }
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Build the model; see :class:`SequenceTask` and :class:`ForecastingModel`."""
         super().__init__(*args, **options)
-        self.scoring = {"quantiles": self._quantiles}
+        model = self.model
+        if len(model.network_levels) > 1 or model.calibration != "none":
+            names = coverage_names(model.interval_levels)
+            self.better = {**type(self).better, **dict.fromkeys(names, "none")}  # type: ignore[misc]
+        self.scoring = {"quantiles": self._scored_levels, "adaptive": model.adaptive}
+        self._collected = ValidationForecasts()
+        self._factors = WindowFactors()
 
     @property
-    def _quantiles(self) -> list[float]:
-        """Levels of the quantile forecasts; none where the model gives single values."""
-        levels = self.model.levels
+    def _scored_levels(self) -> list[float]:
+        """Levels of the quantiles that are scored; none where the forecasts are single values."""
+        levels = self.model.network_levels if self._fitting else self.model.levels
         return levels if len(levels) > 1 else []
+
+    @property
+    def _fitting(self) -> bool:
+        """Whether epochs are validated in a fit, by the network's own quantiles."""
+        trainer = self._trainer
+        return trainer is not None and trainer.state.fn == TrainerFn.FITTING
 
     def warm_start(self, train: Iterable[ForecastBatch], val: Iterable[ForecastBatch]) -> None:
         """Fit ``skip=ridge`` on the training windows, its lookback and penalty on the others."""
@@ -57,11 +70,45 @@ class ForecastingTask(SequenceTask):
 
     def new_metrics(self) -> Metric:
         """Return :class:`ForecastMetrics` with the model's quantiles."""
-        return ForecastMetrics(self._quantiles)
+        return ForecastMetrics(self._scored_levels)
 
     def update_metrics(self, metrics: Metric, output: ForecastOutput, batch: ForecastBatch) -> None:
-        """Add one batch."""
+        """Add one batch, with calibrated quantiles outside of a fit."""
+        if self._fitting:
+            self._collected.add(output, batch)
+        else:
+            output = self.model.finish(output, batch, self._factors.of(batch))
         metrics.update(output.point_BPC, output.quantiles_BPCQ, batch)
+
+    # The intervals: calibrated on validation windows, adapted to the errors before test windows
+
+    def on_validation_epoch_start(self) -> None:
+        """Start the metrics, and to collect the forecasts of a fit."""
+        if self.val_metrics.quantiles != self._scored_levels:
+            self.val_metrics = self.new_metrics().to(self.device)
+        super().on_validation_epoch_start()
+        self._factors = WindowFactors()
+        loaders = self.trainer.val_dataloaders
+        self._collected = ValidationForecasts(len(loaders) if loaders is not None else 0)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics, and calibrate the intervals by the windows of a fit."""
+        super().on_validation_epoch_end()
+        if self._fitting and self.model.calibration != "none":
+            fitted = self._collected.fit(self.model.interval_levels)
+            if fitted is not None:
+                self.model.fitted["calibration"] = fitted
+
+    def on_test_epoch_start(self) -> None:
+        """Start the metrics; compute the adapted factors of all windows of the data module."""
+        if self.test_metrics.quantiles != self._scored_levels:
+            self.test_metrics = self.new_metrics().to(self.device)
+        super().on_test_epoch_start()
+        self.scoring = {"quantiles": self._scored_levels, "adaptive": self.model.adaptive}
+        windows = getattr(self.trainer.datamodule, "windows", {}).get("test")  # type: ignore[attr-defined]
+        self._factors = WindowFactors()
+        if windows is not None:
+            self._factors = WindowFactors(windows, self.model.interval_factors(windows))
 
     def write_plots(self, loader: DataLoader[Any], folder: Path) -> list[Path]:
         """Plot windows spread over the part: history, forecast, interval and truth."""

@@ -62,7 +62,7 @@ class TextDataModule(SequenceDataModule):
         piece_tokens: int | None = None,
         piece_sentences: bool = False,
         vocabulary_from: str | None = None,
-        batch_size: int = 32,
+        batch_size: int = 64,
         num_workers: int = 0,
         seed: int = 0,
         schema: dict[str, Any] | None = None,
@@ -267,8 +267,10 @@ class TextDataModule(SequenceDataModule):
         from .training.baselines import baseline_scores
 
         labels = self.schema()["labels"]
-        indices = {part: class_indices(texts, labels) for part, texts in self.parts.items()}
-        return baseline_scores(self.parts, indices, self.schema()["class_counts"], stage)
+        scored = self.parts[stage].select(self.scored_items(stage).tolist())
+        parts = {**self.parts, stage: scored}
+        indices = {part: class_indices(texts, labels) for part, texts in parts.items()}
+        return baseline_scores(parts, indices, self.schema()["class_counts"], stage)
 
     def raw_examples(self, count: int) -> list[Any]:
         """Return test texts of different lengths."""

@@ -4,7 +4,7 @@ Shapes: L samples of a noise bank.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from gru_suite.data.media import MediaDataModule, count_items
 from gru_suite.data.splits import PARTS
@@ -124,6 +123,7 @@ class AudioDataModule(MediaDataModule):
         self._noises = [samples.get(clip) for clip in decoded.noise_clips]
         self._bank_L: Tensor | None = None
         self.labels, self._num_left_out = labelled.labels, labelled.num_left_out
+        self._notes = decoded.notes
         self.datasets = {
             part: AudioDataset(
                 samples.values_S,
@@ -195,10 +195,9 @@ class AudioDataModule(MediaDataModule):
         return count_items(len(clips.names), "clips", clips.speaker_N, "speakers")
 
     def notes(self) -> list[str]:
-        """Return the number of recordings that have none of the labels."""
-        if not self._num_left_out:
-            return []
-        return [f"recordings of no label: {self._num_left_out:,}"]
+        """Return the number of recordings that have none of the labels, and the files not read."""
+        count = self._num_left_out
+        return [f"recordings of no label: {count:,}"] * bool(count) + self._notes
 
     def raw_examples(self, count: int) -> list[Any]:
         """Return test clips: samples of full scale 1.0 and their sample rate in Hz."""
@@ -207,7 +206,7 @@ class AudioDataModule(MediaDataModule):
         return [(test[row].x[0].numpy(), self._rate_hz) for row in rows]
 
     def score_baselines(
-        self, loaders: Mapping[str, DataLoader[Any]], stage: str, scoring: Mapping[str, Any] | None
+        self, loaders: Mapping[str, Iterable[Any]], stage: str, scoring: Mapping[str, Any] | None
     ) -> Mapping[str, Mapping[str, float]]:
         """Score the majority class, and logistic regression on MFCC statistics."""
         from .training.baselines import baseline_scores

@@ -30,7 +30,8 @@ from .inference.inputs import (
 from .inference.streaming import SpeechStream, SpeechStreamEncoder
 from .inference.timeline import Detection, Timeline, detect
 from .network.conv_front_end import OUTPUT_SIZE, ConvFrontEnd
-from .network.spectral_features import SpecAugment, SpectralFeatures
+from .network.spec_augment import SpecAugment
+from .network.spectral_features import SpectralFeatures
 
 _BATCH_SIZE = 64
 # In a file longer than this many training clips, words are detected instead of one classified.
@@ -81,7 +82,11 @@ class SpeechCommandsModel(ClassificationModel):
         super().__init__(backbone, input_size, schema, pooling, head_dropout)
         self.sample_rate_hz = int(schema["sample_rate_hz"])
         self.features = build(
-            SpectralFeatures, "task.features", features, sample_rate_hz=self.sample_rate_hz
+            SpectralFeatures,
+            "task.features",
+            features,
+            sample_rate_hz=self.sample_rate_hz,
+            causal=causal,
         )
         hop_ms = 1000 * self.features.hop_samples / self.sample_rate_hz
         self.encoder = build(

@@ -1,12 +1,11 @@
 """Data module of videos: official layouts, folders of classes, and the rendered people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
 
 from gru_suite.data.media import MediaDataModule, count_items
 from gru_suite.data.splits import PARTS
@@ -204,7 +203,7 @@ class VideoDataModule(MediaDataModule):
         return [paths[test.names[test.video_R[row]]] for row in rows]
 
     def score_baselines(
-        self, loaders: Mapping[str, DataLoader[Any]], stage: str, scoring: Mapping[str, Any] | None
+        self, loaders: Mapping[str, Iterable[Any]], stage: str, scoring: Mapping[str, Any] | None
     ) -> Mapping[str, Mapping[str, float]]:
         """Score the majority class, and logistic regression on features of single frames."""
         from .training.baselines import baseline_scores

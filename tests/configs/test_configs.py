@@ -197,7 +197,8 @@ def test_task_yaml_is_the_signature_with_its_defaults(file: Path) -> None:
 def test_data_yaml_gives_every_argument_of_its_module(file: Path) -> None:
     node = composed("train", option(file)).data
     signature = parameters(get_object(node._target_))
-    given = arguments(node)
+    # How long to train on an embedded data set is no option of its module.
+    given = {key: value for key, value in arguments(node).items() if key != "train_epochs"}
     assert given.keys() <= signature.keys()
     required = {k for k, p in signature.items() if p.default is inspect.Parameter.empty}
     assert required <= given.keys()
@@ -230,7 +231,8 @@ def test_optimizer_is_built_from_its_yaml(file: Path) -> None:
 @pytest.mark.parametrize("file", options("scheduler"), ids=ids)
 def test_scheduler_is_built_from_its_yaml(file: Path) -> None:
     given = arguments(composed("train", option(file)).scheduler)
-    assert given["name"] == file.stem
+    # As of an optimizer.
+    assert given["name"] == file.stem.partition("_")[0]
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     build_scheduler(optimizer, given, total_steps=10, steps_per_epoch=5)
 
@@ -243,7 +245,9 @@ def test_trainer_knows_the_keys_of_device_and_trainer(file: Path) -> None:
 
 @pytest.mark.parametrize("file", options("callbacks") + options("logger"), ids=ids)
 def test_callbacks_and_loggers_take_their_keys(file: Path) -> None:
-    for node in composed("train", option(file))[file.parts[0]].values():
+    nodes = composed("train", option(file))[file.parts[0]].values()
+    # A variant may switch a callback off.
+    for node in (node for node in nodes if node is not None):
         signature = inspect.signature(get_object(node._target_)).parameters
         assert arguments(node).keys() <= signature.keys()
 

@@ -24,7 +24,10 @@ CLASSES = {
     "video_action": "VideoActionTask",
 }
 # The table of n-grams alone has 3 MB.
-SMALL = {"sentiment": ("data.char_ngrams=null",)}
+SMALL = {
+    "sentiment": ("data.char_ngrams=null",),
+    "video_action": ("backbone.bidirectional=true",),
+}
 
 
 def same(found: dict[str, list[Any]], expected: dict[str, list[Any]]) -> bool:

@@ -47,7 +47,10 @@ def cases(draw, largest) -> Case:
     state_LBH = None
     if draw(st.booleans()):
         state_LBH = torch.rand(num_layers * directions, B, H) * 2 - 1
-    return Case(backbone, torch.randn(B, T, F), lengths, state_LBH)
+    # Weights are of size 1 / sqrt(H): many inputs to few units would saturate the gates, whose
+    # gradients then have no digits, in torch either.
+    scale = min(1.0, (H / F) ** 0.5)
+    return Case(backbone, scale * torch.randn(B, T, F), lengths, state_LBH)
 
 
 def reference(
@@ -96,10 +99,12 @@ def check(case: Case) -> None:
     errors = list(map(error, ours, true))
     if max(errors) < RELATIVE_ERROR:
         return
-    # A sum that cancels has no digits to lose: no worse there than torch itself.
+    # A sum that cancels has no digits to lose: no worse there than torch itself, whose error in a
+    # few numbers may be small by chance.
     theirs = map(error, results(case, ours=False, dtype=torch.float32), true)
-    for mine, torchs in zip(errors, theirs, strict=True):
-        assert mine < max(RELATIVE_ERROR, 3 * torchs)
+    for mine, torchs, part in zip(errors, theirs, true, strict=True):
+        few = max(1.0, 10 / part.numel())
+        assert mine < max(few * RELATIVE_ERROR, 3 * torchs)
 
 
 @settings(deadline=None, max_examples=60)

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shlex
 import shutil
 import signal
 import statistics
@@ -67,6 +68,7 @@ def test_mistake_on_the_command_line(words: list[str], hints: list[str], tmp_pat
         (["trainer.max_epochs=few"], ["trainer.max_epochs=few", "whole number"]),
         (["evaluate", "checkpoint=last.ckpt"], ["last.ckpt", "best.ckpt"]),
         (["evaluate"], ["checkpoint is needed"]),
+        (["logger=tensorboard", "debug=tiny"], ["logger.tensorboard", "pip install tensorboard"]),
     ],
 )
 def test_mistake_found_by_a_run(
@@ -178,9 +180,15 @@ def test_completion_in_a_real_bash(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_interrupt_of_a_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("stop", "word", "code"),
+    [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)],
+)
+def test_a_stopped_run_can_be_continued(
+    stop: signal.Signals, word: str, code: int, tmp_path: Path
+) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "gru_suite", "trainer.max_epochs=1000"],
+        [sys.executable, "-m", "gru_suite", "trainer.max_epochs=1000", "device=cpu"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -190,8 +198,13 @@ def test_interrupt_of_a_run(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        next(line for line in process.stdout if line.startswith("epoch"))
-        process.send_signal(signal.SIGINT)
-        said, complaint = process.communicate()
-    assert complaint.splitlines()[-1:] == ["gru-suite: interrupted"], said
-    assert process.returncode == 130
+        next(line for line in process.stdout if line.startswith("epoch 2/"))
+        process.send_signal(stop)
+        printed, errors = process.communicate()
+    assert process.returncode == code, (printed, errors)
+    line = errors.splitlines()[-1]
+    assert line.startswith(f"gru-suite: {word}; the checkpoints of all finished epochs are kept")
+    command = shlex.split(line.partition("continue with: ")[2])
+    again = gru_suite(*command[1:], "trainer.max_epochs=3", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "epoch 3/3" in again.stdout

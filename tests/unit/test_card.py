@@ -181,7 +181,7 @@ def test_a_shortened_run_says_that_its_figures_mean_little(folder: Path) -> None
     ("words", "named"),
     [
         ([], "checkpoint is needed; add checkpoint=..."),
-        (["best.ckpt"], "write checkpoint=FILE"),
+        (["best.ckpt"], "write checkpoint=best.ckpt"),
         (["chekpoint=best.ckpt"], "did you mean 'checkpoint'?"),
         (["checkpoint=best.ckpt", "format=yaml"], "choose one of markdown, json"),
         (["checkpoint=nowhere.ckpt"], "nowhere.ckpt: no such file"),

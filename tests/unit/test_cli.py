@@ -114,6 +114,57 @@ def test_unknown_verb_names_the_nearest(word: str, hint: str) -> None:
         split_verb([word])
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("sales.csv", "gru-suite data=csv data.path=sales.csv"),
+        ("best.ckpt", "gru-suite inspect checkpoint=best.ckpt"),
+        ("best.ckpt in.csv", "gru-suite predict checkpoint=best.ckpt input=in.csv"),
+        ("predict best.ckpt in.csv", "gru-suite predict checkpoint=best.ckpt input=in.csv"),
+        (
+            "predict in.wav checkpoint=a.ckpt output=b.csv",
+            "gru-suite predict input=in.wav checkpoint=a.ckpt output=b.csv",
+        ),
+        ("evaluate best.ckpt part=val", "gru-suite evaluate checkpoint=best.ckpt part=val"),
+        ("export a.ckpt a.onnx", "gru-suite export checkpoint=a.ckpt output=a.onnx"),
+        ("train task=sentiment r.csv", "gru-suite task=sentiment data=text_table data.path=r.csv"),
+        ("train data=ett ETTh1.csv", "gru-suite data=ett data.path=ETTh1.csv"),
+        ("inspect a.ckpt", "checkpoint=a.ckpt"),
+    ],
+)
+def test_arguments_without_keys_are_named(
+    words: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    assert error_of(capsys).endswith(f"write{'' if words.startswith('inspect') else ':'} {line}")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("device=cuda", "did you mean 'device=gpu'?"),
+        ("data=sales.csv", "did you mean 'data=csv data.path=sales.csv'?"),
+        ("task=video_action data=my/clips", "'data=video_folders data.path=my/clips'"),
+        ("task=speech_commands data=a.wav", "'data=audio_folders data.path=a.wav'"),
+        ("device=xyz", "choose one of auto, cpu, gpu"),
+    ],
+)
+def test_values_of_other_programs_get_a_hint(
+    words: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*words.split()) == 2
+    assert hint in error_of(capsys)
+
+
+def test_predict_with_an_output_leaves_no_run_folder(
+    command: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(tmp_path.rglob("*"))
+    assert main(["predict", "checkpoint=a.ckpt", "input=b.csv", "output=c.csv"]) == 0
+    left = {path.name for path in set(tmp_path.rglob("*")) - before}
+    assert not left & {"outputs", ".hydra", "gru-suite.log"}, left
+
+
 def parse(verb: str, *words: str) -> list[str]:
     return parse_hydra_call(verb, verb, words, verbs=VERBS).words
 
@@ -156,8 +207,8 @@ WRONG = {
     "epochs=3": "no key 'epochs' in the config; did you mean 'trainer.max_epochs'?",
     "dat.lookback=3": "no key 'dat.lookback' in the config; did you mean 'data.lookback'?",
     "data.lookback.x=3": "no key 'data.lookback.x' in the config; did you mean 'data.lookback'?",
-    "zzz=3": "no key 'zzz' in the config; choose one of seed, monitor, checkpoint, ",
-    "~zzz": "no key 'zzz' in the config; choose one of seed, monitor, checkpoint, ",
+    "zzz=3": "no key 'zzz' in the config; choose one of seed, monitor, length, checkpoint, ",
+    "~zzz": "no key 'zzz' in the config; choose one of seed, monitor, length, checkpoint, ",
     "hydra.run.dri=x": "did you mean 'hydra.run.dir'?",
     "task=forcasting": "task=forcasting: there is no such option; did you mean 'forecasting'?",
     "backbone=gruu": "backbone=gruu: there is no such option; did you mean 'gru'?",

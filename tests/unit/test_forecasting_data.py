@@ -265,8 +265,8 @@ def test_setup_reads_once(tmp_path: Path) -> None:
         ({"path": "/nowhere/x.csv"}, "/nowhere/x.csv: no such file"),
         ({"path": None}, "data.path is not set"),
         ({"source": "excel"}, "data.source='excel' is unknown"),
-        ({"lookback": 150}, r"the train part has 140 of the 200 .* needs 156 \(lookback \+ hor"),
-        ({"horizon": 30}, r"the val part has 20 of the 200 .* needs 30 \(horizon"),
+        ({"lookback": 150, "min_lookback": 150}, r"part has 140 of the 200 .* needs 156 \(150 and"),
+        ({"horizon": 30}, r"the val part has 20 of the 200 .* needs 30 \(the horizon"),
     ],
 )
 def test_impossible_options(tmp_path: Path, options: dict[str, Any], message: str) -> None:
@@ -280,9 +280,9 @@ def test_impossible_options(tmp_path: Path, options: dict[str, Any], message: st
 
 def test_fewer_rows_than_lookback_and_horizon(tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"data\.csv: too few rows: the train part has 11 of the 16"
+        UserError, match=r"data\.csv: too few rows: the train part has 7 of the 10 .* needs 9"
     ):
-        ready(tmp_path, hourly(16))
+        ready(tmp_path, hourly(10))
 
 
 @pytest.mark.parametrize(
@@ -355,13 +355,19 @@ def test_m4_hourly(shared_data: Path) -> None:
     np.testing.assert_allclose(truth, first.iloc[-48:].astype(float), rtol=1e-5)
 
 
-def test_m4_weekly_leaves_out_what_is_too_short_and_says_so(shared_data: Path) -> None:
+def test_m4_weekly_pads_what_is_young_and_names_what_is_too_short(shared_data: Path) -> None:
     path = str(shared_data / "m4" / "Weekly-train.csv")
     data = ForecastingDataModule(104, 13, source="m4", path=path, frequency="W", split="last")
     data.setup()
-    assert 0 < sizes(data)[2] < 359
-    short = 359 - sizes(data)[2]
-    assert f"series shorter than 117 steps, in no test window: {short}" in data.summary()
+    assert sizes(data)[2] == 359
+    assert "young series, padded with missing values: 65 (" in "\n".join(data.summary())
+    whole = ForecastingDataModule(
+        104, 13, source="m4", path=path, frequency="W", split="last", min_lookback=104
+    )
+    whole.setup()
+    short = 359 - sizes(whole)[2]
+    line = f"series shorter than 117 steps, in no window: {short} (W295, "
+    assert any(each.startswith(line) for each in whole.summary())
 
 
 def test_bike_demand(shared_data: Path) -> None:

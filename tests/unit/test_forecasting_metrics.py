@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gru_suite.tasks.forecasting.batches.forecast_batch import ForecastBatch
-from gru_suite.tasks.forecasting.training.metrics import ForecastMetrics
+from gru_suite.tasks.forecasting.training.metrics import ForecastMetrics, coverage_names
 
 NAN = float("nan")
 
@@ -106,8 +106,8 @@ def test_constant_zero_series_divides_nothing_by_zero() -> None:
     truth = torch.zeros(2, 3, 1)
     exact.update(truth, truth.unsqueeze(-1).expand(-1, -1, -1, 2), make_batch(truth))
     off.update(truth + 0.5, None, make_batch(truth))
-    assert figures(exact)["smape"] == figures(exact)["wql"] == figures(exact)["mse"] == 0
-    assert figures(off)["smape"] == 200
+    assert figures(exact)["wql"] == figures(exact)["mse"] == 0
+    assert math.isnan(figures(off)["smape"])
     assert figures(off)["wql"] == 0.5
 
 
@@ -165,9 +165,22 @@ def test_wrong_number_of_quantiles_is_refused(
         ForecastMetrics(levels).update(point, quantiles, make_batch(point))
 
 
-def test_coverage_is_named_by_the_outermost_levels() -> None:
-    assert ForecastMetrics([0.5, 0.025, 0.975]).coverage_name == "coverage_95"
-    assert ForecastMetrics([0.5]).coverage_name is None
+def test_every_central_interval_has_its_coverage() -> None:
+    assert coverage_names([0.5, 0.025, 0.975]) == ["coverage_95"]
+    assert coverage_names([0.5]) == coverage_names([]) == []
+    metric = ForecastMetrics([0.05, 0.25, 0.5, 0.75, 0.95])
+    quantiles = torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0]).expand(1, 4, 1, 5)
+    truth = torch.tensor([0.5, 1.5, -1.5, 3.0]).view(1, 4, 1)
+    metric.update(torch.zeros(1, 4, 1), quantiles, make_batch(truth))
+    found = figures(metric)
+    assert (found["coverage_90"], found["coverage_50"]) == (0.75, 0.25)
+
+
+def test_smape_leaves_out_steps_without_demand() -> None:
+    metric = ForecastMetrics()
+    truth = steps(0.0, 2.0)
+    metric.update(steps(0.001, 1.0), None, make_batch(truth))
+    assert figures(metric)["smape"] == pytest.approx(200 / 3)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -249,11 +249,11 @@ print([name for name in "{heavy}".split() if name in sys.modules])
 
 @pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
 def test_a_loss_other_than_quantile_gives_single_values(loss: str) -> None:
-    """Checkpoints have both options; quantiles are then ignored, in the model alone too."""
+    """Checkpoints have both options; quantiles are then of calibrated intervals alone."""
     task = make_task(loss=loss, quantiles=[0.1, 0.5, 0.9])
     model = ForecastingModel(**task.model.options)
     assert model.levels == task.model.levels == [0.5]
-    assert task.scoring == {"quantiles": []}
+    assert task.scoring == {"quantiles": [], "adaptive": False}
     model.load_state_dict(task.state_dict())
     output = model.eval()(make_batch(make_schema()))
     assert output.quantiles_BPCQ is None

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from gru_suite.errors import UserError
+from gru_suite.tasks.forecasting.reading import timestamps
 from gru_suite.tasks.forecasting.reading.layouts import from_m4
 from gru_suite.tasks.forecasting.reading.tables import (
     category_column,
@@ -16,8 +17,11 @@ from gru_suite.tasks.forecasting.reading.tables import (
     numeric_column,
     read_table,
 )
-from gru_suite.tasks.forecasting.reading.timestamps import time_column_values
 from gru_suite.tasks.forecasting.samples.sources import load_source, make_sine
+
+
+def time_column_values(table: pd.DataFrame, column: str | list[str]) -> np.ndarray:
+    return timestamps.time_column_values(table, column, np.zeros(len(table), np.int64))[0]
 
 
 def write(folder: Path, text: str, name: str = "data.csv") -> Path:
@@ -92,7 +96,7 @@ def test_unusable_files(tmp_path: Path, content: bytes, message: str) -> None:
 
 @pytest.mark.parametrize("name", ["data.parquet", "data.csv.gz"])
 def test_files_that_are_not_what_their_name_says(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match="not readable as a CSV or Parquet table"):
+    with pytest.raises(UserError, match=r"not readable as a (CSV or )?Parquet table"):
         read_table(write(tmp_path, "date,x\n1,2\n", name))
 
 
@@ -140,10 +144,10 @@ def test_numeric_column_takes_nullable_and_boolean_columns() -> None:
 
 def test_categories_and_typing_errors_are_told_apart() -> None:
     frame = read_table(
-        pd.DataFrame({"sky": ["sun", "7", "rain"] * 10, "wind": ["5"] * 29 + ["5,1"]})
+        pd.DataFrame({"sky": ["sun", "7", "rain"] * 10, "wind": ["5"] * 29 + ["5x"]})
     )
     assert is_categorical(frame, "sky")
-    with pytest.raises(UserError, match=r"row 30, column 'wind': found '5,1'"):
+    with pytest.raises(UserError, match=r"row 30, column 'wind': found '5x'"):
         is_categorical(frame, "wind")
 
 
@@ -158,7 +162,7 @@ def test_category_names_do_not_depend_on_the_type_of_numbers() -> None:
     ("texts", "second"),
     [
         (["2024-01-31 18:00", "2024-02-01 18:00"], "2024-02-01T18:00"),
-        (["2024-01-31T18:00:00Z", "2024-01-31T19:00:00+01:00"], "2024-01-31T18:00"),
+        (["2024-01-31T19:00:00+01:00", "2024-01-31T19:00:00+0100"], "2024-01-31T18:00"),
         (["1/2/11", "1/13/11"], "2011-01-13T00:00"),
         (["1/2/2011", "13/2/2011"], "2011-02-13T00:00"),
         (["1/2/2011 5:30 PM", "1/3/2011 6:30 AM"], "2011-01-03T06:30"),

@@ -37,6 +37,7 @@ def make_series(lengths: list[int], missing: float = 0.0, seed: int = 0) -> Seri
         mean=mean,
         std=std,
         naive=naive,
+        number_S=np.arange(count),
     )
 
 
@@ -151,7 +152,7 @@ def test_inference_window_equals_the_data_modules(tmp_path: Path) -> None:
     last = data.windows["test"].batch([len(data.windows["test"]) - 1])
     known = frame.copy()
     known.loc[294:, ["y", "x"]] = np.nan
-    batch, windows = inference_windows(known, data.schema())
+    batch, windows, *_ = inference_windows(known, data.schema())
     for name in ("target_BTC", "past_BTF", "future_BPF", "mean_BC", "std_BC", "origin_B"):
         torch.testing.assert_close(getattr(batch, name), getattr(last, name), msg=name)
     assert torch.isnan(batch.truth_BPC).all()
@@ -160,7 +161,7 @@ def test_inference_window_equals_the_data_modules(tmp_path: Path) -> None:
     np.testing.assert_array_equal(window.past_time, frame["t"][282:294].to_numpy("M8[ns]"))
     np.testing.assert_array_equal(window.future_time, frame["t"][294:].to_numpy("M8[ns]"))
     known.to_csv(tmp_path / "input.csv", index=False)
-    from_file, _ = inference_windows(tmp_path / "input.csv", data.schema())
+    from_file, _, *_ = inference_windows(tmp_path / "input.csv", data.schema())
     torch.testing.assert_close(from_file.target_BTC, batch.target_BTC)
 
 
@@ -168,7 +169,7 @@ def test_calendar_of_the_horizon_needs_no_rows(tmp_path: Path) -> None:
     frame = hourly(300)
     schema = schema_of(tmp_path, frame)
     assert schema["calendar"] == ["hour", "halfday", "weekday"]
-    batch, windows = inference_windows(frame, schema)
+    batch, windows, *_ = inference_windows(frame, schema)
     expected = pd.date_range(frame["t"].iloc[-1] + pd.Timedelta("1h"), periods=6, freq="h")
     np.testing.assert_array_equal(windows[0].future_time, expected.to_numpy("M8[ns]"))
     angle = 2 * np.pi * expected.hour.to_numpy() / 24
@@ -177,7 +178,7 @@ def test_calendar_of_the_horizon_needs_no_rows(tmp_path: Path) -> None:
 
 def test_gaps_in_the_input_are_missing(tmp_path: Path) -> None:
     schema = schema_of(tmp_path, hourly(300))
-    batch, _ = inference_windows(hourly(50).drop(index=[45, 46]), schema)
+    batch, _, *_ = inference_windows(hourly(50).drop(index=[45, 46]), schema)
     missing = torch.isnan(batch.target_BTC[0, :, 0]).nonzero().ravel()
     assert missing.tolist() == [7, 8]
 
@@ -187,7 +188,7 @@ def test_each_series_starts_after_its_own_last_value(tmp_path: Path) -> None:
     schema = schema_of(tmp_path, frame, id_column="id")
     known = pd.concat([hourly(40).assign(id="b"), hourly(30).assign(id="new")])
     known.iloc[35:40, known.columns.get_loc("y")] = np.nan
-    batch, windows = inference_windows(known, schema)
+    batch, windows, *_ = inference_windows(known, schema)
     assert [window.series for window in windows] == ["b", "new"]
     assert batch.origin_B.tolist() == [35, 30]
     assert windows[0].future_time[0] == np.datetime64("2024-01-02T11")
@@ -196,7 +197,7 @@ def test_each_series_starts_after_its_own_last_value(tmp_path: Path) -> None:
 
 def test_without_times_steps_are_numbered(tmp_path: Path) -> None:
     schema = schema_of(tmp_path, hourly(300)[["y"]], time_column=None)
-    _, windows = inference_windows(hourly(40)[["y"]], schema)
+    _, windows, *_ = inference_windows(hourly(40)[["y"]], schema)
     assert windows[0].past_time.tolist() == list(range(28, 40))
     assert windows[0].future_time.tolist() == list(range(40, 46))
 
@@ -207,19 +208,22 @@ def test_m4_layout_at_inference(tmp_path: Path) -> None:
     wide.insert(0, "V1", ["H1", "H2"])
     schema = schema_of(tmp_path, wide, source="m4", split="last", frequency="h", time_column=None)
     assert (schema["layout"], schema["season_length"]) == ("m4", 24)
-    batch, windows = inference_windows(tmp_path / "train.csv", schema)
+    batch, windows, *_ = inference_windows(tmp_path / "train.csv", schema)
     assert [window.series for window in windows] == ["H1", "H2"]
     assert batch.target_BTC.shape == (2, 12, 1)
 
 
 def test_too_few_rows(tmp_path: Path) -> None:
     schema = schema_of(tmp_path, hourly(300))
-    with pytest.raises(UserError, match=r"has 11 steps .* needs 12 \(the lookback\)"):
-        inference_windows(hourly(11), schema)
+    with pytest.raises(UserError, match=r"has 2 steps .* needs 3"):
+        inference_windows(hourly(2), schema)
     short = hourly(20)
-    short.loc[5:, "y"] = np.nan
-    with pytest.raises(UserError, match=r"has 5 steps up to its last observed y, needs 12"):
+    short.loc[2:, "y"] = np.nan
+    with pytest.raises(UserError, match=r"has 2 steps up to its last observed y, needs 3"):
         inference_windows(short, schema)
+    young = inference_windows(hourly(5), schema)
+    assert young.batch.target_BTC[0, :, 0].isnan().tolist() == [True] * 7 + [False] * 5
+    assert len(young.names[0].past_time) == 12
 
 
 def test_missing_columns_are_named(tmp_path: Path) -> None:
@@ -238,7 +242,7 @@ def test_future_covariates_must_be_given(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has 0 rows after .* needs 6 \(the horizon\)\nwith .* x "):
         inference_windows(frame, schema)
     frame.loc[34:, "y"] = np.nan
-    batch, _ = inference_windows(frame, schema)
+    batch, _, *_ = inference_windows(frame, schema)
     # x, and sine and cosine of hour, half a day and weekday.
     assert batch.future_BPF.shape == (1, 6, 7)
     frame.loc[37, "x"] = np.nan

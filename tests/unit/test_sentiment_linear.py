@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from gru_suite.model.batches import SequenceBatch, collate
 from gru_suite.tasks.sentiment.batches.tokenizer import TextTokenizer, train_tokenizer
 from gru_suite.tasks.sentiment.network.hashed_linear import HashedLinear
+from gru_suite.tasks.sentiment.training import linear_fit
 from gru_suite.tasks.sentiment.training.linear_fit import fit_linear
 
 TEXTS = [
@@ -108,3 +109,23 @@ def test_fitting_again_begins_anew() -> None:
     assert layer(batch(["bad"]).x).eq(0).all()
     fit_linear(layer, [batch(TEXTS, LABELS)], 10.0)
     torch.testing.assert_close(layer.weight_WK, weight_WK, atol=1e-3, rtol=1e-2)
+
+
+def test_large_data_are_fitted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = torch.Generator().manual_seed(0)
+    labels_N = torch.arange(600) % 2
+    tokens_NT = torch.randint(10, 40, (600, 12), generator=draw) + 25 * labels_N[:, None]
+    batches = [
+        SequenceBatch(x, torch.full((len(x),), 12), labels_B)
+        for x, labels_B in zip(tokens_NT.split(50), labels_N.split(50), strict=True)
+    ]
+    whole, parts = HashedLinear(4096, 3, False), HashedLinear(4096, 3, False)
+    fit_linear(whole, batches, 10.0)
+    monkeypatch.setattr(linear_fit, "_MAX_TEXTS", 150)
+    fit_linear(parts, batches, 10.0)
+    assert not torch.equal(whole.weight_WK, parts.weight_WK)
+    torch.testing.assert_close(parts.idf_W, whole.idf_W)
+    for layer in (whole, parts):
+        predicted_N = layer(tokens_NT).argmax(1)
+        assert (predicted_N == labels_N).float().mean() > 0.95
+        assert layer.bias_K[2] < -100, "a class without texts"

@@ -84,7 +84,7 @@ def test_cells_as_text(value: Any, expected: str) -> None:
         ("a.parquet", "no parquet", {}, "not readable as a Parquet table"),
         ("a.csv", b"text,label\n\0\0,1\n", {}, "not a text file"),
         ("a.csv.gz", "text,label\nx,1\n", {}, "cannot be read"),
-        ("a.xlsx", "x", {}, "unknown format of a table.*csv"),
+        ("a.docx", "x", {}, "unknown format of a table.*csv"),
         ("a.csv", "text,label\nx,1\n", {"encoding": "utf-9"}, "no such encoding.*'utf-8'"),
     ],
 )
@@ -137,3 +137,15 @@ def test_table_to_predict(tmp_path: Path) -> None:
     assert column_texts(wide, 1, "it") == ["fine"]
     with pytest.raises(UserError, match="the model needs column 'body'"):
         column_texts(wide, "body", "it")
+
+
+def test_a_workbook_is_a_table_of_texts_too(tmp_path: Path) -> None:
+    frame = pd.DataFrame([*ROWS, ("1.50", "pos"), ("NA", "neg")], columns=["text", "label"])
+    frame.to_excel(tmp_path / "a.xlsx", index=False)
+    expected = [*ROWS, ("1.50", "pos"), ("NA", "neg")]
+    assert pairs(tmp_path / "a.xlsx", text_column="text", label_column="label") == expected
+    frame.to_excel(tmp_path / "b.xlsx", index=False, header=False)
+    assert pairs(tmp_path / "b.xlsx", text_column=0, label_column=1, header=False) == expected
+    (tmp_path / "c.xlsx").write_bytes(b"no workbook")
+    with pytest.raises(UserError, match=r"c\.xlsx: not readable as an Excel workbook"):
+        read_table(tmp_path / "c.xlsx")

@@ -141,3 +141,16 @@ def test_a_short_noise_is_repeated() -> None:
 def test_impossible_options_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         build(Augmentation, "data.augment", options)
+
+
+def test_overdriven_clips_are_cut_at_full_scale() -> None:
+    x_BS = 0.3 * torch.sin(torch.arange(1600) * 0.1).expand(200, -1)
+    lengths_B = torch.full((200,), 1600)
+    options = Augmentation(clipping_probability=0.5, clipping_db=30)
+    found_BS, _ = augment(
+        x_BS, lengths_B, torch.zeros(2000), 16000, options, torch.Generator().manual_seed(0)
+    )
+    peak_B = found_BS.abs().amax(1)
+    assert peak_B.max() == 1.0
+    assert 0.4 < (found_BS == x_BS).all(1).float().mean() < 0.6
+    assert (found_BS[peak_B == 1].abs() == 1).float().mean() > 0.2

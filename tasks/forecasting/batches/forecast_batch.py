@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..reading.zone import Zone
+
 
 class ForecastBatch(NamedTuple):
     """Windows as float32 tensors; targets are z-scored, NaN where missing.
@@ -23,7 +25,8 @@ class ForecastBatch(NamedTuple):
         std_BC: standard deviation that was divided by, in the target's own unit; positive.
         naive_BC: mean absolute seasonal difference of the training part, in the target's own unit;
             positive.
-        series_B: int64 index of the series.
+        series_B: int64 index of the series in the schema's ``target_scale``; for a series that it
+            does not know -1, -2, ... in the order of the table.
         origin_B: int64 first step of the horizon in its series.
     """
 
@@ -45,10 +48,12 @@ class ForecastOutput(NamedTuple):
     Attributes:
         point_BPC: medians, or the single forecasts of a model without quantiles.
         quantiles_BPCQ: forecasts at the quantile levels, rising; None without quantiles.
+        calibrated: whether the quantiles are those of a split calibration.
     """
 
     point_BPC: Tensor
     quantiles_BPCQ: Tensor | None
+    calibrated: bool = False
 
 
 class InferenceWindow(NamedTuple):
@@ -59,8 +64,14 @@ class InferenceWindow(NamedTuple):
         past_time: times of the lookback: datetime64[ns], or int64 step numbers (0 the first row)
             without a time column.
         future_time: times of the horizon, the same way.
+        zone: by which the times are told; None where they have none.
     """
 
     series: str
     past_time: NDArray[Any]
     future_time: NDArray[Any]
+    zone: Zone | None = None
+
+    def clock(self, times: NDArray[Any]) -> NDArray[Any]:
+        """Return times of the window as clocks of its zone show them; step numbers as they are."""
+        return times if self.zone is None else self.zone.local(times)

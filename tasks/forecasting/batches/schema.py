@@ -22,6 +22,7 @@ from ..reading.time_grid import TimeGrid
 from .calendar_features import choose_calendar, num_slow_cycles
 from .covariates import check_static_covariates, features_size, fit_covariates, take_rows
 from .scaling import target_statistics
+from .splits import padding
 
 ROLES = ("past_covariates", "future_covariates", "static_covariates")
 
@@ -104,6 +105,8 @@ def fit_schema(
     horizon: int,
     season_length: int | None = None,
     calendar: str | Sequence[str] = "auto",
+    non_negative: bool | str = "auto",
+    min_lookback: int | None = None,
 ) -> dict[str, Any]:
     """Learn a schema from the training part of a table.
 
@@ -116,6 +119,9 @@ def fit_schema(
         horizon: steps it forecasts.
         season_length: steps in a season; None infers it from the frequency.
         calendar: auto, none or a list of cycles.
+        non_negative: whether forecasts are never below 0; auto: of the targets that never are.
+        min_lookback: past steps that a forecast needs at least; None: a season, or a quarter of
+            the lookback where no season fits in it.
 
     Raises:
         UserError: a target has no value at all, or a column holds text or infinite values.
@@ -125,6 +131,9 @@ def fit_schema(
     _check_observed(table, grid, columns["targets"], target)
     if season_length is None:
         season_length = infer_season_length(grid.frequency)
+    if min_lookback is None:
+        seasonal = 1 < season_length <= lookback
+        min_lookback = season_length if seasonal else -(-lookback // 4)
     mean, std, naive = target_statistics(target, grid, train_ends_S, season_length, lookback)
     train_N = grid.position < np.repeat(train_ends_S, grid.lengths)
     span_days = _span_days(grid, train_N)
@@ -136,6 +145,7 @@ def fit_schema(
         # Only a linear map extrapolates beyond the training part: the backbone does not see these.
         "slow_size": 2 * num_slow_cycles(cycles, span_days),
         "frequency": None if grid.frequency is None else grid.frequency.alias,
+        "zone": None if grid.zone is None else grid.zone._asdict(),
         "season_length": season_length,
         "lookback": lookback,
         "horizon": horizon,
@@ -143,7 +153,14 @@ def fit_schema(
             name: {"mean": mean[i].tolist(), "std": std[i].tolist(), "naive": naive[i].tolist()}
             for i, name in enumerate(grid.names)
         },
-        "missing_targets": bool(np.isnan(target[train_N]).any()),
+        "lower_bounds": _lower_bounds(target[train_N], non_negative),
+        "train_ends": _train_ends(grid, train_ends_S),
+        "min_lookback": min_lookback,
+        # Young series are padded with missing steps.
+        "missing_targets": bool(
+            np.isnan(target[train_N]).any()
+            or padding(train_ends_S, grid.lengths, lookback, horizon, min_lookback).any()
+        ),
         "num_targets": len(columns["targets"]),
     }
     future_size = features_size(columns["future_covariates"], schema)
@@ -152,6 +169,22 @@ def fit_schema(
     schema["past_size"] = past_size + schema["future_size"]
     schema["static_size"] = features_size(columns["static_covariates"], schema)
     return schema
+
+
+def _lower_bounds(target: NDArray[np.float64], non_negative: bool | str) -> list[float | None]:
+    """Return the smallest value of each target's forecasts, None for any."""
+    if non_negative == "auto":
+        return [None if (column < 0).any() else 0.0 for column in target.T]
+    return [0.0 if non_negative else None] * target.shape[1]
+
+
+def _train_ends(grid: TimeGrid, ends_S: Int64) -> dict[str, int]:
+    """Return the time in ns, or without times the step, at which each training part ends."""
+    ends = ends_S
+    if grid.time is not None and grid.frequency is not None:
+        first_S = grid.time.view(np.int64)[grid.offsets[:-1]]
+        ends = grid.frequency.times(first_S, ends_S)
+    return dict(zip(grid.names, ends.tolist(), strict=True))
 
 
 def _fit_encoding(

@@ -1,5 +1,6 @@
 """Series as flat arrays, encoded from a table by its schema."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -7,9 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gru_suite.errors import UserError
+
 from ..reading.frequency import Int64
-from ..reading.tables import check_columns, numeric_column
+from ..reading.tables import check_columns, numeric_column, table_name
 from ..reading.time_grid import TimeGrid, align_table
+from ..reading.timestamps import drop_bad_times
+from ..reading.zone import Zone, zone_of
 from .calendar_features import calendar_features
 from .covariates import encode, first_row_of_series
 from .scaling import scale_arrays
@@ -45,6 +50,8 @@ class SeriesSet:
         mean: of each series and target, in the target's own unit: (series, targets).
         std: standard deviation, the same way.
         naive: mean absolute seasonal difference, the same way.
+        number_S: index of each series in the schema's ``target_scale``; -1, -2, ... for those that
+            it does not know.
     """
 
     grid: TimeGrid
@@ -56,6 +63,7 @@ class SeriesSet:
     mean: Float64
     std: Float64
     naive: Float64
+    number_S: Int64
 
     @property
     def names(self) -> list[str]:
@@ -134,28 +142,51 @@ def encode_on_grid(
     scaled /= np.repeat(std, grid.lengths, axis=0)
     future = encode(table, grid.rows, schema["future_covariates"], schema)
     if schema["calendar"] and grid.time is not None:
-        future = np.concatenate((future, calendar_features(grid.time, schema["calendar"])), axis=1)
+        zone = zone_of(schema)
+        clock = grid.time if zone is None else zone.local(grid.time)
+        future = np.concatenate((future, calendar_features(clock, schema["calendar"])), axis=1)
     past = future
     if schema["past_covariates"]:
         past = np.concatenate(
             (encode(table, grid.rows, schema["past_covariates"], schema), future), axis=1
         )
     static = encode(table, static_rows_S, schema["static_covariates"], schema)
+    number_S = series_numbers(schema, grid.names)
     return SeriesSet(
-        grid, target, scaled.astype(np.float32), past, future, static, mean, std, naive
+        grid, target, scaled.astype(np.float32), past, future, static, mean, std, naive, number_S
     )
+
+
+def series_numbers(schema: dict[str, Any], names: Sequence[str]) -> Int64:
+    """Return the index of series in ``target_scale``; -1, -2, ... for those not in it."""
+    known = {name: number for number, name in enumerate(schema["target_scale"])}
+    return np.array([known.get(name, -1 - i) for i, name in enumerate(names)], np.int64)
 
 
 def align_by_schema(table: pd.DataFrame, schema: dict[str, Any]) -> tuple[pd.DataFrame, TimeGrid]:
     """Align a table to the time grid of a schema's frequency."""
-    return align_table(
+    table = drop_bad_times(table, schema["time_column"], schema.get("max_bad_fraction", 0.0))
+    table, grid = align_table(
         table,
         schema["time_column"],
         schema["id_column"],
         schema_frequency(schema),
         schema["on_duplicates"],
         schema["sort"],
+        given=zone_of(schema),
     )
+    check_zone(schema, grid.zone, table)
+    return table, grid
+
+
+def check_zone(schema: dict[str, Any], zone: Zone | None, table: pd.DataFrame) -> None:
+    """Raise UserError if times have a zone and those of the training data had none."""
+    # Schemas of before do not say.
+    if zone is not None and "zone" in schema and schema["zone"] is None:
+        raise UserError(
+            f"{table_name(table)}: the times state a zone ({zone.name}), those of the training "
+            "data none: give them without, as those"
+        )
 
 
 def target_values(table: pd.DataFrame, schema: dict[str, Any]) -> Float64:

@@ -29,6 +29,12 @@ class SplitBorders:
     val_ends_S: Int64
     test_ends_S: Int64
 
+    def shifted(self, steps_S: Int64) -> "SplitBorders":
+        """Return the borders after steps were added before each series."""
+        return SplitBorders(
+            self.train_ends_S + steps_S, self.val_ends_S + steps_S, self.test_ends_S + steps_S
+        )
+
     def part(self, name: str) -> tuple[Int64, Int64]:
         """Return first steps and ends of the part called train, val or test."""
         zeros = np.zeros_like(self.train_ends_S)
@@ -122,9 +128,8 @@ def _dates(grid: TimeGrid, values: list[Any]) -> SplitBorders:
             f"data.split={values}: dates need a time column; set data.time_column or use fractions"
         )
     try:
-        borders = np.array(
-            [pd.Timestamp(str(value)).to_datetime64() for value in values], dtype="datetime64[ns]"
-        )
+        dates = pd.DatetimeIndex([pd.Timestamp(str(value)) for value in values]).as_unit("ns")
+        borders = dates.to_numpy() if grid.zone is None else grid.zone.from_local(dates)
     except ValueError:
         raise UserError(
             f"data.split={values}: not two dates such as [2013-09-01,2013-11-01]"
@@ -145,3 +150,49 @@ def _at_times(grid: TimeGrid, borders: NDArray[np.datetime64]) -> SplitBorders:
         [np.searchsorted(grid.time[start:end], borders) for start, end in bounds], dtype=np.int64
     )
     return SplitBorders(cuts[:, 0], cuts[:, 1], grid.lengths)
+
+
+def padding(
+    train_ends_S: Int64, ends_S: Int64, lookback: int, horizon: int, min_lookback: int
+) -> Int64:
+    """Return the missing steps to add before series too young for a whole window, shape (S,).
+
+    Args:
+        train_ends_S: end of the training part of each series.
+        ends_S: end of each series; one that is too short for any window is left as it is.
+        lookback: past steps of a window.
+        horizon: future steps.
+        min_lookback: past steps that a forecast needs at least.
+    """
+    young_S = (train_ends_S < lookback + horizon) & (ends_S >= min_lookback + horizon)
+    found: Int64 = np.where(young_S, lookback - min_lookback, 0)
+    return found
+
+
+def no_windows(
+    label: str, part: str, steps: int, total: int, dropped: int, min_lookback: int, horizon: int
+) -> UserError:
+    """Return the error for a part without a window.
+
+    Args:
+        label: name of the table.
+        part: train, val or test.
+        steps: of the longest series that are in the part.
+        total: steps of the longest series.
+        dropped: windows without an observed past or future.
+        min_lookback: past steps that a forecast needs at least.
+        horizon: future steps.
+    """
+    if dropped:
+        return UserError(
+            f"{label}: none of the {dropped} {part} windows has an observed target both in its"
+            f" past and its {horizon} future steps"
+        )
+    need, reason = horizon, "the horizon"
+    if part == "train":
+        need, reason = min_lookback + horizon, f"{min_lookback} and the horizon of {horizon}"
+    return UserError(
+        f"{label}: too few rows: the {part} part has {steps} of the {total} steps of the longest"
+        f" series, needs {need} ({reason})\n"
+        "shorten data.lookback or data.horizon, or change data.split"
+    )

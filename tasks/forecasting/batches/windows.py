@@ -49,6 +49,7 @@ class WindowSet(Dataset[ForecastBatch]):
             for values in (series.scaled, series.past, series.future)
         )
         self._static = torch.from_numpy(series.static)
+        self._number = torch.from_numpy(series.number_S)
         self._mean, self._std, self._naive = (
             torch.from_numpy(values.astype(np.float32))
             for values in (series.mean, series.std, series.naive)
@@ -66,6 +67,11 @@ class WindowSet(Dataset[ForecastBatch]):
         """Return the windows as one batch."""
         return self.batch(indices)
 
+    def select(self, indices: Int64) -> "WindowSet":
+        """Return some of the windows."""
+        series_W, origins_W = self.series_W.numpy()[indices], self.origins_W.numpy()[indices]
+        return WindowSet(self.series, series_W, origins_W, self.lookback, self.horizon)
+
     def batch(self, indices: Sequence[int] | Int64 | Tensor) -> ForecastBatch:
         """Return windows by index."""
         index_B = torch.as_tensor(indices, dtype=torch.int64)
@@ -80,7 +86,7 @@ class WindowSet(Dataset[ForecastBatch]):
             mean_BC=self._mean[series_B],
             std_BC=self._std[series_B],
             naive_BC=self._naive[series_B],
-            series_B=series_B,
+            series_B=self._number[series_B],
             origin_B=self.origins_W[index_B],
         )
 

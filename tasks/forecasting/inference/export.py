@@ -4,7 +4,7 @@ Shapes: B windows, L lookback steps, P horizon steps, C targets, F past features
     S static features, Q quantiles.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from gru_suite.model.export.module import BATCH, ExportModule, Port
 from gru_suite.model.sequence_model import SequenceModel
 
 from ..batches.forecast_batch import ForecastBatch, ForecastOutput
+from .finishing import calibrated, finished
 
 # Position of a step in each calendar cycle, 0 to below 1.
 _PHASES = {
@@ -38,14 +39,21 @@ class ForecastExport(ExportModule):
     mean_1C: Tensor
     std_1C: Tensor
 
-    def __init__(self, model: SequenceModel, levels: Sequence[float]) -> None:
+    def __init__(
+        self,
+        model: SequenceModel,
+        levels: Sequence[float],
+        calibration: Mapping[str, Any] | None = None,
+    ) -> None:
         """Describe the inputs and outputs.
 
         Args:
             model: from a :class:`ForecastBatch` to a :class:`ForecastOutput`.
-            levels: its quantile levels, one for a single forecast.
+            levels: the quantile levels of its forecasts, one for a single forecast.
+            calibration: the split calibration of its quantiles, None for none.
         """
         super().__init__(model)
+        self.calibration = calibration
         self.levels, schema = levels, model.schema
         self.masked = bool(schema["missing_targets"])
         scales = list(schema["target_scale"].values())
@@ -64,7 +72,8 @@ class ForecastExport(ExportModule):
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return quantiles in the targets' units, shape (B, P, C, Q)."""
         batch = self._batch(inputs)
-        output = self.model(batch)
+        output = calibrated(self.model(batch), self.calibration, None)
+        output = finished(output, batch, self.model.schema)
         scaled_BPCQ = output.quantiles_BPCQ
         if scaled_BPCQ is None:
             scaled_BPCQ = output.point_BPC.unsqueeze(3)
@@ -131,7 +140,9 @@ class ForecastExport(ExportModule):
         scaled_BPCQ = (outputs[0] - mean_BC[:, None, :, None]) / std_BC[:, None, :, None]
         num_levels = len(self.levels)
         return ForecastOutput(
-            scaled_BPCQ[..., num_levels // 2], scaled_BPCQ if num_levels > 1 else None
+            scaled_BPCQ[..., num_levels // 2],
+            scaled_BPCQ if num_levels > 1 else None,
+            calibrated=True,
         )
 
 
@@ -157,7 +168,8 @@ def _inputs(schema: dict[str, Any], single: bool) -> Iterator[Port]:
 def _preprocessing(schema: dict[str, Any], levels: Sequence[float]) -> dict[str, Any]:
     known = [*_features(schema["future_covariates"], schema), *_calendar(schema)]
     return {
-        "inside": "scaling of the targets, removal of the window's level, and their inverses",
+        "inside": "scaling of the targets, removal of the window's level, and their inverses; the "
+        "quantiles' calibration on validation data, not their adaptation to later errors",
         "outside": "the time grid, and the features of covariates and calendar as named in "
         "`past_features`, `future_features` and `static_features`, in this order",
         "targets": schema["targets"],

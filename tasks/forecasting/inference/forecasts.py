@@ -4,17 +4,20 @@ Shapes: B series, T lookback steps, P horizon steps, C targets, Q quantiles.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..batches.forecast_batch import ForecastBatch, InferenceWindow
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..batches.windows import WindowSet
 
 
 MAX_PANELS = 6
@@ -58,6 +61,7 @@ class Forecasts:
         time_column: name of the time column, or None.
         values_BPCQ: the forecasts.
         history_BTC: the lookbacks, NaN where a value is missing.
+        left_out: reason of each series of the input that is too short to be forecast, by its name.
     """
 
     targets: list[str]
@@ -67,6 +71,7 @@ class Forecasts:
     time_column: str | None
     values_BPCQ: NDArray[np.float32]
     history_BTC: NDArray[np.float32]
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -114,7 +119,10 @@ class Forecasts:
         return median
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return a row for each series and step: id, time, ``<target>``, ``<target>_q<level>``."""
+        """Return a row for each series and step: id, time, ``<target>``, ``<target>_q<level>``.
+
+        Times are of the zone of the input, if it had one.
+        """
         import pandas as pd
 
         blocks = []
@@ -122,7 +130,8 @@ class Forecasts:
             columns: dict[str, Any] = {}
             if self.id_column:
                 columns[self.id_column] = window.series
-            columns[self.time_column or "step"] = window.future_time
+            zone, times = window.zone, window.future_time
+            columns[self.time_column or "step"] = times if zone is None else zone.aware(times)
             for c, target in enumerate(self.targets):
                 columns[target] = self.point_BPC[index, :, c]
                 if len(self.quantiles) > 1:
@@ -156,9 +165,9 @@ class Forecasts:
         name = self.targets[target]
         return ForecastPanel(
             title=f"{window.series}: {name}" if self.id_column else name,
-            history_time_T=window.past_time,
+            history_time_T=window.clock(window.past_time),
             history_T=self.history_BTC[index, :, target],
-            forecast_time_P=window.future_time,
+            forecast_time_P=window.clock(window.future_time),
             forecast_P=values_PQ[:, len(self.quantiles) // 2],
             lower_P=values_PQ[:, 0] if has_interval else None,
             upper_P=values_PQ[:, -1] if has_interval else None,
@@ -166,15 +175,37 @@ class Forecasts:
         )
 
 
+def describe_left_out(left_out: Mapping[str, str]) -> str:
+    """Return a sentence on the series that are too short to be forecast; names the first ten."""
+    first = [f"{name} ({reason})" for name, reason in list(left_out.items())[:10]]
+    more = f", and {len(left_out) - 10} more" if len(left_out) > 10 else ""
+    return f"left out {len(left_out)} series that are too short: {', '.join(first)}{more}"
+
+
 class WindowForecaster(Protocol):
     """A model that forecasts the horizon of windows."""
 
     schema: dict[str, Any]
-    levels: list[float]
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether its intervals depend on the errors of earlier forecasts."""
 
     @property
     def name(self) -> str:
         """The task's name."""
 
-    def forecast_windows(self, batch: ForecastBatch, windows: list[InferenceWindow]) -> Forecasts:
+    @property
+    def levels(self) -> list[float]:
+        """Quantile levels of the forecasts."""
+
+    def interval_factors(self, windows: "WindowSet") -> Tensor | None:
+        """Return the factors of adaptive intervals, None where they are not adaptive."""
+
+    def forecast_windows(
+        self,
+        batch: ForecastBatch,
+        windows: list[InferenceWindow],
+        factor_BCQ: Tensor | None = None,
+    ) -> Forecasts:
         """Forecast the horizon of windows."""

@@ -4,6 +4,7 @@ Shapes: N rows, C targets, F past and G future features other than the calendar,
     T lookback steps, P horizon steps.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,13 @@ from gru_suite.errors import UserError
 
 from ..batches.calendar_features import calendar_features
 from ..batches.covariates import features_size
-from ..batches.forecast_batch import ForecastBatch, InferenceWindow
+from ..batches.forecast_batch import InferenceWindow
+from ..batches.series import SeriesSet, series_numbers
+from ..batches.windows import WindowSet
 from ..reading.frequency import Frequency, Int64
 from ..reading.sorting import format_time
+from ..reading.time_grid import TimeGrid
+from ..reading.zone import zone_of
 
 BufferedRows = dict[str, Tensor]
 """``time_ns`` (N,), zeros without times; ``target`` (N, C), NaN where missing; ``past`` (N, F) and
@@ -27,15 +32,20 @@ BufferedRows = dict[str, Tensor]
 class SeriesBuffer:
     """Appends and trims the rows of series, and cuts windows from them, by a schema."""
 
-    def __init__(self, schema: dict[str, Any], frequency: Frequency | None) -> None:
+    def __init__(
+        self, schema: dict[str, Any], frequency: Frequency | None, memory: int = 0
+    ) -> None:
         """Set the schema.
 
         Args:
             schema: from training.
             frequency: distance between steps; None without times.
+            memory: steps before a lookback that are kept.
         """
+        self.memory = memory
         self.schema, self.frequency = schema, frequency
         self.lookback, self.horizon = int(schema["lookback"]), int(schema["horizon"])
+        self.min_lookback = int(schema.get("min_lookback", self.lookback))
 
     def empty(self) -> BufferedRows:
         """Return no rows."""
@@ -106,18 +116,19 @@ class SeriesBuffer:
         """Drop rows that no later forecast needs; return the rows and the steps dropped before."""
         position_N, last = self.steps(rows), self.last_observed(rows)
         # The last row up to the window's start: steps are counted from a row.
-        before = np.flatnonzero(position_N <= last + 1 - self.lookback)
+        kept_steps = self.lookback + self.memory
+        before = np.flatnonzero(position_N <= last + 1 - kept_steps)
         first = int(before[-1]) if len(before) else 0
         near = position_N <= max(last + self.horizon, 0)
-        recent = position_N > position_N[-1] - self.lookback
+        recent = position_N > position_N[-1] - kept_steps
         kept = np.flatnonzero((near | recent) & (np.arange(len(position_N)) >= first))
         index = torch.from_numpy(kept)
         return {k: column[index] for k, column in rows.items()}, int(position_N[kept[0]])
 
-    def cut_window(
+    def last_window(
         self, rows: BufferedRows, static_S: Tensor, scale: dict[str, Any], series: str, dropped: int
-    ) -> tuple[ForecastBatch, InferenceWindow]:
-        """Return the window whose lookback ends with the last observed target, as a batch of 1.
+    ) -> tuple[WindowSet, InferenceWindow]:
+        """Return the window whose lookback ends with the last observed target, as a set of one.
 
         Args:
             rows: at least a lookback up to that target.
@@ -125,37 +136,55 @@ class SeriesBuffer:
             scale: the series' entry in ``target_scale``.
             series: its name.
             dropped: steps before the first row.
+
+        Returns:
+            The window over the rows that its interval may depend on, and its name and times.
         """
         schema, lookback = self.schema, self.lookback
         position_N = self.steps(rows)
-        end = self.last_observed(rows) + 1
-        steps_L = np.arange(end - lookback, end + self.horizon)
+        origin = self.memory + lookback
+        first = self.last_observed(rows) + 1 - origin
+        steps_L = np.arange(first, first + origin + self.horizon)
         place_L = np.searchsorted(position_N, steps_L).clip(max=len(position_N) - 1)
         present_L1 = torch.from_numpy(position_N[place_L] == steps_L).unsqueeze(1)
         place = torch.from_numpy(place_L)
-        target_LC = torch.where(present_L1, rows["target"][place], torch.nan)
+        target_LC = torch.where(present_L1, rows["target"][place], torch.nan).numpy()
         past_LF, future_LG = (
-            torch.where(present_L1, rows[name][place], self._missing(name))
+            torch.where(present_L1, rows[name][place], self._missing(name)).numpy()
             for name in ("past", "future")
+        )
+        grid = TimeGrid(
+            [series],
+            np.array([0, len(steps_L)]),
+            np.where(present_L1[:, 0], place_L, -1),
+            first_step_S=np.array([first + dropped]),
         )
         times: NDArray[Any] = steps_L + dropped
         if self.frequency is not None:
             first_ns = rows["time_ns"].numpy()[:1]
             times = self.frequency.times(first_ns, steps_L).view("datetime64[ns]")
-            calendar = torch.from_numpy(calendar_features(times, schema["calendar"]))
-            future_LG = torch.cat([future_LG, calendar], dim=1)
-        past_LF = torch.cat([past_LF, future_LG], dim=1)
-        mean_C, std_C, naive_C = (
-            torch.tensor(scale[key], dtype=torch.float64) for key in ("mean", "std", "naive")
+            grid = replace(grid, time=times, frequency=self.frequency)
+            zone = zone_of(schema)
+            clock = times if zone is None else zone.local(times)
+            calendar = calendar_features(clock, schema["calendar"])
+            future_LG = np.concatenate([future_LG, calendar], axis=1)
+        mean_1C, std_1C, naive_1C = (np.array([scale[key]]) for key in ("mean", "std", "naive"))
+        encoded = SeriesSet(
+            grid,
+            target_LC,
+            ((target_LC - mean_1C) / std_1C).astype(np.float32),
+            np.concatenate([past_LF, future_LG], axis=1),
+            future_LG,
+            static_S[None].numpy(),
+            mean_1C,
+            std_1C,
+            naive_1C,
+            series_numbers(schema, [series]),
         )
-        scaled_LC = ((target_LC - mean_C) / std_C).float()
-        parts = (
-            scaled_LC[:lookback], past_LF[:lookback], future_LG[lookback:], static_S,
-            scaled_LC[lookback:], mean_C.float(), std_C.float(), naive_C.float(),
-            torch.tensor(0), torch.tensor(end + dropped),
-        )  # fmt: skip
-        window = InferenceWindow(series, times[:lookback], times[lookback:])
-        return ForecastBatch(*(part.unsqueeze(0) for part in parts)), window
+        zero = np.zeros(1, np.int64)
+        windows = WindowSet(encoded, zero, zero + origin, lookback, self.horizon)
+        past, future = times[self.memory : origin], times[origin:]
+        return windows, InferenceWindow(series, past, future)
 
     def _missing(self, role: str) -> Tensor:
         """Return the covariates that :func:`encode` gives a step without a row."""

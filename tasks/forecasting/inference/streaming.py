@@ -21,10 +21,13 @@ from gru_suite.model.streaming.stream import Row, Stream
 from ..batches.covariates import encode
 from ..batches.forecast_batch import ForecastBatch, InferenceWindow
 from ..batches.schema import schema_frequency
-from ..batches.series import check_schema_columns, target_values
+from ..batches.series import check_schema_columns, check_zone, target_values
+from ..batches.windows import WindowSet
 from ..reading.frequency import Frequency
 from ..reading.sorting import SINGLE_SERIES, sort_rows
 from ..reading.tables import numeric_column, read_table
+from ..reading.zone import Zone, zone_of
+from .adaptive_intervals import grid_spacing, memory_steps
 from .forecasts import Forecasts, WindowForecaster
 from .running_statistics import RunningStatistics
 from .series_buffer import BufferedRows, SeriesBuffer
@@ -33,7 +36,7 @@ from .series_buffer import BufferedRows, SeriesBuffer
 class ForecastingStream(Stream[Forecasts]):
     """Streams of rows in, forecasts of the next steps out.
 
-    A stream is one series. While it is shorter than the lookback, its forecasts are NaN;
+    A stream is one series. While it is too short (``data.min_lookback``), its forecasts are NaN;
     :attr:`missing_steps` and :attr:`waiting` tell what it still needs.
     """
 
@@ -50,7 +53,8 @@ class ForecastingStream(Stream[Forecasts]):
         """
         self.model, self.schema = model, model.schema
         self.frequency: Frequency | None = schema_frequency(self.schema)
-        self.buffer = SeriesBuffer(self.schema, self.frequency)
+        memory = memory_steps(self.schema["horizon"]) if model.adaptive else 0
+        self.buffer = SeriesBuffer(self.schema, self.frequency, memory)
         if self.schema["future_covariates"] and self.frequency is None:
             raise UserError(
                 "data.future_covariates without data.time_column cannot follow a stream: rows "
@@ -65,13 +69,17 @@ class ForecastingStream(Stream[Forecasts]):
             "static": torch.zeros(int(self.schema["static_size"])),
             "dropped": 0,
             "scale": RunningStatistics.initial(),
+            # Factors of adaptive intervals, and the origin of the grid that they are of.
+            "factors": torch.ones(len(self.schema["targets"]), len(self.model.levels)),
+            "anchor": -1,
+            "zone": None,
         }
 
     @property
     def missing_steps(self) -> list[int]:
-        """Steps that each series still needs for a lookback; 0 if it has one."""
+        """Steps that each series still needs for a forecast; 0 if it has them."""
         steps = [self.buffer.last_observed(row["rows"]) + 1 for row in self._rows]
-        return [max(0, self.buffer.lookback - number) for number in steps]
+        return [max(0, self.buffer.min_lookback - number) for number in steps]
 
     @property
     def waiting(self) -> list[str]:
@@ -79,9 +87,9 @@ class ForecastingStream(Stream[Forecasts]):
         return [self._needs(row["rows"]) for row in self._rows]
 
     def _needs(self, rows: BufferedRows) -> str:
-        steps, lookback = self.buffer.last_observed(rows) + 1, self.buffer.lookback
-        if steps < lookback:
-            return f"has {steps} steps, needs {lookback} (the lookback): {lookback - steps} more"
+        steps, need = self.buffer.last_observed(rows) + 1, self.buffer.min_lookback
+        if steps < need:
+            return f"has {steps} steps, needs {need}: {need - steps} more"
         if self.schema["future_covariates"]:
             known, horizon = self.buffer.num_known(rows), self.buffer.horizon
             if known < horizon:
@@ -109,7 +117,7 @@ class ForecastingStream(Stream[Forecasts]):
         if isinstance(chunk, pd.DataFrame):
             if chunk.empty:
                 return row
-            series, new, static_S = self._read(chunk)
+            series, new, static_S, zone = self._read(chunk)
             if row["series"] not in (None, series):
                 raise UserError(
                     f"rows of series {series!r} pushed to the stream of {row['series']!r}: needs a "
@@ -117,6 +125,7 @@ class ForecastingStream(Stream[Forecasts]):
                 )
         else:
             series, new, static_S = row["series"], self._read_targets(row, chunk), row["static"]
+            zone = row["zone"]
         if not len(new["time_ns"]):
             return row
         rows, dropped = self.buffer.trim(self.buffer.append(row["rows"], new))
@@ -127,10 +136,13 @@ class ForecastingStream(Stream[Forecasts]):
             "static": static_S if row["series"] is None else row["static"],
             "dropped": row["dropped"] + dropped,
             "scale": RunningStatistics(row["scale"]).add(new["target"]),
+            "factors": row["factors"],
+            "anchor": row["anchor"],
+            "zone": zone,
         }
 
-    def _read(self, chunk: pd.DataFrame) -> tuple[str, BufferedRows, Tensor]:
-        """Return a series' name, its rows and its static covariates."""
+    def _read(self, chunk: pd.DataFrame) -> tuple[str, BufferedRows, Tensor, dict[str, Any] | None]:
+        """Return a series' name, its rows, its static covariates and its zone."""
         schema = self.schema
         table = read_table(chunk)
         check_schema_columns(table, schema)
@@ -140,7 +152,9 @@ class ForecastingStream(Stream[Forecasts]):
             schema["id_column"],
             schema["on_duplicates"],
             schema["sort"],
+            given=zone_of(schema),
         )
+        check_zone(schema, ordered.zone, table)
         if len(ordered.names) > 1:
             raise UserError(
                 f"rows of {len(ordered.names)} series ({', '.join(ordered.names[:3])}, ...) pushed "
@@ -166,7 +180,9 @@ class ForecastingStream(Stream[Forecasts]):
         static_S = torch.from_numpy(
             encode(table, index[:1], schema["static_covariates"], schema)[0]
         )
-        return ordered.names[0], {k: torch.from_numpy(v.copy()) for k, v in rows.items()}, static_S
+        tensors = {k: torch.from_numpy(v.copy()) for k, v in rows.items()}
+        zone = None if ordered.zone is None else ordered.zone._asdict()
+        return ordered.names[0], tensors, static_S, zone
 
     def _read_targets(self, row: Row, chunk: Any) -> BufferedRows:
         """Return targets alone, (N, C), as rows of the next steps."""
@@ -198,27 +214,40 @@ class ForecastingStream(Stream[Forecasts]):
         schema = self.schema
         lookback, horizon = int(schema["lookback"]), int(schema["horizon"])
         ready = [number for number, row in enumerate(rows) if not self._needs(row["rows"])]
-        batches = [self._window(rows[number]) for number in ready]
+        found = [self._window(rows[number]) for number in ready]
         windows = [self._no_window(number, row) for number, row in enumerate(rows)]
         num_targets, num_levels = len(schema["targets"]), len(self.model.levels)
         values_BPCQ = np.full((len(rows), horizon, num_targets, num_levels), np.nan, np.float32)
         history_BTC = np.full((len(rows), lookback, num_targets), np.nan, np.float32)
-        if batches:
-            together = (torch.cat(parts) for parts in zip(*(b for b, _ in batches), strict=True))
-            ready_windows = [window for _, window in batches]
-            forecasts = self.model.forecast_windows(ForecastBatch(*together), ready_windows)
+        if found:
+            batches = (each.batch([0]) for each, _ in found)
+            together = (torch.cat(parts) for parts in zip(*batches, strict=True))
+            ready_windows = [window for _, window in found]
+            factor_BCQ = torch.stack([rows[number]["factors"] for number in ready])
+            forecasts = self.model.forecast_windows(
+                ForecastBatch(*together), ready_windows, factor_BCQ
+            )
             values_BPCQ[ready], history_BTC[ready] = forecasts.values_BPCQ, forecasts.history_BTC
             for number, window in zip(ready, forecasts.windows, strict=True):
                 windows[number] = window
         return Forecasts.of(schema, self.model.levels, windows, values_BPCQ, history_BTC)
 
-    def _window(self, row: Row) -> tuple[ForecastBatch, InferenceWindow]:
-        scale = self.schema["target_scale"].get(row["series"])
-        if scale is None:
-            # A series unknown in training is scaled by all of its own values.
-            scale = RunningStatistics(row["scale"]).scale()
+    def _window(self, row: Row) -> tuple[WindowSet, InferenceWindow]:
+        """Return the last window of a series, and update the factors of its interval."""
+        known = self.schema["target_scale"].get(row["series"])
+        # A series unknown in training is scaled by all of its own values.
+        scale = RunningStatistics(row["scale"]).scale() if known is None else known
         series, dropped = row["series"], row["dropped"]
-        return self.buffer.cut_window(row["rows"], row["static"], scale, series, dropped)
+        windows, names = self.buffer.last_window(row["rows"], row["static"], scale, series, dropped)
+        origin = int(windows.series.grid.first_steps[0] + windows.origins_W[0])
+        anchor = origin // grid_spacing(windows.horizon)
+        # They change from one origin of the grid to the next, and with the scale.
+        if anchor != row["anchor"] or known is None:
+            factor_1CQ = self.model.interval_factors(windows)
+            if factor_1CQ is not None:
+                row["factors"], row["anchor"] = factor_1CQ[0].float(), anchor
+        zone = None if row["zone"] is None else Zone(**row["zone"])
+        return windows, names._replace(zone=zone)
 
     def _no_window(self, number: int, row: Row) -> InferenceWindow:
         lookback, horizon = int(self.schema["lookback"]), int(self.schema["horizon"])

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..batches.forecast_batch import ForecastBatch
+from .layers import NormalizedPast
+
 
 class NetworkInput(NamedTuple):
     """NormalizedPast windows: one row a window, or one a window and target."""
@@ -76,6 +79,27 @@ class Sizes(NamedTuple):
     def context_size(self) -> int:
         """Future covariates of a segment, and the static ones."""
         return self.segment_size * self.future_size + self.static_size
+
+
+def to_rows(values_BTC: Tensor, independent: bool) -> Tensor:
+    """Return one row for each target where channels are independent, shape (R, T, V)."""
+    return values_BTC.mT.flatten(0, 1)[..., None] if independent else values_BTC
+
+
+def network_input(
+    batch: ForecastBatch, window: NormalizedPast, independent: bool, masked: bool
+) -> NetworkInput:
+    """Return a batch as rows; each target of a window has the covariates of the window."""
+    copies = batch.target_BTC.size(-1) if independent else 1
+    past_RLF, future_RPF, static_RS = (
+        part if copies == 1 else part.repeat_interleave(copies, 0)
+        for part in (batch.past_BTF, batch.future_BPF, batch.static_BS)
+    )
+    features = [to_rows(window.past_BLC, independent)]
+    if masked:
+        features.append(to_rows(window.observed_BLC.to(past_RLF.dtype), independent))
+    level_RV = to_rows(window.offset_B1C, independent)[:, 0]
+    return NetworkInput(torch.cat([*features, past_RLF], dim=-1), level_RV, future_RPF, static_RS)
 
 
 def backbone_input(

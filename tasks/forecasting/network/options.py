@@ -13,17 +13,21 @@ from .layers import WindowNormalizer
 LOSSES = ("mse", "mae", "huber", "quantile")
 CHANNELS = ("independent", "mixed")
 SKIPS = ("none", "trained", "ridge")
+CALIBRATIONS = ("none", "split", "adaptive")
 # Steps of a segment where the data have no season.
 DEFAULT_STEPS = 8
 
 
-def check_choices(loss: str, normalization: str, channels: str, decoder: str, skip: str) -> None:
+def check_choices(
+    loss: str, normalization: str, channels: str, decoder: str, skip: str, calibration: str
+) -> None:
     """Raise UserError for an option that is none of its choices."""
     check_choice("task.loss", loss, LOSSES)
     check_choice("task.normalization", normalization, WindowNormalizer.KINDS)
     check_choice("task.channels", channels, CHANNELS)
     check_choice("task.decoder", decoder, DECODERS)
     check_choice("task.skip", skip, SKIPS)
+    check_choice("task.calibration", calibration, CALIBRATIONS)
 
 
 def check_quantiles(quantiles: Sequence[float]) -> list[float]:

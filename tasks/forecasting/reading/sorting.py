@@ -17,7 +17,12 @@ from gru_suite.errors import UserError, nearest
 from .frequency import Int64
 from .tables import category_column, check_columns, describe_row
 from .timestamps import time_column_values
+from .zone import Zone
 
+_CLOCKS = (
+    "; or, if these are clock times that an hour of autumn shows twice, data.timezone, such as "
+    "Europe/Berlin"
+)
 ON_DUPLICATES = ("error", "first", "mean", "last")
 SINGLE_SERIES = "series"
 """Name of the only series of a table without an id column."""
@@ -33,6 +38,7 @@ class SortedRows:
         rows: index of each row in the table.
         codes: index of its series.
         times_ns: its time, rising within a series; None without a time column.
+        zone: of the times; None if they have none.
     """
 
     table: pd.DataFrame
@@ -40,6 +46,7 @@ class SortedRows:
     rows: Int64
     codes: Int64
     times_ns: Int64 | None
+    zone: Zone | None = None
 
     @property
     def same_series(self) -> NDArray[np.bool_]:
@@ -49,13 +56,20 @@ class SortedRows:
 
     def describe_row(self, index: int) -> str:
         """Return number and time of a row for a message."""
-        when = "" if self.times_ns is None else f" ({format_time(self.times_ns[index])})"
+        when = "" if self.times_ns is None else f" ({self.format_time(index)})"
         return f"{describe_row(self.table, int(self.rows[index]))}{when}"
 
+    def format_time(self, index: int) -> str:
+        """Return the time of a row as text."""
+        assert self.times_ns is not None
+        return format_time(int(self.times_ns[index]), self.zone)
 
-def format_time(time_ns: int) -> str:
-    """Return a time as text."""
-    return str(pd.Timestamp(int(time_ns)))
+
+def format_time(time_ns: int, zone: Zone | None = None) -> str:
+    """Return a time of a grid as text, in its zone."""
+    if zone is None:
+        return str(pd.Timestamp(int(time_ns)))
+    return str(zone.aware(np.array([time_ns], "datetime64[ns]"))[0])
 
 
 def sort_rows(
@@ -64,6 +78,8 @@ def sort_rows(
     id_column: str | None,
     on_duplicates: str = "error",
     sort: bool = False,
+    timezone: str | None = None,
+    given: Zone | None = None,
 ) -> SortedRows:
     """Sort the rows by series and time; for arguments and errors see ``align_table``."""
     if on_duplicates not in ON_DUPLICATES:
@@ -75,9 +91,10 @@ def sort_rows(
         return SortedRows(table, names, rows, codes[rows], None)
     columns = [time_column] if isinstance(time_column, str) else list(time_column)
     check_columns(table, columns, "data.time_column")
-    times_ns = time_column_values(table, time_column).view(np.int64)
+    times, zone = time_column_values(table, time_column, codes, timezone, given)
+    times_ns = times.view(np.int64)
     rows = np.lexsort((times_ns, codes)) if sort else np.argsort(codes, kind="stable")
-    sorted_rows = SortedRows(table, names, rows, codes[rows], times_ns[rows])
+    sorted_rows = SortedRows(table, names, rows, codes[rows], times_ns[rows], zone)
     steps_ns = np.diff(times_ns[rows])
     _check_sorted(sorted_rows, steps_ns)
     return _drop_duplicates(sorted_rows, sorted_rows.same_series & (steps_ns == 0), on_duplicates)
@@ -107,7 +124,7 @@ def _check_sorted(sorted_rows: SortedRows, steps_ns: Int64) -> None:
         at = int(backwards.argmax())
         raise UserError(
             f"{sorted_rows.describe_row(at + 1)} comes after "
-            f"{format_time(_times(sorted_rows)[at])}: time runs backwards ({int(backwards.sum())} "
+            f"{sorted_rows.format_time(at)}: time runs backwards ({int(backwards.sum())} "
             "such rows)\n"
             "sort the file, or set data.sort=true"
         )
@@ -125,8 +142,8 @@ def _drop_duplicates(
         raise UserError(
             f"{sorted_rows.describe_row(at + 1)} repeats the time of row "
             f"{int(table.index[rows[at]]) + 1} ({int(repeats.sum())} such rows)\n"
-            "set data.on_duplicates=first, mean or last, or data.id_column if the rows belong to "
-            "different series"
+            "set data.on_duplicates=first, mean or last; data.id_column if the rows belong to "
+            f"different series{_CLOCKS if sorted_rows.zone is None else ''}"
         )
     first = np.concatenate(([True], ~repeats))
     keep = np.concatenate((~repeats, [True])) if on_duplicates == "last" else first
@@ -137,7 +154,7 @@ def _drop_duplicates(
         table = table.iloc[kept].assign(**{name: means[name].to_numpy() for name in means.columns})
         table.attrs.update(attrs)
         kept = np.arange(len(kept))
-    return SortedRows(table, sorted_rows.names, kept, codes, times_ns)
+    return SortedRows(table, sorted_rows.names, kept, codes, times_ns, sorted_rows.zone)
 
 
 def _times(sorted_rows: SortedRows) -> Int64:

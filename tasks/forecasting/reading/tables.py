@@ -6,6 +6,7 @@
   an error that names the file, the row (counted from 1 below the header) and the column.
 """
 
+import codecs
 import zlib
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
+from gru_suite.data.excel import EXCEL_SUFFIXES, read_excel
+from gru_suite.data.parquet import read_parquet
 from gru_suite.errors import UserError, nearest
 
-MISSING = ("", "NaN", "NA", "nan", "null")
+from .number_formats import COMMA, MISSING, parse_columns, units_row
+
+# Of Western European texts, as spreadsheets write them on Windows.
+FALLBACK_ENCODING = "cp1252"
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
+_HEAD_BYTES = 4096
 # From this share of numbers on, a text column is numeric with typing errors, not categorical.
 NUMERIC_SHARE = 0.9
 
@@ -27,48 +35,67 @@ def read_table(source: str | Path | pd.DataFrame) -> pd.DataFrame:
 
     Args:
         source: path of a CSV (separated by comma, semicolon or tab; also compressed, as
-            ``.csv.gz``) or Parquet file, or a DataFrame, which is not changed.
+            ``.csv.gz``), Excel or Parquet file, or a DataFrame, which is not changed.
 
     Returns:
-        The table, rows numbered from 0; ``attrs["source"]`` is its name in messages.
+        The table, rows numbered from 0 in its index; ``attrs["source"]`` is its name in messages,
+        ``attrs["notes"]`` has notes on how it was read.
 
     Raises:
         UserError: the file is missing, empty, has no rows, or is not a table.
     """
+    notes: list[str] = []
+    first = 0
     if isinstance(source, pd.DataFrame):
         table = source.copy(deep=False)
         if source.index.name is not None and source.index.name not in source.columns:
             table = source.reset_index()  # times are often the index
         label = "the given table"
     else:
-        table = _read_file(Path(source))
+        table, notes = _read_file(Path(source))
         label = Path(source).name
-    table.index = pd.RangeIndex(len(table))
+        # Below a row of units, rows are numbered from the second on.
+        first = table.index.start if isinstance(table.index, pd.RangeIndex) else 0
+    table.index = pd.RangeIndex(first, first + len(table))
     table.columns = pd.Index([str(column).strip() for column in table.columns])
     table.attrs["source"] = label
     if not table.columns.is_unique:
         repeated = table.columns[table.columns.duplicated()][0]
         raise UserError(f"{label}: two columns are called {repeated!r}; column names must differ")
+    if isinstance(source, pd.DataFrame):
+        notes += parse_columns(table, None)
+    table.attrs["notes"] = [f"{label}: {note}" for note in notes]
     if table.empty:
         raise UserError(f"{label}: found a header but no rows; data rows are needed")
     return table
 
 
-def _read_file(path: Path) -> pd.DataFrame:
+def _read_file(path: Path) -> tuple[pd.DataFrame, list[str]]:
     if path.is_dir():
         raise UserError(f"{path}: is a folder; give the path of a CSV or Parquet file")
     if not path.is_file():
         beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = nearest(path.name, sorted(beside)) if beside else ""
         raise UserError(f"{path}: no such file{hint}")
+    if path.suffix.lower() in {".parquet", ".pq"}:
+        return read_parquet(path), []
+    if path.suffix.lower() in EXCEL_SUFFIXES:
+        missing = list(MISSING)
+        table = read_excel(path, na_values=missing)
+        units = units_row(table)
+        if units:
+            table = _below_units(read_excel(path, na_values=missing, skiprows=[1]))
+        table = _without_empty_end(table)
+        return table, [*_units_note(units), *parse_columns(table, None)]
+    notes: list[str] = []
     try:
-        if path.suffix.lower() in {".parquet", ".pq"}:
-            return pd.read_parquet(path)
-        table = _read_csv(path, ",")
-        if table.shape[1] == 1:
-            header = str(table.columns[0])
-            separator = max(";\t", key=header.count)
-            table = _read_csv(path, separator) if separator in header else table
+        encoding = _marked_encoding(path)
+        try:
+            table, separator = _read_separated(path, encoding)
+        except UnicodeDecodeError:
+            encoding = FALLBACK_ENCODING
+            notes.append(f"not in UTF-8, read as {encoding}")
+            table, separator = _read_separated(path, encoding)
     except pd.errors.EmptyDataError:
         raise UserError(f"{path}: the file is empty; a header and data rows are needed") from None
     except (ValueError, OSError, EOFError, zlib.error) as error:
@@ -78,18 +105,69 @@ def _read_file(path: Path) -> pd.DataFrame:
         raise UserError(
             f"{path}: the rows have more fields than the header; every column needs a name"
         )
-    return table
+    units = units_row(table)
+    skipped = [1] if units else None
+    if units:
+        table = _below_units(_read_csv(path, separator, encoding, skiprows=skipped))
+        notes += _units_note(units)
+    formats = parse_columns(table, separator)
+    if any(COMMA.name in note for note in formats):
+        # With a decimal comma, columns such as 1.234 are whole numbers, which pandas cannot know.
+        table = _read_csv(path, separator, encoding, dtype=str, skiprows=skipped)
+        formats = parse_columns(table, separator)
+    return table, [*notes, *formats]
 
 
-def _read_csv(path: Path, separator: str) -> pd.DataFrame:
-    return pd.read_csv(
+def _marked_encoding(path: Path) -> str:
+    """Return the encoding by the byte order mark of a file, UTF-8 without one."""
+    with path.open("rb") as file:
+        start = file.read(_HEAD_BYTES)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if b"\0" in start and path.suffix.lower() not in _COMPRESSED:
+        raise ValueError("zero bytes: not a text file")
+    return "utf-8-sig"
+
+
+def _read_separated(path: Path, encoding: str) -> tuple[pd.DataFrame, str]:
+    """Return a table and its separator: a comma, or what else the header has."""
+    table = _read_csv(path, ",", encoding)
+    if table.shape[1] == 1:
+        header = str(table.columns[0])
+        separator = max(";\t", key=header.count)
+        if separator in header:
+            return _read_csv(path, separator, encoding), separator
+    return table, ","
+
+
+def _read_csv(path: Path, separator: str, encoding: str, **options: Any) -> pd.DataFrame:
+    table: pd.DataFrame = pd.read_csv(
         path,
         sep=separator,
+        encoding=encoding,
+        **options,
         keep_default_na=False,
         na_values=list(MISSING),
         low_memory=False,
         skipinitialspace=True,
     )
+    return _without_empty_end(table)
+
+
+def _units_note(units: list[str]) -> list[str]:
+    return [f"row 1 left out, which has units: {', '.join(units)}"] if units else []
+
+
+def _below_units(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose rows are numbered from 2, below the row of units."""
+    return table.set_axis(pd.RangeIndex(1, len(table) + 1))
+
+
+def _without_empty_end(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without the empty rows that spreadsheets write below it."""
+    empty_N = table.isna().all(axis=1).to_numpy()
+    last = len(table) - int(empty_N[::-1].argmin()) if not empty_N.all() else len(table)
+    return table.iloc[:last]
 
 
 def check_columns(table: pd.DataFrame, columns: list[str], option: str) -> None:

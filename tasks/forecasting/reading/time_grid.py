@@ -5,7 +5,7 @@ cut by index arithmetic without a loop over series. A step without a row is a ga
 missing and never filled in.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from gru_suite.errors import UserError
 
 from .frequency import Frequency, Int64, find_frequency_change, infer_frequency
-from .sorting import SortedRows, format_time, sort_rows
+from .sorting import SortedRows, sort_rows
 from .tables import table_name
+from .zone import Zone
 
 # A grid with more steps than this, for each row and in addition, has a wrong time in it.
 MAX_STEPS_PER_ROW, MAX_SPARE_STEPS = 10, 100_000
@@ -34,6 +35,8 @@ class TimeGrid:
         num_gaps: number of runs of steps without a row.
         num_missing_steps: steps without a row.
         first_gap: series and time of the first gap, for messages; empty without gaps.
+        first_step_S: step of each series that its first flat step is; other than 0 in a cut.
+        zone: of the times; None if they have none.
     """
 
     names: list[str]
@@ -44,6 +47,15 @@ class TimeGrid:
     num_gaps: int = 0
     num_missing_steps: int = 0
     first_gap: str = ""
+    first_step_S: Int64 | None = None
+    zone: Zone | None = None
+
+    @property
+    def first_steps(self) -> Int64:
+        """Step of each series that its first flat step is."""
+        if self.first_step_S is None:
+            return np.zeros(len(self.names), np.int64)
+        return self.first_step_S
 
     @property
     def lengths(self) -> Int64:
@@ -61,17 +73,55 @@ class TimeGrid:
         return np.arange(len(self.rows)) - np.repeat(self.offsets[:-1], self.lengths)
 
     def cut(self, starts_S: Int64, length: int) -> "TimeGrid":
-        """Return ``length`` steps of each series from ``starts_S``, beyond the last row too."""
+        """Return ``length`` steps of each series from ``starts_S``, beyond its rows too."""
         position_SL = starts_S[:, None] + np.arange(length)
-        inside_SL = position_SL < self.lengths[:, None]
+        inside_SL = (position_SL >= 0) & (position_SL < self.lengths[:, None])
         flat_SL = np.where(inside_SL, self.offsets[:-1, None] + position_SL, 0)
         rows = np.where(inside_SL, self.rows[flat_SL], -1).ravel()
         offsets = np.arange(len(self.names) + 1, dtype=np.int64) * length
         if self.time is None or self.frequency is None:
-            return TimeGrid(self.names, offsets, rows)
+            return TimeGrid(self.names, offsets, rows, first_step_S=self.first_steps + starts_S)
         first_S1 = self.time.view(np.int64)[self.offsets[:-1], None]
         time = self.frequency.times(first_S1, position_SL).ravel().view("datetime64[ns]")
-        return TimeGrid(self.names, offsets, rows, time, self.frequency)
+        first_step_S = self.first_steps + starts_S
+        return TimeGrid(
+            self.names,
+            offsets,
+            rows,
+            time,
+            self.frequency,
+            first_step_S=first_step_S,
+            zone=self.zone,
+        )
+
+    def pad(self, front_S: Int64) -> "TimeGrid":
+        """Return the grid with steps without a row before the first of each series."""
+        lengths = self.lengths + front_S
+        offsets = _offsets(lengths)
+        series = np.repeat(np.arange(len(lengths)), lengths)
+        position = np.arange(offsets[-1]) - offsets[series] - front_S[series]
+        inside = position >= 0
+        rows = np.where(inside, self.rows[np.where(inside, self.offsets[series] + position, 0)], -1)
+        time = None
+        if self.time is not None and self.frequency is not None:
+            first = self.time.view(np.int64)[self.offsets[:-1]][series]
+            time = self.frequency.times(first, position).view("datetime64[ns]")
+        first_step_S = self.first_steps - front_S
+        return replace(self, offsets=offsets, rows=rows, time=time, first_step_S=first_step_S)
+
+    def select(self, index_S: Int64) -> "TimeGrid":
+        """Return the grid of some series."""
+        lengths = self.lengths[index_S]
+        offsets = _offsets(lengths)
+        flat = np.arange(offsets[-1]) + np.repeat(self.offsets[index_S] - offsets[:-1], lengths)
+        return replace(
+            self,
+            names=[self.names[index] for index in index_S],
+            offsets=offsets,
+            rows=self.rows[flat],
+            time=None if self.time is None else self.time[flat],
+            first_step_S=self.first_steps[index_S],
+        )
 
 
 def align_table(
@@ -81,6 +131,8 @@ def align_table(
     frequency: Frequency | None = None,
     on_duplicates: str = "error",
     sort: bool = False,
+    timezone: str | None = None,
+    given: Zone | None = None,
 ) -> tuple[pd.DataFrame, TimeGrid]:
     """Place the rows of a table on the time grid of their series.
 
@@ -92,6 +144,8 @@ def align_table(
         on_duplicates: for rows of one series and one time: ``error``, or keep ``first``, ``mean``
             or ``last``.
         sort: sort rows by time instead of refusing unsorted ones.
+        timezone: zone of times without one, and of local times.
+        given: zone of the training data.
 
     Returns:
         The table (changed only by ``on_duplicates="mean"``) and its grid.
@@ -100,7 +154,7 @@ def align_table(
         UserError: times are unsorted, repeated, of mixed frequency, or not on the steps of
             ``frequency``.
     """
-    sorted_rows = sort_rows(table, time_column, id_column, on_duplicates, sort)
+    sorted_rows = sort_rows(table, time_column, id_column, on_duplicates, sort, timezone, given)
     if sorted_rows.times_ns is None:
         lengths = np.bincount(sorted_rows.codes, minlength=len(sorted_rows.names))
         return sorted_rows.table, TimeGrid(sorted_rows.names, _offsets(lengths), sorted_rows.rows)
@@ -141,7 +195,7 @@ def _regular(sorted_rows: SortedRows, times_ns: Int64, frequency: Frequency | No
     first_gap = ""
     if len(gaps):
         name = sorted_rows.names[sorted_rows.codes[gaps[0]]]
-        first_gap = f"{name!r} after {format_time(times_ns[gaps[0]])}"
+        first_gap = f"{name!r} after {sorted_rows.format_time(gaps[0])}"
     return TimeGrid(
         sorted_rows.names,
         offsets,
@@ -151,6 +205,7 @@ def _regular(sorted_rows: SortedRows, times_ns: Int64, frequency: Frequency | No
         num_gaps=len(gaps),
         num_missing_steps=num_steps - len(times_ns),
         first_gap=first_gap,
+        zone=sorted_rows.zone,
     )
 
 
@@ -189,8 +244,8 @@ def _check_on_steps(
     if off.any():
         at = int(off.argmax())
         raise UserError(
-            f"{sorted_rows.describe_row(at)} after {format_time(times_ns[max(at - 1, 0)])} is not "
-            f"on the steps of frequency {frequency.alias!r}: the frequency is mixed "
+            f"{sorted_rows.describe_row(at)} after {sorted_rows.format_time(max(at - 1, 0))} is "
+            f"not on the steps of frequency {frequency.alias!r}: the frequency is mixed "
             f"({int(off.sum())} such rows)\n"
             "resample the file to regular steps, or set data.frequency to the finest step"
         )

@@ -1,7 +1,7 @@
 """Timestamps of a table.
 
-Times with a zone are converted to UTC, others are kept. ``3/4/2011`` is read month first unless
-some row contradicts that, and ``3.4.2011`` day first.
+``3/4/2011`` is read month first unless some row contradicts that, and ``3.4.2011`` day first. Of
+zones see :mod:`.time_zones`.
 """
 
 import re
@@ -18,25 +18,135 @@ from pandas.tseries.api import guess_datetime_format
 from gru_suite.errors import UserError
 
 from .tables import check_values, numeric_column, table_name
+from .time_zones import clock_to_utc, on_calendar, stated_offsets, zone_by_offsets
+from .zone import Zone
 
 _EXAMPLE = "2024-01-31 18:00"
+_MAX_LISTED = 5
 NUMERIC_DATE = re.compile(
     r"\d{1,2}(?P<mark>[/.-])\d{1,2}(?P=mark)(?P<year>\d{4}|\d\d)"
     r"((?P<gap>[ T])\d{1,2}:(?P<minute>\d\d)(?P<second>:\d\d)?(?P<half>\s?[AaPp][Mm])?)?"
 )
 
 
-def time_column_values(table: pd.DataFrame, time_column: str | list[str]) -> NDArray[np.datetime64]:
-    """Return the rows' times as datetime64[ns].
+def time_column_values(
+    table: pd.DataFrame,
+    time_column: str | list[str],
+    series: NDArray[np.int64],
+    timezone: str | None = None,
+    given: Zone | None = None,
+) -> tuple[NDArray[np.datetime64], Zone | None]:
+    """Return the rows' times as datetime64[ns], and their zone.
 
     Args:
         table: the table.
         time_column: one column of timestamps, or two: a date and the hour of the day as a number,
             0..23.
+        series: number of each row's series.
+        timezone: name of the zone that clock times are in, and that local times are told in.
+        given: the zone of the training data, whose kind the times must have.
 
     Raises:
-        UserError: a time is missing or not readable; its row is named.
+        UserError: a time is missing or not readable; its row is named. Or the zones are not one.
     """
+    column = time_column if isinstance(time_column, str) else time_column[0]
+    times = _stamps(table, time_column)
+    stated = stated_offsets(table[column])
+    where = f"{table_name(table)}, column {column!r}"
+    if len(stated) > 1 and None in stated:
+        raise UserError(f"{where}: some times state a zone or an offset, others none")
+    if stated in ([], [None]):
+        return _clock_times(table, column, times, series, timezone, given)
+    if given is not None and given.clock:
+        raise UserError(
+            f"{where}: the times state a zone ({stated[0]}), those of the training data were "
+            f"clock times in {given.name}: give them as those"
+        )
+    zone = Zone(_zone_name(table[column], times, stated, where, timezone or (given and given.name)))
+    if given.calendar if given is not None else on_calendar(zone, times):
+        return zone.local(times), zone._replace(calendar=True)
+    return times, zone
+
+
+def _clock_times(
+    table: pd.DataFrame,
+    column: str,
+    times: NDArray[np.datetime64],
+    series: NDArray[np.int64],
+    timezone: str | None,
+    given: Zone | None,
+) -> tuple[NDArray[np.datetime64], Zone | None]:
+    """Return times that state no zone, in that of the option or of the training data."""
+    where = f"{table_name(table)}, column {column!r}"
+    if given is not None and not given.clock:
+        raise UserError(
+            f"{where}: the times state no zone, those of the training data did ({given.name}); add "
+            "the offset, such as 2024-01-31 18:00+01:00"
+        )
+    name = given.name if given is not None else timezone
+    if name is None:
+        return times, None
+    zone = Zone(name, clock=True)
+    if given.calendar if given is not None else on_calendar(zone._replace(calendar=True), times):
+        return times, zone._replace(calendar=True)
+    utc, skipped = clock_to_utc(times, name, series)
+    check_values(table, column, skipped, f"a time that clocks in {name} have shown")
+    return utc, zone
+
+
+def _zone_name(
+    values: "pd.Series[Any]",
+    times: NDArray[np.datetime64],
+    stated: list[str | None],
+    where: str,
+    preferred: str | None,
+) -> str:
+    """Return the name of the zone that a column states, or that has all of its offsets."""
+    names = [name for name in stated if name is not None]
+    if preferred is not None and isinstance(values.dtype, pd.DatetimeTZDtype):
+        return preferred
+    if isinstance(values.dtype, pd.DatetimeTZDtype) or (len(names) == 1 and "/" in names[0]):
+        return names[0]
+    if not all(name in ("Z", "UTC", "GMT") or name[:1] in "+-" for name in names):
+        raise UserError(f"{where}: the times are of {len(names)} zones: {', '.join(names)}")
+    offset_ns = _offsets_ns(values)
+    fixed = len(set(offset_ns.tolist())) == 1
+    if preferred is not None or not fixed:
+        found = zone_by_offsets(times, offset_ns, preferred)
+        if found is not None and (found == preferred or not fixed):
+            return found
+    if not fixed:
+        raise UserError(
+            f"{where}: the times have the offsets {', '.join(names)}, which no one zone has at "
+            "these times; a table is of one zone"
+        )
+    return "UTC" if not offset_ns[0] else _offset_name(int(offset_ns[0]))
+
+
+def _offsets_ns(values: "pd.Series[Any]") -> NDArray[np.int64]:
+    """Return the offset from UTC that each time states, in ns."""
+    codes, levels = pd.factorize(values)
+    found = []
+    for level in levels:
+        if isinstance(level, str):
+            text = level.strip().replace(":", "")
+            sign = max(text.rfind("+"), text.rfind("-"))
+            digits = "" if text.endswith(("Z", "UTC", "GMT")) else text[sign:]
+            minutes = int(digits[1:3] or 0) * 60 + int(digits[3:5] or 0) if digits else 0
+            found.append((-1 if digits[:1] == "-" else 1) * minutes * 60 * 10**9)
+        else:
+            offset = pd.Timestamp(level).utcoffset()
+            found.append(0 if offset is None else int(offset.total_seconds()) * 10**9)
+    return np.array(found, np.int64)[codes]
+
+
+def _offset_name(offset_ns: int) -> str:
+    minutes = abs(offset_ns) // (60 * 10**9)
+    return f"{'-' if offset_ns < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def _stamps(table: pd.DataFrame, time_column: str | list[str]) -> NDArray[np.datetime64]:
+    """Return times that state a zone in UTC, others as they are."""
     if isinstance(time_column, str):
         return _timestamps(table, time_column)
     date, hour = time_column
@@ -62,8 +172,39 @@ def _timestamps(table: pd.DataFrame, column: str) -> NDArray[np.datetime64]:
         raise UserError(
             f"{table_name(table)}, column {column!r}: a time is outside 1678 to 2261 ({error})"
         ) from None
-    check_values(table, column, np.isnat(times), f"a timestamp such as {_EXAMPLE}")
+    try:
+        check_values(table, column, np.isnat(times), f"a timestamp such as {_EXAMPLE}")
+    except UserError as error:
+        raise UserError(
+            f"{error}\nto leave out such rows, as those of totals: data.max_bad_fraction=0.01"
+        ) from None
     return times
+
+
+def drop_bad_times(
+    table: pd.DataFrame, time_column: str | list[str] | None, max_bad_fraction: float
+) -> pd.DataFrame:
+    """Return a table without the rows whose time cannot be read, such as totals.
+
+    Args:
+        table: the table; ``attrs["notes"]`` of the result names the rows.
+        time_column: column(s) of the time; None changes nothing.
+        max_bad_fraction: largest share of such rows; with more of them all are kept.
+    """
+    if time_column is None or not max_bad_fraction:
+        return table
+    column = time_column if isinstance(time_column, str) else time_column[0]
+    if types.is_numeric_dtype(table[column].dtype):
+        return table
+    bad_N = np.isnat(_parse_times(table[column]))
+    if not bad_N.any() or bad_N.mean() > max_bad_fraction:
+        return table
+    rows = ", ".join(str(row + 1) for row in np.flatnonzero(bad_N)[:_MAX_LISTED])
+    more = ", ..." if bad_N.sum() > _MAX_LISTED else ""
+    kept = table[~bad_N]
+    note = f"{table_name(table)}: rows without a time, left out: {rows}{more}"
+    kept.attrs = {**table.attrs, "notes": [*table.attrs.get("notes", []), note]}
+    return kept
 
 
 def _parse_times(values: "pd.Series[Any]") -> NDArray[np.datetime64]:

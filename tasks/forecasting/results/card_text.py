@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..reading.zone import zone_of
+
 _FIRST_DAY = "2024-01-01"
 _MAX_NAMED = 5
 
@@ -47,7 +49,9 @@ def usage_lines(schema: Mapping[str, Any]) -> list[str]:
     columns: dict[str, str] = {}
     if time_column is not None:
         freq = json.dumps(schema["frequency"])
-        columns[time_column] = f'pandas.date_range("{_FIRST_DAY}", periods={rows}, freq={freq})'
+        zone = zone_of(schema)
+        tz = f', tz="{zone.name}"' if zone is not None and not zone.clock else ""
+        columns[time_column] = f'pandas.date_range("{_FIRST_DAY}", periods={rows}, freq={freq}{tz})'
     if schema["id_column"] is not None:
         columns[schema["id_column"]] = json.dumps(first)
     for role in ("past_covariates", "future_covariates", "static_covariates"):

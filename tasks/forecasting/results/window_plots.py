@@ -17,7 +17,9 @@ def plot_windows(model: WindowForecaster, windows: WindowSet, path: Path) -> Pat
     """Plot evenly spaced windows: history, forecast, interval and truth."""
     chosen = np.unique(np.linspace(0, len(windows) - 1, MAX_PANELS).astype(int))
     batch = windows.batch(chosen)
-    forecasts = model.forecast_windows(batch, [window_times(windows, i) for i in chosen])
+    names = [window_times(windows, i) for i in chosen]
+    factors = model.interval_factors(windows.select(chosen))
+    forecasts = model.forecast_windows(batch, names, factors)
     truth_BPC = (batch.truth_BPC * batch.std_BC[:, None] + batch.mean_BC[:, None]).numpy()
     num_targets = truth_BPC.shape[-1]
     pairs = [(index, index % num_targets) for index in range(len(chosen))]
@@ -31,4 +33,5 @@ def window_times(windows: WindowSet, index: int) -> InferenceWindow:
     series = windows.series[number]
     first, last = origin - windows.lookback, origin + windows.horizon
     times = np.arange(first, last) if series.time is None else series.time[first:last]
-    return InferenceWindow(series.name, times[: windows.lookback], times[windows.lookback :])
+    zone = windows.series.grid.zone
+    return InferenceWindow(series.name, times[: windows.lookback], times[windows.lookback :], zone)

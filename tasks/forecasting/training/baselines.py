@@ -3,7 +3,7 @@
 Shapes: B windows, T lookback steps, P horizon steps, C targets, N validation windows, Q quantiles.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..batches.forecast_batch import ForecastBatch
+from ..inference.split_calibration import stretched
 from .linear_baselines import (
     Forecaster,
     LeastSquares,
@@ -23,6 +24,9 @@ from .linear_baselines import (
 )
 from .metrics import ForecastMetrics
 
+Adaptation = Callable[[Callable[[ForecastBatch], Tensor]], Tensor]
+"""From a forecaster of quantiles to the factors of all windows, shape (W, C, Q)."""
+
 MAX_RESIDUALS = 20_000_000
 # Below, a 10 % quantile would rest on fewer than three windows.
 MIN_WINDOWS_PER_STEP = 30
@@ -33,6 +37,7 @@ def baseline_scores(
     schema: Mapping[str, Any],
     quantiles: Sequence[float],
     stage: str,
+    adapt: Adaptation | None = None,
 ) -> dict[str, dict[str, float]]:
     """Fit every baseline on the training windows and score it on all windows of one part.
 
@@ -42,6 +47,7 @@ def baseline_scores(
         schema: of the data; its ``season_length`` (steps, or None) is read.
         quantiles: levels in (0, 1) of quantile metrics; empty for point metrics alone.
         stage: part to score: ``test``, or ``val``, on which the choices make scores optimistic.
+        adapt: adapts the intervals as those of the model; None leaves them.
 
     Returns:
         Baseline name to the metrics of ``ForecastMetrics``.
@@ -54,15 +60,26 @@ def baseline_scores(
     forecasters = fit_baselines(windows["train"], selection, schema["season_length"])
     offsets = residual_quantiles(forecasters, selection, quantiles)
     scores = {name: metrics.clone() for name in forecasters}
-    for batch in window_batches(windows[stage]):
-        for name, forecaster in forecasters.items():
+    for name, forecaster in forecasters.items():
+        intervals = partial(_intervals, forecaster=forecaster, offset_PCQ=offsets[name])
+        factor_WCQ = adapt(intervals) if adapt and quantiles else None
+        start = 0
+        for batch in window_batches(windows[stage]):
             point_BPC = forecaster(batch)
-            quantile_BPCQ = point_BPC.unsqueeze(-1) + offsets[name] if quantiles else None
+            quantile_BPCQ = intervals(batch) if quantiles else None
+            if quantile_BPCQ is not None and factor_WCQ is not None:
+                factor_BCQ = factor_WCQ[start : start + len(point_BPC)]
+                quantile_BPCQ = stretched(quantile_BPCQ, factor_BCQ.to(quantile_BPCQ)[:, None])
+            start += len(point_BPC)
             scores[name].update(point_BPC, quantile_BPCQ, batch)
     return {
         name: {key: float(value) for key, value in metric.compute().items()}
         for name, metric in scores.items()
     }
+
+
+def _intervals(batch: ForecastBatch, forecaster: Forecaster, offset_PCQ: Tensor) -> Tensor:
+    return forecaster(batch).unsqueeze(-1) + offset_PCQ
 
 
 def fit_baselines(

@@ -26,9 +26,13 @@ _SUMS = (
     "absolute_unit",
     "scaled",
     "symmetric",
-    "covered",
+    "nonzero",
     "truth_size",
 )
+
+
+# In standard deviations: a zero in the target's unit comes back from its z-score with an error.
+_ZERO = 1e-5
 
 
 class ForecastMetrics(Metric):
@@ -57,9 +61,10 @@ class ForecastMetrics(Metric):
     absolute_unit: Tensor
     scaled: Tensor
     symmetric: Tensor
-    covered: Tensor
+    nonzero: Tensor
     truth_size: Tensor
     pinball_Q: Tensor
+    covered_K: Tensor
 
     def __init__(self, quantiles: Sequence[float] | None = None) -> None:
         """Start from zero sums."""
@@ -71,13 +76,8 @@ class ForecastMetrics(Metric):
             self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         levels = max(1, len(self.quantiles))
         self.add_state("pinball_Q", torch.zeros(levels, dtype=torch.float64), dist_reduce_fx="sum")
-
-    @property
-    def coverage_name(self) -> str | None:
-        """Name of the coverage metric, as ``coverage_80``; None with fewer than two quantiles."""
-        if len(self.quantiles) < 2:
-            return None
-        return f"coverage_{round(100 * (max(self.quantiles) - min(self.quantiles)))}"
+        covered_K = torch.zeros(len(coverage_names(self.quantiles)), dtype=torch.float64)
+        self.add_state("covered_K", covered_K, dist_reduce_fx="sum")
 
     def update(self, point_BPC: Tensor, quantile_BPCQ: Tensor | None, batch: ForecastBatch) -> None:
         """Add the windows of one batch.
@@ -103,7 +103,8 @@ class ForecastMetrics(Metric):
         unit_truth_BPC = torch.where(observed_BPC, truth_BPC * std_B1C + mean_B1C, 0.0)
         unit_point_BPC = torch.where(observed_BPC, point_BPC * std_B1C + mean_B1C, 0.0)
         size_BPC = unit_truth_BPC.abs() + unit_point_BPC.abs()
-        relative_BPC = torch.where(size_BPC == 0, 0.0, unit_error_BPC.abs() / size_BPC)
+        nonzero_BPC = observed_BPC & (unit_truth_BPC.abs() > _ZERO * std_B1C)
+        relative_BPC = torch.where(nonzero_BPC, unit_error_BPC.abs() / size_BPC, 0.0)
 
         self.count += observed_BPC.sum()
         self.squared += _total(error_BPC.square())
@@ -112,6 +113,7 @@ class ForecastMetrics(Metric):
         self.absolute_unit += _total(unit_error_BPC.abs())
         self.scaled += _total(unit_error_BPC.abs() / batch.naive_BC.unsqueeze(1))
         self.symmetric += _total(relative_BPC)
+        self.nonzero += nonzero_BPC.sum()
         self.truth_size += _total(unit_truth_BPC.abs())
         if quantile_BPCQ is None:
             self.pinball_Q += _total(unit_error_BPC.abs())
@@ -133,22 +135,24 @@ class ForecastMetrics(Metric):
             gap_BPC = torch.where(observed_BPC, truth_BPC - quantile_BPCQ[..., index], 0.0)
             loss_BPC = torch.maximum(level * gap_BPC, (level - 1) * gap_BPC) * std_B1C
             self.pinball_Q[index] += 2 * _total(loss_BPC)
-        if self.coverage_name is not None:
-            low_BPC = quantile_BPCQ[..., self.quantiles.index(min(self.quantiles))]
-            high_BPC = quantile_BPCQ[..., self.quantiles.index(max(self.quantiles))]
+        rising = sorted(range(len(self.quantiles)), key=self.quantiles.__getitem__)
+        for index in range(len(self.covered_K)):
+            low_BPC = quantile_BPCQ[..., rising[index]]
+            high_BPC = quantile_BPCQ[..., rising[-1 - index]]
             inside_BPC = (low_BPC <= truth_BPC) & (truth_BPC <= high_BPC) & observed_BPC
-            self.covered += inside_BPC.sum()
+            self.covered_K[index] += inside_BPC.sum()
 
     def compute(self) -> dict[str, Tensor]:
         """Return every metric as a 0-d tensor; NaN if no truth was observed.
 
         Returns:
             ``mse``, ``mae`` (z-scored), ``mse_unit``, ``mae_unit`` (own unit), ``mase``, ``smape``
-            (percent, 0..200), ``wql`` (2 x pinball loss / sum of absolute truths, in the own unit,
+            (percent, 0..200; without the steps whose truth is 0, of which any forecast but 0 would
+            be 200 % off), ``wql`` (2 x pinball loss / sum of absolute truths, in the own unit,
             averaged over the quantiles; without quantiles, of the point as the median; if all
-            truths are 0, the loss per point) and, with two quantiles or more,
-            ``coverage_<percent>``: the share (0..1) of truths within the outermost quantiles, named
-            by its nominal value.
+            truths are 0, the loss per point) and for each pair of quantiles
+            ``coverage_<percent>``: the share (0..1) of truths between them, named by its nominal
+            value.
         """
         means = {
             "mse": self.squared,
@@ -156,14 +160,20 @@ class ForecastMetrics(Metric):
             "mse_unit": self.squared_unit,
             "mae_unit": self.absolute_unit,
             "mase": self.scaled,
-            "smape": 200 * self.symmetric,
         }
-        if self.coverage_name is not None:
-            means[self.coverage_name] = self.covered
+        means |= dict(zip(coverage_names(self.quantiles), self.covered_K, strict=True))
         result = {name: total / self.count for name, total in means.items()}
+        result["smape"] = 200 * self.symmetric / self.nonzero
         weight = torch.where(self.truth_size > 0, self.truth_size, self.count)
         result["wql"] = self.pinball_Q.mean() / weight
         return result
+
+
+def coverage_names(quantiles: Sequence[float]) -> list[str]:
+    """Return the names of the coverage metrics, such as ``coverage_80``, widest interval first."""
+    levels = sorted(quantiles)
+    pairs = zip(levels, reversed(levels), strict=True)
+    return [f"coverage_{round(100 * (high - low), 4):g}" for low, high in pairs if low < high]
 
 
 def _total(value_BPC: Tensor) -> Tensor:

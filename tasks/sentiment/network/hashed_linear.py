@@ -58,6 +58,7 @@ class HashedLinear(nn.Module):
             tokens: token ids, shape (B, T), or with those of their n-grams (B, T, P).
         """
         bucket_BM, value_BM = self.features(tokens)
+        value_BM = value_BM.to(self.weight_WK.dtype)
         if torch.compiler.is_exporting():
             # ONNX has no EmbeddingBag.
             weight_BMK = F.embedding(bucket_BM, self.weight_WK)

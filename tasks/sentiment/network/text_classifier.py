@@ -28,6 +28,12 @@ class TextClassifier(ClassificationModel):
     """
 
     name: ClassVar[str] = "sentiment"
+    tables: ClassVar[tuple[str, ...]] = (
+        "encoder.embedding.weight",
+        "encoder.ngrams.weight",
+        "wide.idf_W",
+        "wide.weight_WK",
+    )
     input_kind: ClassVar[str] = "text"
 
     def __init__(

@@ -5,6 +5,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from gru_suite.data.unreadable_files import find_files, others_note
 from gru_suite.errors import UserError, nearest
 
 from .labelled_texts import LabelledTexts, Parts
@@ -97,11 +98,15 @@ def read_folders(path: Path, encoding: str, labels: list[str] | None) -> Parts:
     files = _read_archive(archive) if archive else _read_folder(path)
     parts: Parts = {}
     num_fell_back = 0
+    others = []
     for location, content in files:
         names = location.split("/")
         part, label = PART_NAMES.get(names[-3], "") if len(names) > 2 else "", names[-2]
         # Files beside the folders of the classes, as train/urls_pos.txt of aclImdb, are no texts.
         if label in PART_NAMES or (labels is not None and label not in labels):
+            continue
+        if content is None:
+            others.append(Path(location))
             continue
         text, fell_back = decode(content, encoding)
         num_fell_back += fell_back
@@ -118,6 +123,7 @@ def read_folders(path: Path, encoding: str, labels: list[str] | None) -> Parts:
     if num_fell_back:
         note = f"{num_fell_back} files not in {encoding}, read as {FALLBACK_ENCODING}"
         parts["train"].notes.append(note)
+    parts["train"].notes += others_note(others, Path(), "text (.txt)")
     return parts
 
 
@@ -170,25 +176,33 @@ def _find_archive(path: Path) -> Path | None:
     return archives[0] if len(archives) == 1 else None
 
 
-def _read_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
+def _read_archive(archive: Path) -> Iterator[tuple[str, bytes | None]]:
+    """Yield name and content of each file in a folder, None for the content of other files."""
     try:
         with tarfile.open(archive) as members:
             for member in members:
-                if member.isfile() and re.search(r"[^/]+/[^/]+\.txt$", member.name):
-                    file = members.extractfile(member)
-                    assert file is not None
-                    yield member.name, file.read()
+                if not member.isfile() or not re.search(r"[^/]+/[^/.][^/]*$", member.name):
+                    continue
+                file = members.extractfile(member) if member.name.endswith(".txt") else None
+                yield member.name, None if file is None else file.read()
     except (tarfile.TarError, EOFError, OSError) as error:
         raise UserError(f"{archive}: not a complete tar archive ({error})") from None
 
 
-def _read_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
-    children = [each for each in folder.iterdir() if each.is_dir()]
+def _read_folder(folder: Path) -> Iterator[tuple[str, bytes | None]]:
+    """Yield name and content of each file in a folder, None for the content of other files."""
+    children = _subfolders(folder)
     if len(children) == 1 and not any(children[0].glob("*.txt")):
         folder = children[0]
     parts = [each for each in sorted(folder.iterdir()) if each.name in PART_NAMES and each.is_dir()]
     for part in parts or [folder]:
         above = f"{part.name}/" if parts else ""
-        for label in sorted(each for each in part.iterdir() if each.is_dir()):
-            for file in sorted(label.glob("*.txt")):
-                yield f"{above}{label.name}/{file.name}", file.read_bytes()
+        for label in _subfolders(part):
+            texts, others = find_files(label, lambda file: file.suffix == ".txt")
+            for file in [*texts, *others]:
+                content = file.read_bytes() if file.suffix == ".txt" else None
+                yield f"{above}{label.name}/{file.name}", content
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if each.is_dir() and each.name[:1] != ".")

@@ -3,11 +3,14 @@
 import csv
 import io
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from gru_suite.data.excel import EXCEL_SUFFIXES, read_excel
+from gru_suite.data.parquet import read_parquet
 from gru_suite.errors import UserError, nearest
 
 from .labelled_texts import LabelledTexts
@@ -110,7 +113,7 @@ def _column(
 def read_table(
     path: Path, encoding: str = "utf-8", header: bool | None = True
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Read CSV (comma, semicolon or tab), TSV, JSON lines or Parquet, gzipped or not.
+    """Read CSV (comma, semicolon or tab), TSV, JSON lines, Parquet or Excel, gzipped or not.
 
     Quotes have their usual meaning in CSV, and none in TSV, as data sets are published.
 
@@ -127,7 +130,10 @@ def read_table(
     """
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix in (".parquet", ".pq"):
-        return _read_parquet(path), []
+        return read_parquet(path, read_bytes(path)), []
+    if suffix in EXCEL_SUFFIXES:
+        options = {} if header else {"header": None}
+        return read_excel(path, dtype=str, na_values=[""], **options).fillna(""), []
     if suffix in (".jsonl", ".ndjson"):
         lines, notes = read_lines(path, encoding)
         return _parse_json_lines(path, lines), notes
@@ -138,16 +144,19 @@ def read_table(
     text, notes = read_text(path, encoding)
     separator = "\t" if suffix == ".tsv" else _separator(text)
     try:
-        frame = pd.read_csv(
-            io.StringIO(text),
-            sep=separator,
-            header=0 if header else None,
-            dtype=str,
-            keep_default_na=False,
-            quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL,
-            index_col=False,
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        with warnings.catch_warnings():
+            # Of cells beyond the header, which would be lost.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                io.StringIO(text),
+                sep=separator,
+                header=0 if header else None,
+                dtype=str,
+                keep_default_na=False,
+                quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL,
+                index_col=False,
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
         reason = str(error).strip().splitlines()[0].removeprefix("Error tokenizing data. C error: ")
         raise UserError(f"{path}: not readable as a table ({reason})") from None
     return frame, notes
@@ -156,15 +165,6 @@ def read_table(
 def _separator(text: str) -> str:
     first = text.partition("\n")[0]
     return "," if "," in first else max(";\t", key=first.count)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    content = read_bytes(path)
-    try:
-        return pd.read_parquet(io.BytesIO(content))
-    except (OSError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path}: not readable as a Parquet table ({reason})") from None
 
 
 def _parse_json_lines(path: Path, lines: list[str]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from gru_suite.errors import UserError, nearest
 
 # It decodes any bytes, and the old data sets are written in it.
 FALLBACK_ENCODING = "latin-1"
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".xlsx", ".xlsm")
 _KNOWN_ENCODINGS = ("utf-8", "latin-1", "cp1252", "utf-16", "ascii", "iso-8859-15", "shift_jis")
 
 Column = str | int

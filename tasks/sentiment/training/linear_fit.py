@@ -3,10 +3,11 @@
 Shapes: B batch, T tokens (right-padded), M features of a text, N texts, W buckets, K classes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack  # type: ignore[import-untyped]
 from torch import Tensor
 
@@ -14,6 +15,9 @@ from gru_suite.model.batches import SequenceBatch
 
 from ..network.hashed_linear import HashedLinear
 from .logistic_regression import fit_logistic, held_out_logits, stacking_weights
+
+# Texts whose features are in memory at once.
+_MAX_TEXTS = 25_000
 
 
 def fit_linear(
@@ -23,6 +27,10 @@ def fit_linear(
     prior: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Fit the layer to the training texts; whatever it had learned before is dropped.
+
+    Of more than 25,000 texts the weights are the mean of those of parts of that size (McDonald et
+    al. 2009, "Efficient large-scale distributed training of conditional maximum entropy models"):
+    the features of a million texts would take 20 GB.
 
     A prior is added afterwards, each of the two scaled by a factor (stacked regression, Breiman
     1996, doi 10.1007/BF00117832): fitted together with the rest, which fits the training texts
@@ -34,11 +42,11 @@ def fit_linear(
         inverse_penalty: C of the logistic regression, above 0.
         prior: state of a fitted layer of the same vocabulary and labels.
     """
-    pairs = [(batch.x, batch.labels_B) for batch in batches]
-    texts = [x for x, _ in pairs]
-    labels_N = torch.cat([labels_B for _, labels_B in pairs]).numpy()
     layer.idf_W.fill_(1)
-    document_frequency_W = np.asarray((_feature_matrix(layer, texts) > 0).sum(0)).ravel()
+    document_frequency_W, num_texts = np.zeros(len(layer.idf_W), np.int64), 0
+    for batch in batches:
+        document_frequency_W += np.asarray((_feature_matrix(layer, [batch.x]) > 0).sum(0)).ravel()
+        num_texts += len(batch.x)
     # The ignored bucket must not count towards the length of a text.
     document_frequency_W[layer.ignored_bucket] = 0
     (used,) = document_frequency_W.nonzero()
@@ -46,17 +54,63 @@ def fit_linear(
         buffer.zero_()
     if not len(used):
         return
-    idf = np.log((1 + len(labels_N)) / (1 + document_frequency_W[used])) + 1
+    idf = np.log((1 + num_texts) / (1 + document_frequency_W[used])) + 1
     layer.idf_W[used] = torch.from_numpy(idf).float()
-    features_NM = _feature_matrix(layer, texts)[:, used]
     num_classes = len(layer.bias_K)
-    weight_KM, bias_K = fit_logistic(features_NM, labels_N, num_classes, inverse_penalty)
+    mixture = _Mixture(num_classes, len(used))
+    for texts, labels_N in _shards(batches, _MAX_TEXTS if prior is None else None):
+        features_NM = _feature_matrix(layer, texts)[:, used]
+        weight_KM, bias_K = fit_logistic(features_NM, labels_N, num_classes, inverse_penalty)
+        mixture.add(weight_KM, bias_K, np.bincount(labels_N, minlength=num_classes))
+    weight_KM, bias_K = mixture.mean()
     layer.weight_WK[used] = torch.from_numpy(weight_KM.T).float()
     layer.bias_K.copy_(torch.from_numpy(bias_K))
     if prior is not None:
         logits_NK = held_out_logits(features_NM, labels_N, num_classes, inverse_penalty)
         own_NK = None if logits_NK is None else torch.from_numpy(logits_NK)
         _add_prior(layer, prior, texts, own_NK, torch.from_numpy(labels_N))
+
+
+class _Mixture:
+    """Mean of weights fitted on parts of the texts; of a class, of the parts that have it."""
+
+    def __init__(self, num_classes: int, num_features: int) -> None:
+        self.weight_KM, self.bias_K = np.zeros((num_classes, num_features)), np.zeros(num_classes)
+        self.texts_K = np.zeros(num_classes)
+
+    def add(
+        self,
+        weight_KM: NDArray[np.float64],
+        bias_K: NDArray[np.float64],
+        count_K: NDArray[np.int64],
+    ) -> None:
+        """Add the weights of a part, by its number of texts."""
+        texts_K = np.where(count_K > 0, count_K.sum(), 0)
+        self.weight_KM += weight_KM * texts_K[:, None]
+        self.bias_K += bias_K * texts_K
+        self.texts_K += texts_K
+
+    def mean(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return weights and biases; a class without texts is ruled out by its bias."""
+        texts_K = np.maximum(self.texts_K, 1)
+        bias_K = np.where(self.texts_K > 0, self.bias_K / texts_K, -1e3)
+        return self.weight_KM / texts_K[:, None], bias_K
+
+
+def _shards(
+    batches: Iterable[SequenceBatch], max_texts: int | None
+) -> Iterator[tuple[list[Tensor], NDArray[np.int64]]]:
+    """Yield the texts and labels of consecutive batches, at least ``max_texts`` of them."""
+    texts: list[Tensor] = []
+    labels: list[Tensor] = []
+    for batch in batches:
+        texts.append(batch.x)
+        labels.append(batch.labels_B)
+        if max_texts is not None and sum(map(len, texts)) >= max_texts:
+            yield texts, torch.cat(labels).numpy()
+            texts, labels = [], []
+    if texts:
+        yield texts, torch.cat(labels).numpy()
 
 
 def fitting_weights(

@@ -1,4 +1,4 @@
-"""Augmentation of audio clips: speed, shift, gain and background noise.
+"""Augmentation of audio clips: speed, shift, gain, background noise and clipping.
 
 Shapes: B batch, S samples (right-padded), L samples of the noise bank.
 """
@@ -25,6 +25,9 @@ class Augmentation:
         gain_db: largest gain or attenuation in dB.
         noise_probability: probability that background noise is added to a clip.
         noise_snr_db: lowest and highest signal-to-noise ratio in dB.
+        clipping_probability: probability that a clip is overdriven: amplified and cut at full
+            scale.
+        clipping_db: largest amplification of an overdriven clip in dB.
     """
 
     speed: float = 0.0
@@ -32,11 +35,14 @@ class Augmentation:
     gain_db: float = 0.0
     noise_probability: float = 0.0
     noise_snr_db: Sequence[float] = (0.0, 30.0)
+    clipping_probability: float = 0.0
+    clipping_db: float = 20.0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         ranges = {"speed": (0, 0.5), "time_shift_ms": (0, 1e4), "gain_db": (0, 60)}
-        check_ranges("data.augment", self, {**ranges, "noise_probability": (0, 1)})
+        ranges |= {"noise_probability": (0, 1), "clipping_probability": (0, 1)}
+        check_ranges("data.augment", self, {**ranges, "clipping_db": (0, 60)})
         snr = list(self.noise_snr_db)
         if len(snr) != 2 or snr[0] > snr[1]:
             raise UserError(f"data.augment.noise_snr_db={snr}: needs the lowest and highest, in dB")
@@ -50,7 +56,7 @@ def augment(
     options: Augmentation,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Apply random speed, shift, gain and background noise to each clip.
+    """Apply random speed, shift, gain, background noise and clipping to each clip.
 
     Args:
         x_BS: clips.
@@ -77,7 +83,17 @@ def augment(
         # float64: float32 does not represent every index of a long bank.
         starts_B = (draws_KB[5] * len(segments)).long().to(bank_L.device)
         x_BS = mix_at_snr(x_BS, lengths_B, segments[starts_B], snr_db_B)
+    if options.clipping_probability > 0:
+        x_BS = _overdrive(x_BS, options, generator)
     return x_BS, lengths_B
+
+
+def _overdrive(x_BS: Tensor, options: Augmentation, generator: torch.Generator) -> Tensor:
+    clipped_B, gain_B = torch.rand(2, len(x_BS), generator=generator).to(x_BS.device)
+    gain_B = 10 ** (options.clipping_db * gain_B / 20)
+    gain_B = gain_B.where(clipped_B < options.clipping_probability, 1.0)
+    overdriven_BS: Tensor = (x_BS * gain_B.unsqueeze(1)).clamp(-1.0, 1.0)
+    return overdriven_BS
 
 
 def warp(

@@ -5,24 +5,25 @@ Shapes: B batch, S samples.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from gru_suite.data.cache import in_threads
-from gru_suite.data.unreadable_files import report_left_out
+from gru_suite.data.unreadable_files import find_files, report_left_out
 from gru_suite.errors import UserError
 from gru_suite.files import existing_folder
 
 from ..batches.audio_dataset import AudioBatch
 from ..reading.loudest_segment import loudest, read_loudest
-from ..reading.sound_files import MIN_SECONDS, is_sound_file, read_sound, resample
+from ..reading.open_sound import open_sound
+from ..reading.sound_files import MIN_SECONDS, SUFFIXES, is_sound_file, read_sound, resample
 
 Clip = NDArray[np.float32]
 # Files decoded at once.
@@ -98,15 +99,24 @@ def check_duration(path: str | Path) -> None:
     Raises:
         UserError: it is longer than ``MAX_HOURS``.
     """
-    try:
-        facts = soundfile.info(str(Path(path).expanduser()))
-    except soundfile.LibsndfileError:
-        # The reader reports the error.
+    file = Path(path).expanduser()
+    if not file.is_file():
+        # The reader reports it.
         return
-    if facts.duration > 3600 * MAX_HOURS:
+    try:
+        with open_sound(file) as sound:
+            seconds = sound.seconds
+            if seconds is None:
+                # Its header does not say.
+                lengths = accumulate(len(block) for block in sound.blocks())
+                longest = 3600 * MAX_HOURS * sound.rate_hz
+                seconds = next((n for n in lengths if n > longest), 0) / sound.rate_hz
+    except ValueError:
+        return
+    if seconds > 3600 * MAX_HOURS:
         raise UserError(
-            f"input {path}: {facts.duration / 3600:.1f} hours of sound; words are detected in at "
-            f"most {MAX_HOURS} hours at once: split the file"
+            f"input {path}: {seconds / 3600:.1f} hours of sound; words are detected in at most "
+            f"{MAX_HOURS} hours at once: split the file"
         )
 
 
@@ -145,7 +155,7 @@ def read_inputs(
         items = [raw] if single else _checked_list(raw)
         yield from _chunks(items, lambda each: _read_one(each, sample_rate_hz, max_samples))
         return
-    paths = sorted(each for each in folder.rglob("*") if is_sound_file(each))
+    paths, others = find_files(folder, is_sound_file)
     unreadable: dict[str, str] = {}
 
     def read(path: Path) -> Clip | None:
@@ -156,7 +166,7 @@ def read_inputs(
             return None
 
     yield from _chunks(paths, read)
-    report_left_out(folder, len(paths), unreadable, "sound file", ".wav, .flac, .ogg, .mp3")
+    report_left_out(folder, len(paths), unreadable, others, "sound file", SUFFIXES)
 
 
 def _checked_list(raw: Any) -> list[Any]:

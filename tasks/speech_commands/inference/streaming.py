@@ -39,16 +39,15 @@ class SpeechStreamEncoder(StreamEncoder):
         self.step_size = features.hop_samples * front_end.total_stride
 
     def initial_state(self, batch_size: int) -> State:
-        """Return the left context before the first sample: zeros."""
-        samples_BS = torch.zeros(batch_size, self.features.past_samples)
-        return {"samples": samples_BS, **self.front_end.initial_state(batch_size)}
+        """Return the left context before the first sample: silence."""
+        features = self.features.initial_state(batch_size)
+        return features | self.front_end.initial_state(batch_size)
 
     def forward(self, chunk: Tensor, state: State) -> tuple[Tensor, State]:
         """Return features, shape (B, T, H), and the left context of the next chunk."""
-        samples_BS = torch.cat([state["samples"], chunk], dim=1)
-        x_BTH, after = self.front_end.advance(self.features.frames(samples_BS), state)
-        past_BS = samples_BS[:, samples_BS.size(1) - self.features.past_samples :]
-        return x_BTH, {"samples": past_BS, **after}
+        x_BTF, features = self.features.advance(chunk, state)
+        x_BTH, front_end = self.front_end.advance(x_BTF, state)
+        return x_BTH, features | front_end
 
 
 class SpeechStream(ClassificationStream):

@@ -16,7 +16,7 @@ from gru_suite.errors import UserError
 from gru_suite.options import check_number
 
 from ..batches.noise import valid_mask
-from .spectral_features import SpecAugment
+from .spec_augment import SpecAugment
 
 # Frames and bands of a filter.
 KERNEL = (5, 3)
@@ -181,6 +181,7 @@ class ConvFrontEnd(nn.Module):
             x_BTF: features.
             lengths_B: valid frames, 1..T.
         """
+        x_BTF = x_BTF.to(self.project.weight.dtype)
         x_BTF = self.norm(x_BTF.transpose(1, 2)).transpose(1, 2)
         x_BTF = _blank(self.augment(x_BTF, lengths_B), lengths_B)
         # A clip has at least one step.
@@ -243,6 +244,7 @@ class ConvFrontEnd(nn.Module):
         Returns:
             Features, shape (B, T / total_stride, H), and the next state.
         """
+        x_BTF = x_BTF.to(self.project.weight.dtype)
         x_BCTF = self.norm(x_BTF.flatten(0, 1)).view_as(x_BTF).unsqueeze(1)
         after = {}
         for index, conv in enumerate(self._convs()):

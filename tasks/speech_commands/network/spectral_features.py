@@ -1,6 +1,7 @@
-"""Log-mel and MFCC features, and their masking in training.
+"""Log-mel and MFCC features, absolute or relative to the level of the recording.
 
-Shapes: B batch, S samples (right-padded), T frames, M mel bands, F features, N spectrum bins.
+Shapes: B batch, S samples (right-padded), T frames, M mel bands, F features, N spectrum bins, W
+    frames of the window in which a stream's level is found.
 """
 
 import math
@@ -11,11 +12,19 @@ from torch.nn import functional as F
 from torchaudio.functional import create_dct, melscale_fbanks  # type: ignore[import-untyped]
 
 from gru_suite.errors import UserError
-from gru_suite.options import check_number
+
+from ..batches.noise import valid_mask
 
 KINDS = ("log_mel", "mfcc")
+LEVELS = ("absolute", "relative")
 # Added before the logarithm; below the power of a quiet room in 16 bits.
 _FLOOR = 1e-6
+# The same below the loudest frame: 50 dB, above the rounding noise of a clip at -40 dB in 16 bits.
+_RELATIVE_FLOOR = 1e-5
+# Mean mel power of a frame, at least: rounding noise of 16 bits is not made louder.
+_QUIETEST = 1e-7
+# How long a stream remembers its loudest frame.
+_LEVEL_MS = 2000.0
 
 
 class SpectralFeatures(nn.Module):
@@ -41,6 +50,8 @@ class SpectralFeatures(nn.Module):
         num_coefficients: int = 40,
         low_hz: float = 20.0,
         high_hz: float | None = None,
+        level: str = "absolute",
+        causal: bool = False,
     ) -> None:
         """Compute window, mel filters and cosine transform.
 
@@ -53,14 +64,21 @@ class SpectralFeatures(nn.Module):
             num_coefficients: MFCC kept, at most ``num_mels``; unused with ``log_mel``.
             low_hz: lower edge of the lowest band.
             high_hz: upper edge of the highest band; None is half the sample rate.
+            level: ``absolute``, or ``relative``: powers are divided by that of the loudest frame,
+                so that the gain of the recording has no effect.
+            causal: the loudest frame of the last 2 s is taken, not that of the whole clip.
 
         Raises:
             UserError: an option is out of its range.
         """
         super().__init__()
+        if level not in LEVELS:
+            raise UserError(f"task.features.level={level}: choose one of {', '.join(LEVELS)}")
         top_hz = sample_rate_hz / 2
         high_hz = top_hz if high_hz is None else high_hz
         _check(kind, window_ms, hop_ms, num_mels, num_coefficients, low_hz, high_hz, top_hz)
+        self.relative, self.causal = level == "relative", causal
+        self.level_frames = max(1, round(_LEVEL_MS / hop_ms))
         self.hop_samples = max(1, round(hop_ms * sample_rate_hz / 1000))
         window_samples = round(window_ms * sample_rate_hz / 1000)
         self.fft_size = 2 ** math.ceil(math.log2(window_samples))
@@ -89,33 +107,73 @@ class SpectralFeatures(nn.Module):
             missing = 2 * self.hop_samples - 1
         else:
             missing = max(0, self.hop_samples - x_BS.size(1))
-        x_BTF = self.frames(F.pad(x_BS, (self.past_samples, missing)))
-        return x_BTF, (lengths_B // self.hop_samples).clamp(min=1)
+        frames_B = (lengths_B // self.hop_samples).clamp(min=1)
+        # Half precision has too little range and precision for powers.
+        with torch.autocast(x_BS.device.type, enabled=False):
+            mel_BTM = self._mel_power(F.pad(x_BS.float(), (self.past_samples, missing)))
+            if self.relative:
+                mel_BTM = mel_BTM / self._clip_level(mel_BTM, frames_B)
+            return self._compress(mel_BTM), frames_B
+
+    def initial_state(self, batch_size: int) -> dict[str, Tensor]:
+        """Return the samples and frame levels before the start of a stream: silence."""
+        state = {"samples": self.window_W.new_zeros(batch_size, self.past_samples)}
+        if self.relative:
+            state["levels"] = self.window_W.new_full((batch_size, self.level_frames - 1), _QUIETEST)
+        return state
+
+    def advance(self, x_BS: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Process the next samples of a stream.
+
+        Args:
+            x_BS: new samples, a multiple of the hop.
+            state: of :meth:`initial_state` before the first samples.
+
+        Returns:
+            Features, shape (B, S / hop, F), and the next state.
+        """
+        padded_BS = torch.cat([state["samples"], x_BS], dim=1)
+        after = {"samples": padded_BS[:, padded_BS.size(1) - self.past_samples :]}
+        mel_BTM = self._mel_power(padded_BS)
+        if self.relative:
+            levels_BT = torch.cat([state["levels"], _frame_levels(mel_BTM)], dim=1)
+            after["levels"] = levels_BT[:, mel_BTM.size(1) :]
+            mel_BTM = mel_BTM / self._running_level(levels_BT)
+        return self._compress(mel_BTM), after
 
     @property
     def past_samples(self) -> int:
         """Samples of a window before its last hop."""
         return len(self.window_W) - self.hop_samples
 
-    def frames(self, padded_BS: Tensor) -> Tensor:
-        """Return the features of all complete windows, shape (B, T, F).
+    def _clip_level(self, mel_BTM: Tensor, frames_B: Tensor) -> Tensor:
+        """Return the level of the loudest frame, shape (B, 1, 1), or so far, (B, T, 1)."""
+        levels_BT = _frame_levels(mel_BTM)
+        if self.causal:
+            return self._running_level(
+                F.pad(levels_BT, (self.level_frames - 1, 0), value=_QUIETEST)
+            )
+        valid_BT = valid_mask(frames_B, levels_BT.size(1))
+        return (levels_BT * valid_BT).amax(1)[:, None, None]
 
-        Args:
-            padded_BS: samples, with ``past_samples`` before the hop of the first frame.
-        """
-        # Half precision has too little range and precision for powers.
-        with torch.autocast(padded_BS.device.type, enabled=False):
-            padded_BS = padded_BS.float()
-            if torch.compiler.is_exporting():
-                power_BTN = self._power_by_convolution(padded_BS)
-            else:
-                frames_BTW = padded_BS.unfold(1, len(self.window_W), self.hop_samples)
-                spectrum_BTN = torch.fft.rfft(frames_BTW * self.window_W, self.fft_size)
-                power_BTN = spectrum_BTN.real.square() + spectrum_BTN.imag.square()
-            x_BTF = torch.log(power_BTN @ self.mel_NM + _FLOOR)
-            if self.cosine_MF is not None:
-                x_BTF = x_BTF @ self.cosine_MF
-        return x_BTF
+    def _running_level(self, levels_BT: Tensor) -> Tensor:
+        """Return the maximum of each window of W levels, shape (B, T - W + 1, 1)."""
+        return F.max_pool1d(levels_BT.unsqueeze(1), self.level_frames, stride=1).transpose(1, 2)
+
+    def _mel_power(self, padded_BS: Tensor) -> Tensor:
+        """Return the mel power of all complete windows, shape (B, T, M)."""
+        if torch.compiler.is_exporting():
+            power_BTN = self._power_by_convolution(padded_BS)
+        else:
+            frames_BTW = padded_BS.unfold(1, len(self.window_W), self.hop_samples)
+            spectrum_BTN = torch.fft.rfft(frames_BTW * self.window_W.float(), self.fft_size)
+            power_BTN = spectrum_BTN.real.square() + spectrum_BTN.imag.square()
+        return power_BTN @ self.mel_NM.float()
+
+    def _compress(self, mel_BTM: Tensor) -> Tensor:
+        """Return the logarithm of powers, or its cosine transform."""
+        x_BTF = torch.log(mel_BTM + (_RELATIVE_FLOOR if self.relative else _FLOOR))
+        return x_BTF if self.cosine_MF is None else x_BTF @ self.cosine_MF.float()
 
     def _power_by_convolution(self, padded_BS: Tensor) -> Tensor:
         """Return the power spectrum of every window by convolution, shape (B, T, N).
@@ -126,7 +184,7 @@ class SpectralFeatures(nn.Module):
         bin_N1 = torch.arange(self.fft_size // 2 + 1).unsqueeze(1)
         # Reduced modulo 2 pi as integers: large angles lose precision in float32.
         angle_NW = 2 * math.pi / self.fft_size * (bin_N1 * place_W % self.fft_size).float()
-        window_W = self.window_W.cpu()
+        window_W = self.window_W.cpu().float()
         wave_2NW = torch.cat([angle_NW.cos() * window_W, angle_NW.sin() * window_W])
         filters = wave_2NW.to(padded_BS.device).unsqueeze(1)
         parts_B2NT = F.conv1d(padded_BS.unsqueeze(1), filters, stride=self.hop_samples)
@@ -134,86 +192,9 @@ class SpectralFeatures(nn.Module):
         return (real_BNT + imaginary_BNT).transpose(1, 2)
 
 
-class SpecAugment(nn.Module):
-    """Time and frequency masking in training (SpecAugment, Park et al. 2019, arXiv 1904.08779).
-
-    Unlike torchaudio's transform it keeps time masks within the valid frames of each clip and draws
-    from a given generator.
-    """
-
-    def __init__(
-        self,
-        hop_ms: float,
-        time_masks: int = 0,
-        time_ms: float = 0.0,
-        band_masks: int = 0,
-        bands: int = 0,
-    ) -> None:
-        """Set the masks.
-
-        Args:
-            hop_ms: time between frames.
-            time_masks: number of time masks in each clip.
-            time_ms: their largest width, in milliseconds.
-            band_masks: number of frequency masks in each clip.
-            bands: their largest width, in bands.
-        """
-        super().__init__()
-        for name, value in (("time_masks", time_masks), ("band_masks", band_masks)):
-            check_number(f"task.spec_augment.{name}", value, 0, 100)
-        check_number("task.spec_augment.time_ms", time_ms, 0, 1e5)
-        check_number("task.spec_augment.bands", bands, 0, 1e4)
-        self.time_masks, self.band_masks = time_masks, band_masks
-        self.time_width, self.band_width = round(time_ms / hop_ms), int(bands)
-
-    def forward(
-        self, x_BTF: Tensor, lengths_B: Tensor, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """Return masked features; in evaluation mode the features themselves.
-
-        Args:
-            x_BTF: features of zero mean, which masks set to zero.
-            lengths_B: valid frames, within which time masks lie.
-            generator: of the draws; None is torch's default generator.
-        """
-        if not self.training:
-            return x_BTF
-        frames_B1, bands_B1 = lengths_B[:, None], torch.full_like(lengths_B, x_BTF.size(2))[:, None]
-        masks_BT = random_spans(
-            frames_B1, x_BTF.size(1), self.time_masks, self.time_width, generator
-        )
-        masks_BF = random_spans(
-            bands_B1, x_BTF.size(2), self.band_masks, self.band_width, generator
-        )
-        return x_BTF.masked_fill(masks_BT[:, :, None] | masks_BF[:, None, :], 0.0)
-
-
-def random_spans(
-    size_B1: Tensor,
-    size: int,
-    num_spans: int,
-    max_width: int,
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """Return the union of random spans in each row, bool, shape (B, size).
-
-    Args:
-        size_B1: length of each row within which spans lie, at most ``size``.
-        size: number of columns.
-        num_spans: spans in each row.
-        max_width: widths are uniform from 0 to this, and less than a row.
-        generator: of the draws; None is torch's default, on the device of ``size_B1``.
-    """
-    device = size_B1.device
-    shape = (2, len(size_B1), num_spans)
-    draws = torch.rand(shape, generator=generator, device=generator.device if generator else device)
-    width_BK, start_BK = draws.to(device)
-    width_BK = torch.minimum((width_BK * (max_width + 1)).floor(), size_B1 - 1)
-    start_BK = (start_BK * (size_B1 - width_BK + 1)).floor()
-    place = torch.arange(size, device=device)
-    inside = (place >= start_BK[..., None]) & (place < (start_BK + width_BK)[..., None])
-    spans: Tensor = inside.any(1)
-    return spans
+def _frame_levels(mel_BTM: Tensor) -> Tensor:
+    """Return the mean mel power of each frame, shape (B, T)."""
+    return mel_BTM.mean(2).clamp(min=_QUIETEST)
 
 
 def _check(

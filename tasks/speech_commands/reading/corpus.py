@@ -2,14 +2,15 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from gru_suite.data.splits import split_files
+from gru_suite.data.unreadable_files import find_files, others_note
 from gru_suite.errors import UserError
 
-from .sound_files import is_sound_file
+from .sound_files import SUFFIXES, is_sound_file
 
 NOISE_FOLDER = "_background_noise_"
 LISTS = {"val": "validation_list.txt", "test": "testing_list.txt"}
@@ -42,10 +43,12 @@ class Corpus(NamedTuple):
     Attributes:
         recordings: in a fixed order.
         noises: files of background noise.
+        notes: for the summary, such as files that are not read.
     """
 
     recordings: list[Recording]
     noises: list[Path]
+    notes: list[str]
 
     @property
     def words(self) -> list[str]:
@@ -79,7 +82,7 @@ def list_speech_commands(root: Path) -> Corpus:
     Raises:
         UserError: no such folder, no word in it, or a list that fits none of its files.
     """
-    files = _class_files(root, "data.download=true fetches the official archive into it")
+    files, notes = _class_files(root, "data.download=true fetches the official archive into it")
     names = {path: path.relative_to(root).as_posix() for path in files}
     listed = {part: _read_list(root / name) for part, name in LISTS.items()}
     for part, entries in listed.items():
@@ -102,7 +105,7 @@ def list_speech_commands(root: Path) -> Corpus:
         )
         for path in files
     ]
-    return Corpus(recordings, _noise_files(root))
+    return Corpus(recordings, _noise_files(root), notes)
 
 
 def list_folders(root: Path) -> Corpus:
@@ -111,12 +114,12 @@ def list_folders(root: Path) -> Corpus:
     Raises:
         UserError: no such folder or no class in it.
     """
-    files = _class_files(root, "a folder for each class is needed")
+    files, notes = _class_files(root, "a folder for each class is needed")
     names = {path: path.relative_to(root).as_posix() for path in files}
     recordings = [
         Recording(path, name, name.partition("/")[0], "", "") for path, name in names.items()
     ]
-    return Corpus(recordings, _noise_files(root))
+    return Corpus(recordings, _noise_files(root), notes)
 
 
 def split_recordings(
@@ -141,25 +144,30 @@ def split_recordings(
     ]
 
 
-def _class_files(root: Path, hint: str) -> list[Path]:
+def _class_files(root: Path, hint: str) -> tuple[list[Path], list[str]]:
+    """Return the sound files of the classes, and a note on other files in their folders."""
     if not root.is_dir():
         raise UserError(f"data.path={root}: no such folder; {hint}")
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and p.name[:1] not in "._")
-    files = [path for folder in folders for path in sorted(_sound_files(folder))]
+    files: list[Path] = []
+    others: list[Path] = []
+    for folder in sorted(p for p in root.iterdir() if p.is_dir() and p.name[:1] not in "._"):
+        found, left_out = find_files(folder, is_sound_file)
+        files += found
+        others += left_out
+    notes = others_note(others, root, "sound file")
     if not files:
+        suffixes = ", ".join(SUFFIXES)
+        found_instead = "".join(f"; {note}" for note in notes)
         raise UserError(
-            f"data.path={root}: no folder in it holds sound files (.wav, .flac, .ogg, .mp3); {hint}"
+            f"data.path={root}: no folder in it holds sound files ({suffixes}); "
+            f"{hint}{found_instead}"
         )
-    return files
+    return files, notes
 
 
 def _noise_files(root: Path) -> list[Path]:
     folder = root / NOISE_FOLDER
-    return sorted(_sound_files(folder)) if folder.is_dir() else []
-
-
-def _sound_files(folder: Path) -> Iterable[Path]:
-    return (path for path in folder.rglob("*") if is_sound_file(path) and path.is_file())
+    return find_files(folder, is_sound_file)[0] if folder.is_dir() else []
 
 
 def _read_list(path: Path) -> set[str] | None:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from gru_suite.data.unreadable_files import check_complete
-
-from .sound_files import read_sound, reason_of, resample
+from .open_sound import open_sound
+from .sound_files import check_finite, check_length, read_sound, resample
+from .sound_reader import Samples, SoundReader
 
 # Shorter files are read at once, which is simpler and keeps the exact positions.
 _MAX_SECONDS_AT_ONCE = 300.0
@@ -41,14 +40,11 @@ def read_loudest(path: Path, sample_rate_hz: int, max_samples: int) -> NDArray[n
     Raises:
         ValueError: it cannot be read; the message has the reason, without the name.
     """
-    check_complete(path, b"WAVE")
-    try:
-        with soundfile.SoundFile(path) as file:
-            if file.frames > _MAX_SECONDS_AT_ONCE * file.samplerate:
-                segment_S = _search(file, sample_rate_hz, max_samples)
-                return resample(segment_S, file.samplerate, sample_rate_hz)[:max_samples]
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise ValueError(reason_of(error)) from error
+    with open_sound(path) as sound:
+        # A recording of a browser does not say how long it is.
+        if sound.seconds is None or sound.seconds > _MAX_SECONDS_AT_ONCE:
+            segment_S = _search(sound, sample_rate_hz, max_samples)
+            return resample(segment_S, sound.rate_hz, sample_rate_hz)[:max_samples]
     samples_S = read_sound(path, sample_rate_hz)
     if len(samples_S) <= max_samples:
         return samples_S
@@ -56,21 +52,32 @@ def read_loudest(path: Path, sample_rate_hz: int, max_samples: int) -> NDArray[n
     return samples_S[start : start + max_samples]
 
 
-def _search(
-    file: soundfile.SoundFile, sample_rate_hz: int, max_samples: int
-) -> NDArray[np.float32]:
+def _search(sound: SoundReader, sample_rate_hz: int, max_samples: int) -> Samples:
     """Compute the energy block by block, and return the best segment at the file's rate."""
-    length = math.ceil(max_samples * file.samplerate / sample_rate_hz)
+    length = math.ceil(max_samples * sound.rate_hz / sample_rate_hz)
     step = max(1, length // _STEPS)
     energies: list[NDArray[np.float64]] = []
-    for block in file.blocks(step * _STEPS_AT_ONCE, dtype="float32", always_2d=True):
-        samples_S = block.mean(axis=1)
-        if not np.isfinite(samples_S).all():
-            raise ValueError("holds NaN or infinite samples")
+    count = 0
+    for samples_S in sound.blocks(step * _STEPS_AT_ONCE):
+        check_finite(samples_S)
+        count += len(samples_S)
         positions = np.arange(0, len(samples_S), step)
         energies.append(np.add.reduceat(np.square(samples_S, dtype=np.float64), positions))
+    check_length(count, sound.rate_hz)
     cumulative_T = np.concatenate([[0.0], np.cumsum(np.concatenate(energies))])
     span = min(_STEPS, len(cumulative_T) - 1)
-    file.seek(int(np.argmax(cumulative_T[span:] - cumulative_T[:-span])) * step)
-    segment_S: NDArray[np.float32] = file.read(length, dtype="float32", always_2d=True).mean(axis=1)
-    return segment_S
+    start = int(np.argmax(cumulative_T[span:] - cumulative_T[:-span])) * step
+    return _segment(sound, start, length)
+
+
+def _segment(sound: SoundReader, start: int, length: int) -> Samples:
+    """Return the samples from ``start`` on, at most ``length`` of them."""
+    found: list[Samples] = []
+    position = 0
+    for samples_S in sound.blocks():
+        wanted_S = samples_S[max(0, start - position) : max(0, start + length - position)]
+        found.append(wanted_S)
+        position += len(samples_S)
+        if position >= start + length:
+            break
+    return np.concatenate(found)

@@ -24,6 +24,7 @@ class DecodedRecordings(NamedTuple):
         clip_of: index in ``samples`` of each readable recording, by its name.
         noise_clips: indices of the background noise, at least one.
         unreadable: reason of each file that could not be read, by its name.
+        notes: for the summary, such as files that are not read.
     """
 
     labelled: LabelledRecordings
@@ -31,6 +32,7 @@ class DecodedRecordings(NamedTuple):
     clip_of: dict[str, int]
     noise_clips: list[int]
     unreadable: dict[str, str]
+    notes: list[str]
 
 
 def read_recordings(
@@ -77,4 +79,6 @@ def read_recordings(
         labelled = choose_recordings(readable, labels, names)
         num_unwanted = len(corpus.recordings) - len(wanted)
         labelled = labelled._replace(num_left_out=labelled.num_left_out + num_unwanted)
-    return DecodedRecordings(labelled, decoded.samples, clip_of, noise_clips, unreadable)
+    return DecodedRecordings(
+        labelled, decoded.samples, clip_of, noise_clips, unreadable, corpus.notes
+    )

@@ -1,28 +1,34 @@
-"""Decoding of sound files: formats of libsndfile, any sample rate and number of channels.
+"""Decoding of sound files of any format, sample rate and number of channels.
 
 Shapes: S samples.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import soundfile
 import torch
 from numpy.typing import NDArray
 from torchaudio.transforms import Resample  # type: ignore[import-untyped]
 
 from gru_suite.data.cache import build_once, content_key, in_threads
 from gru_suite.data.ragged_arrays import RaggedArrays, open_arrays, write_arrays
-from gru_suite.data.unreadable_files import check_complete
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
+from .open_sound import open_sound
+
+SUFFIXES = (
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf"),
+    *(".m4a", ".m4b", ".aac", ".mp4", ".3gp", ".amr", ".webm", ".weba", ".mka", ".wma"),
+)
 # Anything shorter is a click.
 MIN_SECONDS = 0.02
 # To be increased when files are decoded to different samples.
-_CACHE_FORMAT = 2
+_CACHE_FORMAT = 3
+# Largest term of the ratio of two sample rates.
+_MAX_RATIO = 1000
 # The stored value of a sample of 1.0; 16-bit sources are stored exactly.
 FULL_SCALE = 32768
 
@@ -52,22 +58,23 @@ def read_sound(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
     Raises:
         ValueError: it cannot be read; the message has the reason, without the name.
     """
-    check_complete(path, b"WAVE")
-    try:
-        with soundfile.SoundFile(path) as file:
-            promised, rate_hz = file.frames, file.samplerate
-            channels = file.read(dtype="float32", always_2d=True)
-            exact = file.format in ("WAV", "FLAC", "AIFF")
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise ValueError(reason_of(error)) from error
-    if exact and len(channels) < promised:
-        raise ValueError(f"cut off after {len(channels):,} of {promised:,} samples")
-    samples_S = channels.mean(axis=1)
+    with open_sound(path) as sound:
+        rate_hz, samples_S = sound.rate_hz, sound.read()
+    check_finite(samples_S)
+    check_length(len(samples_S), rate_hz)
+    return resample(samples_S, rate_hz, sample_rate_hz)
+
+
+def check_finite(samples_S: NDArray[np.float32]) -> None:
+    """Raise ValueError if samples are NaN or infinite."""
     if not np.isfinite(samples_S).all():
         raise ValueError("holds NaN or infinite samples")
-    if len(samples_S) < MIN_SECONDS * rate_hz:
-        raise ValueError(f"holds {len(samples_S)} samples, less than {1000 * MIN_SECONDS:.0f} ms")
-    return resample(samples_S, rate_hz, sample_rate_hz)
+
+
+def check_length(num_samples: int, rate_hz: int) -> None:
+    """Raise ValueError if samples are fewer than those of a click."""
+    if num_samples < MIN_SECONDS * rate_hz:
+        raise ValueError(f"holds {num_samples} samples, less than {1000 * MIN_SECONDS:.0f} ms")
 
 
 @torch.inference_mode()
@@ -83,9 +90,11 @@ def resample(samples_S: NDArray[np.float32], from_hz: int, to_hz: int) -> NDArra
 def _resampler(from_hz: int, to_hz: int) -> Callable[[torch.Tensor], torch.Tensor]:
     # Ten zero crossings on each side under a Kaiser window of beta 5: the filter of
     # scipy.signal.resample_poly, to 1e-7 once its gain is 1.
+    # Of an odd rate the nearest simple ratio, within 1e-6: the kernels of 16000 / 44101 take 3 GB.
+    ratio = Fraction(to_hz, from_hz).limit_denominator(_MAX_RATIO)
     found = Resample(
-        from_hz,
-        to_hz,
+        ratio.denominator,
+        ratio.numerator,
         lowpass_filter_width=10,
         rolloff=1.0,
         resampling_method="sinc_interp_kaiser",
@@ -146,9 +155,3 @@ def _readable_clips(
             reasons[str(index)] = clip
         else:
             yield clip
-
-
-def reason_of(error: Exception) -> str:
-    """Return the reason of an error of libsndfile, for a message."""
-    reason = getattr(error, "error_string", None) or str(error)
-    return f"not a readable sound file: {reason.strip().rstrip('.')}"

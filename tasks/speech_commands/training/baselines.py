@@ -3,7 +3,7 @@
 Shapes: B batch, T frames, F coefficients, N clips.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from gru_suite.training.linear_baselines import logistic_scores, majority_scores
 
@@ -20,7 +19,7 @@ from ..network.spectral_features import SpectralFeatures
 
 
 def baseline_scores(
-    loaders: Mapping[str, DataLoader[Any]], schema: Mapping[str, Any], stage: str
+    loaders: Mapping[str, Iterable[Any]], schema: Mapping[str, Any], stage: str
 ) -> dict[str, dict[str, float]]:
     """Return the metrics of the baselines on a part.
 
@@ -46,7 +45,7 @@ def baseline_scores(
 
 @torch.inference_mode()
 def clip_statistics(
-    loader: DataLoader[Any], sample_rate_hz: int
+    loader: Iterable[Any], sample_rate_hz: int
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return MFCC statistics of each clip, shape (N, 4 * F), and the classes, shape (N,)."""
     extract = SpectralFeatures(sample_rate_hz, kind="mfcc")

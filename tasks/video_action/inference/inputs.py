@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gru_suite.data.unreadable_files import report_left_out
+from gru_suite.data.unreadable_files import find_files, report_left_out
 from gru_suite.errors import UserError
 from gru_suite.files import existing_folder
 
@@ -93,14 +93,14 @@ def read_inputs(raw: Any, schema: Mapping[str, Any]) -> Iterator[tuple[str, list
         for each in raw if isinstance(raw, list | tuple) else [raw]:
             yield _read_one(each, schema)
         return
-    files = sorted(each for each in folder.rglob("*") if is_video_file(each))
+    files, others = find_files(folder, is_video_file)
     unreadable: dict[str, str] = {}
     for path in files:
         try:
             yield str(path), read_clips(path, schema)
         except ValueError as error:
             unreadable[path.relative_to(folder).as_posix()] = str(error)
-    report_left_out(folder, len(files), unreadable, "video", ", ".join(SUFFIXES))
+    report_left_out(folder, len(files), unreadable, others, "video", SUFFIXES)
 
 
 def _read_one(each: Any, schema: Mapping[str, Any]) -> tuple[str, list[Clip]]:

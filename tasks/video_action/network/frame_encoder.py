@@ -79,7 +79,7 @@ class FrameEncoder(nn.Module):
         frozen: bool = False,
         channels: Sequence[int] = (16, 32, 64, 128),
         norm: str = "batch",
-        appearance_dropout: float = 0.2,
+        appearance_dropout: float = 0.5,
     ) -> None:
         """Build the network and load its weights.
 

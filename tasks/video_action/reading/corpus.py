@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gru_suite.data.splits import split_files, split_units
+from gru_suite.data.unreadable_files import find_files, others_note
 from gru_suite.errors import UserError, nearest
 
-from .video_files import is_video_file
+from .video_files import SUFFIXES, is_video_file
 
 _UCF_VIDEOS, _UCF_LISTS = "UCF-101", "ucfTrainTestlist"
 _HMDB_VIDEOS, _HMDB_LISTS = "hmdb51_org", "testTrainMulti_7030_splits"
@@ -129,19 +130,22 @@ def list_folders(root: Path) -> Corpus:
     """
     if not root.is_dir():
         raise UserError(f"data.path={root}: no such folder; a folder for each class is needed")
-    videos = []
+    videos: list[Video] = []
+    others: list[Path] = []
     for folder in _class_folders(root):
-        files = [path for path in sorted(folder.rglob("*")) if is_video_file(path)]
+        files, left_out = find_files(folder, is_video_file)
+        others += left_out
         if not files:
             raise UserError(
-                f"{folder}: no video in the folder of this class (.avi, .mp4, .mkv, .webm, .mov, "
-                ".gif); fill it or remove it"
+                f"{folder}: no video in the folder of this class ({', '.join(SUFFIXES)}); fill it "
+                "or remove it"
             )
         names = [path.relative_to(root).as_posix() for path in files]
         videos += [Video(p, n, folder.name, "", "") for p, n in zip(files, names, strict=True)]
     if not videos:
         raise UserError(f"data.path={root}: holds no folder; a folder for each class is needed")
-    return Corpus(videos, sorted({each.label for each in videos}), [])
+    notes = others_note(others, root, "video")
+    return Corpus(videos, sorted({each.label for each in videos}), notes)
 
 
 def list_parts(root: Path, table: str = "parts.csv") -> Corpus:

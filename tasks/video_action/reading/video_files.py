@@ -123,6 +123,8 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             if not streams:
                 other = ", only sound" if container.streams.audio else ""
                 raise ValueError(f"holds no video{other}")
+            if streams[0].codec_context is None:
+                raise ValueError("not a readable video: of an unknown codec")
             # One thread for each file, since many are decoded in parallel.
             streams[0].codec_context.thread_count = 1
             yield container, streams[0]

@@ -3,7 +3,7 @@
 Shapes: B batch, T frames (right-padded), H height, W width, F features, V videos.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
 from gru_suite.training.linear_baselines import logistic_scores, majority_scores
 
@@ -25,7 +24,7 @@ ClipStatistics = Callable[[Any], Tensor]
 
 
 def baseline_scores(
-    loaders: Mapping[str, DataLoader[Any]],
+    loaders: Mapping[str, Iterable[Any]],
     schema: Mapping[str, Any],
     stage: str,
     scoring: Mapping[str, Any] | None = None,
@@ -71,7 +70,7 @@ def baseline_scores(
 
 @torch.inference_mode()
 def _video_statistics(
-    loader: DataLoader[Any], extractors: Mapping[str, ClipStatistics]
+    loader: Iterable[Any], extractors: Mapping[str, ClipStatistics]
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
     """Return statistics of each video by name, each (V, F), and the classes, shape (V,)."""
     batches: dict[str, list[Tensor]] = {name: [] for name in extractors}

@@ -1,0 +1,81 @@
+"""Sound files of any format: by libsndfile, and by FFmpeg where that does not read them.
+
+Shapes: S samples, C channels.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import soundfile
+
+from gru_suite.data.unreadable_files import check_complete
+
+from .sound_reader import BLOCK, Samples, SoundReader
+
+MIN_RATE_HZ, MAX_RATE_HZ = 1000, 768_000
+# Formats with an exact number of samples in the header.
+_EXACT_FORMATS = ("WAV", "FLAC", "AIFF", "CAF")
+
+
+class _LibsndfileReader(SoundReader):
+    def __init__(self, file: soundfile.SoundFile) -> None:
+        self._file, self.rate_hz = file, file.samplerate
+        self.seconds = file.frames / file.samplerate
+
+    def blocks(self, size: int = BLOCK) -> Iterator[Samples]:
+        self._file.seek(0)
+        count = 0
+        for block_SC in self._file.blocks(size, dtype="float32", always_2d=True):
+            count += len(block_SC)
+            yield block_SC.mean(axis=1)
+        promised = self._file.frames
+        if count < promised and self._file.format in _EXACT_FORMATS:
+            raise ValueError(f"cut off after {count:,} of {promised:,} samples")
+
+
+@contextmanager
+def open_sound(path: Path) -> Iterator[SoundReader]:
+    """Open a sound file.
+
+    MP3 files are left to FFmpeg: the decoder in libsndfile writes its complaints to the terminal.
+
+    Raises:
+        ValueError: it cannot be read; the message has the reason, without the name.
+    """
+    check_complete(path, b"WAVE")
+    try:
+        file = None if _is_mp3(path) else soundfile.SoundFile(path)
+    except (soundfile.LibsndfileError, OSError):
+        file = None
+    if file is None:
+        yield _in_range(_ffmpeg(path))
+        return
+    with file:
+        try:
+            yield _in_range(_LibsndfileReader(file))
+        except (soundfile.LibsndfileError, OSError) as error:
+            reason = getattr(error, "error_string", None) or str(error)
+            raise ValueError(f"not a readable sound file: {reason.strip().rstrip('.')}") from error
+
+
+def _in_range(sound: SoundReader) -> SoundReader:
+    if not MIN_RATE_HZ <= sound.rate_hz <= MAX_RATE_HZ:
+        raise ValueError(f"its header says {sound.rate_hz:,} samples a second")
+    return sound
+
+
+def _ffmpeg(path: Path) -> SoundReader:
+    # Loaded when a file needs it.
+    from .ffmpeg_reader import FFmpegReader
+
+    return FFmpegReader(path)
+
+
+def _is_mp3(path: Path) -> bool:
+    if path.suffix.lower() == ".mp3":
+        return True
+    with path.open("rb") as file:
+        head = file.read(3)
+    # A tag, or the eleven bits that begin each frame.
+    return head == b"ID3" or (head[:1] == b"\xff" and len(head) > 1 and head[1] >= 0xE0)
