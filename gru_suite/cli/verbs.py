@@ -59,6 +59,42 @@ VERBS = {
             "gru-suite export checkpoint=best.ckpt format=onnx int8=true",
         ),
     ),
+    "runs": Verb(
+        "gru_suite.commands.runs:runs",
+        "list runs with their scores, newest or best first",
+        None,
+        (
+            "gru-suite runs",
+            "gru-suite runs sort=best task=forecasting backbone.hidden_size=64",
+            "gru-suite runs outputs/sweeps state=failed format=json",
+        ),
+        (
+            ("FOLDER", "where to look, at any depth: outputs by default"),
+            ("sort=newest", "newest first (the default)"),
+            ("sort=best", "best score first, for each task and data set"),
+            (
+                "task=",
+                "only runs of this task; so also data, cell, state, seed, and any config key",
+            ),
+            ("limit=", "at most so many runs"),
+            ("format=table", "a table (the default), of at most 30 runs"),
+            ("format=json", "all runs, for programs"),
+        ),
+    ),
+    "compare": Verb(
+        "gru_suite.commands.compare:compare",
+        "compare runs over their seeds: scores, tests, costs, as an HTML report",
+        None,
+        (
+            "gru-suite compare outputs/sweeps/2026-01-31_12-00-00-a1b2c3",
+            "gru-suite compare RUN1 RUN2 RUN3 metric=mse output=comparison",
+        ),
+        (
+            ("FOLDER...", "folders of runs or sweeps"),
+            ("output=", "where to write; by default the sweep's comparison/, or outputs/compare/"),
+            ("metric=", "the score to compare; by default the first of the task"),
+        ),
+    ),
     "tasks": Verb("gru_suite.commands.tasks:tasks", "list the available tasks", None),
     "inspect": Verb(
         "gru_suite.commands.inspect:inspect",

@@ -1,0 +1,216 @@
+"""Score against cost, and learning curves over seeds, as PNG files.
+
+Shapes: E epochs, S seeds.
+"""
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from gru_suite.plots.figure import BLUE, GREY, ORANGE, figure
+from gru_suite.results.comparison.grouping import Group
+from gru_suite.results.comparison.summaries import GroupSummary, SectionSummary
+
+# Okabe and Ito's palette; yellow is too light for lines on white.
+_COLORS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", GREY, "#000000")
+_MARKERS = "osD^vPX*"
+# More curves than colours could not be told apart.
+MAX_CURVES = len(_COLORS)
+_WIDTH = 6.2
+# Above this ratio of largest to smallest cost or loss the axis is logarithmic.
+_LOG_SCALE_RATIO = 8.0
+
+
+def plot_score_against_cost(summary: SectionSummary, path: str | os.PathLike[str]) -> Path | None:
+    """Plot mean score against parameters and against seconds per epoch, with the Pareto front.
+
+    A point is a group, its bar the 95 % interval over seeds; the line joins the groups that no
+    other group beats in both score and cost.
+
+    Args:
+        summary: of a section.
+        path: the PNG to write.
+
+    Returns:
+        The PNG; None where no group has both a score and a cost, and nothing is written.
+    """
+    groups = [group for group in summary.groups if group.score is not None]
+    costs: dict[str, list[float | None]] = {
+        "parameters": [group.num_parameters for group in groups],
+        "seconds per epoch": [group.seconds_per_epoch for group in groups],
+    }
+    costs = {name: cost for name, cost in costs.items() if any(cost)}
+    if not costs:
+        return None
+    height = 3.1 + 0.19 * min(len(groups), 20)
+    with figure(path, _WIDTH, height) as drawing:
+        panels = drawing.subplots(1, len(costs), sharey=True, squeeze=False)[0]
+        for axes, (name, cost) in zip(panels, costs.items(), strict=True):
+            _cost_panel(axes, groups, cost, summary)
+            axes.set_xlabel(name)
+        panels[0].set_ylabel(_score_label(summary))
+        _legend(drawing, panels[0], "Score against cost")
+    return Path(path)
+
+
+def plot_learning_curves(summary: SectionSummary, path: str | os.PathLike[str]) -> Path | None:
+    """Plot validation score and loss by epoch: the mean over seeds, its spread, and every run.
+
+    The mean and the band of one standard deviation end with the shortest run, since beyond it they
+    would be of fewer runs; thin lines are the runs.
+
+    Args:
+        summary: of a section; the groups in the order of the table, at most eight are drawn.
+        path: the PNG to write.
+
+    Returns:
+        The PNG; None where no run has two epochs of them, and nothing is written.
+    """
+    metric = summary.section.metric
+    by_name = {group.name: group for group in summary.section.groups}
+    drawn = [by_name[row.name] for row in summary.groups][:MAX_CURVES]
+    columns = [
+        column
+        for column in dict.fromkeys((f"val/{metric}", "val/loss"))
+        if any(len(curve) > 1 for group in drawn for curve in _curves(group, column))
+    ]
+    if not columns:
+        return None
+    with figure(path, _WIDTH, 2.5 * len(columns) + 0.19 * len(drawn) + 0.5) as drawing:
+        panels = drawing.subplots(len(columns), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, column in zip(panels, columns, strict=True):
+            for index, group in enumerate(drawn):
+                _draw_curves(axes, _curves(group, column), index, group.name)
+            _use_log_scale(axes)
+            axes.set_ylabel(column)
+        panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        panels[-1].set_xlabel("epoch")
+        _legend(drawing, panels[0], "Learning curves")
+    return Path(path)
+
+
+def pareto_front(costs: Sequence[float], scores: Sequence[float], direction: str) -> list[int]:
+    """Return the indices of the points that no other point beats, by increasing cost.
+
+    Args:
+        costs: lower is better.
+        scores: of the same points.
+        direction: ``min`` or ``max``, the direction in which the score is better.
+    """
+    sign = 1 if direction == "min" else -1
+    front: list[int] = []
+    for index in sorted(range(len(costs)), key=lambda i: (costs[i], sign * scores[i])):
+        if not front or sign * scores[index] < sign * scores[front[-1]]:
+            front.append(index)
+    return front
+
+
+def mean_and_spread(
+    curves: Sequence["pd.Series[float]"],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return epochs, mean and standard deviation over runs, of the epochs that every run has.
+
+    Args:
+        curves: of one group; the index is the epoch.
+
+    Returns:
+        Three arrays of shape (E,); the deviation is zero with one run.
+    """
+    table_ES = pd.concat(list(curves), axis=1, join="inner").sort_index()
+    values_ES = table_ES.to_numpy(dtype=np.float64)
+    spread_E = values_ES.std(1, ddof=1) if len(curves) > 1 else np.zeros(len(values_ES))
+    return table_ES.index.to_numpy(dtype=np.float64), values_ES.mean(1), spread_E
+
+
+def _cost_panel(
+    axes: Axes,
+    groups: Sequence[GroupSummary],
+    cost: Sequence[float | None],
+    summary: SectionSummary,
+) -> None:
+    points = []
+    for index, (group, value) in enumerate(zip(groups, cost, strict=True)):
+        assert group.score is not None
+        if value is None:
+            continue
+        points.append((value, group.score.mean))
+        style = _style(index)
+        axes.errorbar(
+            *points[-1], yerr=group.score.half_width, capsize=3, ls="", label=group.name, **style
+        )
+    if summary.section.direction in ("min", "max"):
+        costs, scores = zip(*points, strict=True)
+        front = pareto_front(costs, scores, summary.section.direction)
+        line = [points[index] for index in front]
+        axes.plot(*zip(*line, strict=True), color=GREY, lw=1, zorder=1)
+        baselines = [row for row in summary.rows if row.is_baseline and row.score is not None]
+        if baselines and baselines[0].score is not None:
+            label = f"best baseline: {baselines[0].name}"
+            axes.axhline(baselines[0].score.mean, color=GREY, lw=1, ls="--", label=label, zorder=1)
+    values = [value for value, _ in points]
+    if min(values) > 0 and max(values) / min(values) > _LOG_SCALE_RATIO:
+        axes.set_xscale("log")
+        return
+    axes.margins(x=0.25)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+
+
+def _curves(group: Group, column: str) -> list["pd.Series[float]"]:
+    """Return a curve per counted run that logged the column; the index is the epoch."""
+    curves = []
+    for run in group.counted:
+        if column in run.epochs:
+            values = pd.to_numeric(run.epochs[column], errors="coerce")
+            curve = values.set_axis(run.epochs["epoch"]).replace([math.inf, -math.inf], math.nan)
+            curves.append(curve.dropna())
+    return [curve for curve in curves if len(curve)]
+
+
+def _draw_curves(axes: Axes, curves: Sequence["pd.Series[float]"], index: int, label: str) -> None:
+    if not curves:
+        return
+    color = _style(index)["color"]
+    for curve in curves if len(curves) > 1 else ():
+        axes.plot(curve.index, curve.to_numpy(), color=color, lw=0.6, alpha=0.4)
+    epochs_E, mean_E, spread_E = mean_and_spread(curves)
+    axes.plot(epochs_E, mean_E, color=color, lw=1.8, label=label)
+    axes.fill_between(epochs_E, mean_E - spread_E, mean_E + spread_E, color=color, alpha=0.15, lw=0)
+
+
+def _style(index: int) -> dict[str, Any]:
+    number = index % MAX_CURVES
+    # Beyond the palette filled and empty markers tell the groups apart.
+    fill = {} if index < MAX_CURVES else {"mfc": "white"}
+    return {"color": _COLORS[number], "marker": _MARKERS[number], **fill}
+
+
+def _score_label(summary: SectionSummary) -> str:
+    better = {"min": " (lower is better)", "max": " (higher is better)"}
+    return f"test/{summary.section.metric}{better.get(summary.section.direction, '')}"
+
+
+def _use_log_scale(axes: Axes) -> None:
+    """Scale the loss logarithmically where a linear axis would show only the first epochs."""
+    values = np.concatenate([np.asarray(line.get_ydata(), np.float64) for line in axes.lines])
+    if values.min() > 0 and values.max() / values.min() > _LOG_SCALE_RATIO:
+        axes.set_yscale("log")
+
+
+def _legend(drawing: Figure, axes: Axes, title: str) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    longest = max(map(len, labels), default=0)
+    drawing.suptitle(title, fontsize=10)
+    # A dollar sign would start a formula of matplotlib.
+    labels = [label.replace("$", r"\$") for label in labels]
+    columns = max(1, min(3, 90 // (longest + 8)))
+    drawing.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
