@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from gru_suite.plots.figure import BLUE, GREY, ORANGE, figure
@@ -77,19 +77,19 @@ def plot_learning_curves(summary: SectionSummary, path: str | os.PathLike[str]) 
     """
     metric = summary.section.metric
     by_name = {group.name: group for group in summary.section.groups}
-    drawn = [by_name[row.name] for row in summary.groups][:MAX_CURVES]
+    drawn = {row.title: by_name[row.name] for row in summary.groups[:MAX_CURVES]}
     columns = [
         column
         for column in dict.fromkeys((f"val/{metric}", "val/loss"))
-        if any(len(curve) > 1 for group in drawn for curve in _curves(group, column))
+        if any(len(curve) > 1 for group in drawn.values() for curve in _curves(group, column))
     ]
     if not columns:
         return None
     with figure(path, _WIDTH, 2.5 * len(columns) + 0.19 * len(drawn) + 0.5) as drawing:
         panels = drawing.subplots(len(columns), 1, sharex=True, squeeze=False)[:, 0]
         for axes, column in zip(panels, columns, strict=True):
-            for index, group in enumerate(drawn):
-                _draw_curves(axes, _curves(group, column), index, group.name)
+            for index, (title, group) in enumerate(drawn.items()):
+                _draw_curves(axes, _curves(group, column), index, title)
             _use_log_scale(axes)
             axes.set_ylabel(column)
         panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -145,7 +145,7 @@ def _cost_panel(
         points.append((value, group.score.mean))
         style = _style(index)
         axes.errorbar(
-            *points[-1], yerr=group.score.half_width, capsize=3, ls="", label=group.name, **style
+            *points[-1], yerr=group.score.half_width, capsize=3, ls="", label=group.title, **style
         )
     if summary.section.direction in ("min", "max"):
         costs, scores = zip(*points, strict=True)
@@ -159,10 +159,18 @@ def _cost_panel(
     values = [value for value, _ in points]
     if min(values) > 0 and max(values) / min(values) > _LOG_SCALE_RATIO:
         axes.set_xscale("log")
-        return
-    axes.margins(x=0.25)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.margins(x=0.25)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter(FuncFormatter(_short_number))
+
+
+def _short_number(value: float, _: int) -> str:
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:.6g}M"
+    return f"{value / 1e3:.6g}k" if abs(value) >= 1e4 else f"{value:,.6g}"
 
 
 def _curves(group: Group, column: str) -> list["pd.Series[float]"]:

@@ -14,7 +14,7 @@ from gru_suite.results.comparison.number_format import (
     format_plain,
     shared_decimals,
 )
-from gru_suite.results.comparison.run_records import FINISHED
+from gru_suite.results.comparison.run_records import FINISHED, RunRecord
 from gru_suite.results.comparison.statistics import MAX_EXACT_PAIRS
 from gru_suite.results.comparison.summaries import (
     MAX_GROUPS_ALL_PAIRS,
@@ -23,6 +23,7 @@ from gru_suite.results.comparison.summaries import (
 )
 
 _BETTER = {"min": "lower is better", "max": "higher is better"}
+_LONG_COLUMNS = ("deviation", "memory, MB", "latency, ms")
 METHODS = (
     "A group is all runs with the same config but for the seed; of several runs with one seed the "
     "newest counts. Deviation is the standard deviation between seeds. Intervals are 95 % "
@@ -65,6 +66,7 @@ class TableBlock:
         num_text: the first so many columns are text, the others numbers.
         best: indices of the rows to mark as best.
         muted: indices of rows of less weight.
+        is_folded: whether a page shows it only on demand.
     """
 
     headers: tuple[str, ...]
@@ -72,6 +74,7 @@ class TableBlock:
     num_text: int = 1
     best: frozenset[int] = frozenset()
     muted: frozenset[int] = frozenset()
+    is_folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,23 +127,46 @@ def section_blocks(summary: SectionSummary, images: Sequence[ImageBlock]) -> lis
     if images:
         blocks += [Heading(3, "Plots"), *images]
     if section.differences:
-        names = tuple(group.name for group in section.groups)
-        rows = tuple((key, *values) for key, values in section.differences.items())
-        blocks += [
-            Heading(3, "Differences of the configs"),
-            TableBlock(("option", *names), rows, num_text=1 + len(names)),
-        ]
+        blocks += [Heading(3, "Differences of the configs"), difference_table(summary)]
+    labels = {row.name: row.label for row in summary.groups}
     others = tuple(
-        (str(run.folder), group.name, run.state if run.state != FINISHED else "not counted", reason)
+        (str(run.folder), labels[group.name], _state(run), reason)
         for group in section.groups
         for run, reason in group.others
     )
     if others:
-        blocks += [
-            Heading(3, "Runs in no average"),
-            TableBlock(("folder", "group", "state", "reason"), others, num_text=4),
-        ]
-    return blocks
+        headers = ("folder", "group", "state", "reason")
+        blocks += [Heading(3, "Runs in no average"), TableBlock(headers, others, num_text=4)]
+    return [*blocks, Heading(3, "Counted runs"), counted_table(summary)]
+
+
+def difference_table(summary: SectionSummary) -> TableBlock:
+    """Return the options that differ, with a column for each group in the order of the scores."""
+    groups = [group.name for group in summary.section.groups]
+    order = [groups.index(row.name) for row in summary.groups]
+    rows = tuple(
+        (key, *(values[index] for index in order))
+        for key, values in summary.section.differences.items()
+    )
+    headers = ("option", *(row.label for row in summary.groups))
+    return TableBlock(headers, rows, num_text=len(headers))
+
+
+def counted_table(summary: SectionSummary) -> TableBlock:
+    """Return the runs in the averages, folded, by group and seed."""
+    groups = {group.name: group for group in summary.section.groups}
+    metric = summary.section.metric
+    rows = tuple(
+        (
+            str(run.folder),
+            row.label,
+            NONE if run.seed is None else str(run.seed),
+            format_plain(run.score(metric)),
+        )
+        for row in summary.groups
+        for run in groups[row.name].counted
+    )
+    return TableBlock(("folder", "group", "seed", metric), rows, num_text=2, is_folded=True)
 
 
 def finding(summary: SectionSummary) -> str:
@@ -157,34 +183,40 @@ def finding(summary: SectionSummary) -> str:
     if better is None:
         return text
     decimals = shared_decimals(row.score for row in summary.rows)
-    text += f" Best group: {scored[0].name} with {format_estimate(scored[0].score, decimals)}"
+    text += f" Best group: {scored[0].label}, {scored[0].name}, with {format_estimate(scored[0].score, decimals)}"
     baselines = [row for row in summary.rows if row.is_baseline]
     if not baselines:
         return f"{text}."
     beats = "" if scored[0].is_best else ", which no group reaches"
     score = format_estimate(baselines[0].score, decimals)
-    return f"{text}; best baseline: {baselines[0].name} with {score}{beats}."
+    return f"{text}; best baseline: {baselines[0].name}, with {score}{beats}."
 
 
-def score_table(summary: SectionSummary) -> TableBlock:
-    """Return groups and baselines with scores and costs; costs that no run has are left out."""
+def score_table(summary: SectionSummary, short: bool = False) -> TableBlock:
+    """Return groups and baselines with scores and costs; costs that no run has are left out.
+
+    Args:
+        summary: of a section.
+        short: leave deviation, memory and latency out, for terminals.
+    """
     rows = summary.rows
     decimals = shared_decimals(row.score for row in rows)
     columns: dict[str, list[str]] = {
-        "": [row.name + (" (baseline)" if row.is_baseline else "") for row in rows],
+        "": [row.title for row in rows],
         "runs": ["" if row.is_baseline else _count(row) for row in rows],
         summary.section.metric: [_fixed_mean(row, decimals) for row in rows],
         "deviation": [_fixed_deviation(row, decimals) for row in rows],
         "95 % interval": [format_interval(row.score, decimals) for row in rows],
         "parameters": [format_count(row.num_parameters) for row in rows],
         "s/epoch": [format_plain(row.seconds_per_epoch) for row in rows],
-        "peak memory, MB": [format_count(row.peak_memory_mb) for row in rows],
+        "memory, MB": [format_count(row.peak_memory_mb) for row in rows],
         "latency, ms": [format_plain(row.inference_ms) for row in rows],
     }
+    left_out = _LONG_COLUMNS if short else ()
     kept = {
         name: cells
         for index, (name, cells) in enumerate(columns.items())
-        if index < 3 or any(cell not in ("", NONE) for cell in cells)
+        if index < 3 or (name not in left_out and any(cell not in ("", NONE) for cell in cells))
     }
     return TableBlock(
         tuple(kept),
@@ -219,7 +251,7 @@ def _comparison_blocks(summary: SectionSummary) -> list[Block]:
         difference = each.test.difference if each.test else None
         rows.append(
             (
-                f"{each.first} minus {each.second}",
+                f"{each.first.label} minus {each.second.label}",
                 str(each.num_pairs),
                 format_fixed(difference.mean if difference else None, decimals, sign=True),
                 format_interval(difference, decimals, sign=True),
@@ -232,6 +264,10 @@ def _comparison_blocks(summary: SectionSummary) -> list[Block]:
         *(f"p, t-test{corrected}", f"p, sign-flip{corrected}"),
     )
     return [*blocks, TableBlock(headers, tuple(rows))]
+
+
+def _state(run: RunRecord) -> str:
+    return "not counted" if run.state == FINISHED else run.state
 
 
 def _count(row: GroupSummary) -> str:

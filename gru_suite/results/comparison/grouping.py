@@ -170,7 +170,10 @@ def group_names(
         keys = _distinguishing(configs, differing)
     rest = len(differing) - len(keys)
     more = f" (and {rest} other option{'s' if rest > 1 else ''})" if rest else ""
-    return [", ".join(f"{k}={show(c.get(k, ABSENT))}" for k in keys) + more for c in configs]
+    names = [", ".join(f"{k}={show(c.get(k, ABSENT))}" for k in keys) + more for c in configs]
+    # Long values are cut, and may differ behind the cut.
+    numbers = [names[: index + 1].count(name) for index, name in enumerate(names)]
+    return [f"{n} #{number}" if number > 1 else n for n, number in zip(names, numbers, strict=True)]
 
 
 def _distinguishing(configs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:

@@ -108,6 +108,7 @@ def groups_table(summaries: Iterable[SectionSummary]) -> pd.DataFrame:
                 {
                     "section": summary.section.title,
                     "kind": "baseline" if row.is_baseline else "group",
+                    "label": row.label,
                     "name": row.name,
                     "metric": summary.section.metric,
                     "direction": summary.section.direction,

@@ -1,6 +1,7 @@
 """The report as one HTML file: inline style and images, no scripts, nothing from elsewhere."""
 
 import base64
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from html import escape
@@ -46,7 +47,7 @@ p.lead { font-size: 1.05rem; }
   overflow-x: auto; margin: 12px 0; border: 1px solid var(--line); border-radius: 8px;
 }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-table { border-collapse: collapse; width: 100%; font-size: 0.9rem; }
+table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 0.9rem; }
 th, td {
   padding: 8px 12px; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top;
 }
@@ -54,25 +55,30 @@ thead th {
   background: var(--shade); color: var(--soft); font-weight: 600; vertical-align: bottom;
 }
 tbody tr:last-child > * { border-bottom: 0; }
-tbody th { font-weight: 500; min-width: 9rem; max-width: 24rem; overflow-wrap: anywhere; }
-td { min-width: 5rem; }
-td.text { overflow-wrap: anywhere; min-width: 7rem; max-width: 26rem; }
+/* The names stay in sight while the numbers scroll. */
+th:first-child { position: sticky; left: 0; background: var(--page); }
+thead th:first-child { background: var(--shade); }
+tbody th { font-weight: 500; min-width: 8rem; max-width: 24rem; overflow-wrap: break-word; }
+td.text { overflow-wrap: break-word; max-width: 26rem; }
 .number {
   text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; min-width: 0;
 }
-thead .number { white-space: normal; }
 tr.muted > * { color: var(--soft); }
 tr.best > * { background: var(--best); }
 tr.best > th, tr.best > .score { font-weight: 700; color: var(--text); }
 .tag { color: var(--mark); font-size: 0.8rem; font-weight: 700; white-space: nowrap; }
+summary { cursor: pointer; color: var(--accent); }
 figure { margin: 16px 0 28px; max-width: 720px; }
 figure img { width: 100%; height: auto; display: block; border-radius: 8px; }
+.plot { overflow-x: auto; }
 figcaption { color: var(--soft); font-size: 0.9rem; margin-top: 6px; }
 @media (max-width: 600px) {
   main { padding: 16px 14px 48px; }
   h1 { font-size: 1.4rem; }
   th, td { padding: 7px 9px; }
-  tbody th { min-width: 8rem; max-width: 11rem; }
+  tbody th { max-width: 9.5rem; }
+  /* Narrower, the texts in it would be illegible. */
+  .plot img { min-width: 540px; }
 }
 @media print { .scroll { overflow: visible; } }
 """
@@ -113,7 +119,7 @@ def _render_image(block: ImageBlock) -> str:
     data = base64.b64encode(block.path.read_bytes()).decode("ascii")
     caption = escape(block.caption)
     return (
-        f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'
+        f'<figure><div class="plot"><img alt="{caption}" src="data:image/png;base64,{data}"></div>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 
@@ -125,10 +131,13 @@ def _render_table(block: TableBlock) -> str:
     )
     rows = "".join(_render_row(block, index, row) for index, row in enumerate(block.rows))
     # A box that scrolls must be reachable by keyboard.
-    return (
+    box = (
         '<div class="scroll" tabindex="0" role="region" aria-label="table"><table>'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
+    if not block.is_folded:
+        return box
+    return f"<details><summary>{len(block.rows)} rows</summary>{box}</details>"
 
 
 def _render_row(block: TableBlock, index: int, row: tuple[str, ...]) -> str:
@@ -136,12 +145,17 @@ def _render_row(block: TableBlock, index: int, row: tuple[str, ...]) -> str:
     names = " ".join(["best"] * is_best + ["muted"] * (index in block.muted))
     tag = ' <span class="tag">best</span>' if is_best else ""
     cells = "".join(
-        f"<td{_class(block, column)}>{escape(text)}</td>"
+        f"<td{_class(block, column)}>{_breakable(text)}</td>"
         for column, text in enumerate(row)
         if column
     )
     opening = f'<tr class="{names}">' if names else "<tr>"
-    return f'{opening}<th scope="row">{escape(row[0])}{tag}</th>{cells}</tr>'
+    return f'{opening}<th scope="row">{_breakable(row[0])}{tag}</th>{cells}</tr>'
+
+
+def _breakable(text: str) -> str:
+    """Escape a text and let long names of options and paths break behind their signs."""
+    return re.sub(r"(?<=[._/=])(?=[a-z])", "<wbr>", escape(text))
 
 
 def _class(block: TableBlock, column: int) -> str:

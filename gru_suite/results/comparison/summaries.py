@@ -1,7 +1,7 @@
 """Summaries of groups and baselines, and tests between groups."""
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -34,6 +34,7 @@ class GroupSummary:
         peak_memory_mb: largest of the runs.
         inference_ms: median over runs.
         is_best: whether no other row has a better mean.
+        label: of a group, by rank: A for the best mean, then B; empty for a baseline.
     """
 
     name: str
@@ -44,6 +45,12 @@ class GroupSummary:
     peak_memory_mb: float | None = None
     inference_ms: float | None = None
     is_best: bool = False
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """Label and name, or that it is a baseline."""
+        return f"{self.name} (baseline)" if self.is_baseline else f"{self.label}: {self.name}"
 
 
 @dataclass(frozen=True)
@@ -51,15 +58,15 @@ class Comparison:
     """Two groups compared on the seeds that both have.
 
     Attributes:
-        first: name of a group.
-        second: name of the other group.
+        first: the group with the better mean.
+        second: the other one.
         test: the difference, first minus second, and p-values; None without a common seed.
         t_p: of the t-test, by Holm's correction for the number of comparisons in the section.
         sign_p: of the sign-flip test, by the same correction.
     """
 
-    first: str
-    second: str
+    first: GroupSummary
+    second: GroupSummary
     test: PairedTest | None
     t_p: float | None
     sign_p: float | None
@@ -94,37 +101,45 @@ class SectionSummary:
 
 def summarize(section: Section) -> SectionSummary:
     """Return the numbers of a section."""
-    groups = [_group(group, section.metric) for group in section.groups]
-    baselines = _baselines(section)
-    best = _best([*groups, *baselines], section.direction)
-    rows = [
-        _marked(row, best)
-        for part in (groups, baselines)
-        for row in sorted(part, key=lambda row: _order(row.score, section.direction))
-    ]
-    comparisons = compare_groups(section)
+    groups = {_group(group, section.metric): group for group in section.groups}
+    ranked = sorted(groups, key=lambda row: _order(row.score, section.direction))
+    baselines = sorted(_baselines(section), key=lambda row: _order(row.score, section.direction))
+    best = _best([*ranked, *baselines], section.direction)
+    labelled = {
+        replace(row, label=label(rank), is_best=_is_best(row, best)): groups[row]
+        for rank, row in enumerate(ranked)
+    }
+    rows = [*labelled, *(replace(row, is_best=_is_best(row, best)) for row in baselines)]
+    comparisons = compare_groups(labelled, section.metric)
     return SectionSummary(section, tuple(rows), tuple(comparisons), tuple(_notes(section)))
 
 
-def compare_groups(section: Section) -> list[Comparison]:
+def compare_groups(groups: Mapping[GroupSummary, Group], metric: str) -> list[Comparison]:
     """Return the tests between groups with finished runs, corrected for their number.
 
-    All pairs of up to five groups; of more, the group with the best mean against each other one.
+    All pairs of up to five groups; of more, the first against each other one.
+
+    Args:
+        groups: best mean first.
+        metric: the score.
     """
-    groups = [group for group in section.groups if group.counted]
-    pairs = list(combinations(groups, 2))
-    if len(groups) > MAX_GROUPS_ALL_PAIRS:
-        ordered = sorted(
-            groups, key=lambda g: _order(_group(g, section.metric).score, section.direction)
-        )
-        pairs = [(ordered[0], other) for other in ordered[1:]]
-    tests = [_test(first, second, section.metric) for first, second in pairs]
+    rows = [row for row, group in groups.items() if group.counted]
+    if len(rows) > MAX_GROUPS_ALL_PAIRS:
+        pairs = [(rows[0], other) for other in rows[1:]]
+    else:
+        pairs = list(combinations(rows, 2))
+    tests = [_test(groups[first], groups[second], metric) for first, second in pairs]
     t_p = holm([test.t_p if test else None for test in tests])
     sign_p = holm([test.sign_p if test else None for test in tests])
     return [
-        Comparison(first.name, second.name, test, t, sign)
+        Comparison(first, second, test, t, sign)
         for (first, second), test, t, sign in zip(pairs, tests, t_p, sign_p, strict=True)
     ]
+
+
+def label(rank: int) -> str:
+    """Return A, B, ..., Z, AA, AB, ... for the ranks from 0 on."""
+    return (label(rank // 26 - 1) if rank >= 26 else "") + chr(ord("A") + rank % 26)
 
 
 def _test(first: Group, second: Group, metric: str) -> PairedTest | None:
@@ -194,8 +209,8 @@ def _best(rows: Sequence[GroupSummary], direction: str) -> float | None:
     return min(means) if direction == "min" else max(means)
 
 
-def _marked(row: GroupSummary, best: float | None) -> GroupSummary:
-    return replace(row, is_best=row.score is not None and row.score.mean == best)
+def _is_best(row: GroupSummary, best: float | None) -> bool:
+    return row.score is not None and row.score.mean == best
 
 
 def _notes(section: Section) -> list[str]:

@@ -24,7 +24,7 @@ def print_summary(summary: SectionSummary, file: TextIO | None = None) -> None:
     console.print(Text(finding(summary)))
     for note in summary.notes:
         console.print(Text(note))
-    print_table(score_table(summary), file)
+    print_table(score_table(summary, short=True), file)
     others = sum(len(group.others) for group in summary.section.groups)
     if others:
         verb = "run is" if others == 1 else "runs are"
