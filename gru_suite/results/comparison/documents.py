@@ -24,6 +24,7 @@ from gru_suite.results.comparison.summaries import (
 
 _BETTER = {"min": "lower is better", "max": "higher is better"}
 _LONG_COLUMNS = ("deviation", "memory, MB", "latency, ms")
+_SIGNIFICANT = 0.05
 METHODS = (
     "A group is all runs with the same config but for the seed; of several runs with one seed the "
     "newest counts. Deviation is the standard deviation between seeds. Intervals are 95 % "
@@ -183,7 +184,8 @@ def finding(summary: SectionSummary) -> str:
     if better is None:
         return text
     decimals = shared_decimals(row.score for row in summary.rows)
-    text += f" Best group: {scored[0].label}, {scored[0].name}, with {format_estimate(scored[0].score, decimals)}"
+    score = format_estimate(scored[0].score, decimals)
+    text += f" Best group: {scored[0].label}, {scored[0].name}, with {score}"
     baselines = [row for row in summary.rows if row.is_baseline]
     if not baselines:
         return f"{text}."
@@ -235,6 +237,16 @@ def _comparison_blocks(summary: SectionSummary) -> list[Block]:
         blocks.append(
             Paragraph("Where two groups have fewer than two common seeds, no test exists.")
         )
+    tested = [each.num_pairs for each in summary.comparisons if each.num_pairs >= 2]
+    lowest = min(1.0, len(tested) * 2 / 2 ** max(tested, default=1))
+    if tested and lowest > _SIGNIFICANT:
+        comparisons = f"{len(tested)} comparison{'s' * (len(tested) > 1)}"
+        blocks.append(
+            Paragraph(
+                f"With {comparisons} of {max(tested)} pairs at most, the p-value of the sign-flip "
+                f"test cannot fall below {lowest:.3g}: more seeds are needed for it."
+            )
+        )
     num_groups = sum(bool(group.counted) for group in summary.section.groups)
     if num_groups > MAX_GROUPS_ALL_PAIRS:
         blocks.append(
@@ -243,8 +255,7 @@ def _comparison_blocks(summary: SectionSummary) -> list[Block]:
                 "which makes its lead look larger than it is."
             )
         )
-    tested = len(summary.comparisons) - len(few)
-    corrected = ", Holm" if tested > 1 else ""
+    corrected = ", Holm" if len(tested) > 1 else ""
     rows = []
     decimals = shared_decimals(row.score for row in summary.rows)
     for each in summary.comparisons:

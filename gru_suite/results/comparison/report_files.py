@@ -22,7 +22,7 @@ from gru_suite.results.comparison.documents import (
     report_blocks,
 )
 from gru_suite.results.comparison.report_html import render_html
-from gru_suite.results.comparison.run_records import FINISHED, RunRecord
+from gru_suite.results.comparison.run_records import FINISHED, RunRecord, number
 from gru_suite.results.comparison.summaries import SectionSummary
 from gru_suite.results.table import markdown_table
 
@@ -61,8 +61,8 @@ def write_plots(folder: Path, summaries: Sequence[SectionSummary]) -> list[list[
     the section in the name.
     """
     images: list[list[ImageBlock]] = []
-    for number, summary in enumerate(summaries, 1):
-        ending = f"_{number}" if len(summaries) > 1 else ""
+    for position, summary in enumerate(summaries, 1):
+        ending = f"_{position}" if len(summaries) > 1 else ""
         found = []
         pareto = plot_score_against_cost(summary, folder / f"pareto{ending}.png")
         if pareto:
@@ -92,9 +92,11 @@ def runs_table(summaries: Iterable[SectionSummary]) -> pd.DataFrame:
     rows = []
     for summary in summaries:
         for group in summary.section.groups:
-            members = [(run, "") for run in group.counted] + list(group.others)
-            rows += [_run_row(run, summary, group.name, reason) for run, reason in members]
-    return pd.DataFrame(rows)
+            rows += [_run_row(run, summary, group.name, "") for run in group.counted]
+            rows += [_run_row(run, summary, group.name, reason) for run, reason in group.others]
+    table = pd.DataFrame(rows)
+    # Whole numbers, also beside runs that have none.
+    return table.astype({"seed": "Int64", "num_parameters": "Int64"})
 
 
 def groups_table(summaries: Iterable[SectionSummary]) -> pd.DataFrame:
@@ -169,14 +171,14 @@ def _run_row(run: RunRecord, summary: SectionSummary, group: str, reason: str) -
         "cell": run.cell,
         "seed": run.seed,
         "state": run.state,
-        "counted": run.state == FINISHED and not reason,
+        "counted": not reason and run.state == FINISHED,
         "reason": reason,
         "started": run.started.isoformat(timespec="seconds"),
-        "num_parameters": run.metrics.get("num_parameters"),
-        "train_seconds": run.metrics.get("train_seconds"),
+        "num_parameters": number(run.metrics.get("num_parameters")),
+        "train_seconds": number(run.metrics.get("train_seconds")),
         "seconds_per_epoch": run.seconds_per_epoch,
-        "peak_memory_mb": run.metrics.get("peak_memory_mb"),
-        "inference_ms": run.metrics.get("inference_ms"),
+        "peak_memory_mb": number(run.metrics.get("peak_memory_mb")),
+        "inference_ms": number(run.metrics.get("inference_ms")),
         **options,
         **scores,
     }
