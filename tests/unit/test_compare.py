@@ -13,7 +13,13 @@ from run_folder_files import make_run
 from scipy import stats
 
 from gru_suite.cli.main import main
-from gru_suite.results.comparison.comparison_plots import mean_and_spread, pareto_front
+from gru_suite.results.comparison.comparison_plots import (
+    MAX_CURVES,
+    mean_and_spread,
+    pareto_front,
+    plot_learning_curves,
+    plot_score_against_cost,
+)
 from gru_suite.results.comparison.grouping import Section, group_names, make_sections
 from gru_suite.results.comparison.number_format import format_p, format_plain, shared_decimals
 from gru_suite.results.comparison.run_records import find_runs
@@ -228,7 +234,7 @@ def test_many_differences_are_named_by_those_that_tell_apart() -> None:
         for cell in ("gru", "lstm")
     ]
     names = group_names(configs, ["optimizer.lr", "a", "b", "backbone.cell"], "gru")
-    assert names[1] == "backbone.cell=lstm, optimizer.lr=1 (and 2 other options)"
+    assert names[1] == "backbone.cell=lstm, optimizer.lr=1 (+2 options)"
     assert len(set(names)) == 4
     long = [{"data.target": ["x" * 50, str(number)]} for number in range(2)]
     assert len(set(group_names(long, ["data.target"], "gru"))) == 2
@@ -329,6 +335,21 @@ def test_the_mean_curve_ends_with_the_shortest_run() -> None:
     assert mean.tolist() == [2, 4]
     assert spread == pytest.approx([2**0.5, 8**0.5])
     assert mean_and_spread(curves[:1])[2].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("num_groups", [2, MAX_CURVES + 1])
+def test_plots_of_few_and_many_groups(num_groups: int, tmp_path: Path) -> None:
+    for size in range(1, num_groups + 1):
+        # The first epoch is a hundred times worse: a logarithmic axis, as for the parameters.
+        make_run(
+            tmp_path / str(size), 0.3 / size, options={"backbone.hidden_size": size},
+            num_parameters=size**4, val_scores=(50, 0.5, 0.4), baselines={"$last$": {"mae": 0.3}},
+        )  # fmt: skip
+    summary = only(tmp_path)
+    for plot in (plot_score_against_cost, plot_learning_curves):
+        path = plot(summary, tmp_path / "plot.png")
+        assert path is not None
+        assert path.read_bytes().startswith(PNG)
 
 
 def test_numbers_keep_the_digits_of_their_uncertainty() -> None:

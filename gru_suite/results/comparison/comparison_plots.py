@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ def plot_score_against_cost(summary: SectionSummary, path: str | os.PathLike[str
     costs = {name: cost for name, cost in costs.items() if any(cost)}
     if not costs:
         return None
-    height = 3.1 + 0.19 * min(len(groups), 20)
+    height = 3.3 + (0.19 * len(groups) if len(groups) <= MAX_CURVES else 0)
     with figure(path, _WIDTH, height) as drawing:
         panels = drawing.subplots(1, len(costs), sharey=True, squeeze=False)[0]
         for axes, (name, cost) in zip(panels, costs.items(), strict=True):
@@ -137,34 +138,54 @@ def _cost_panel(
     cost: Sequence[float | None],
     summary: SectionSummary,
 ) -> None:
-    points = []
+    points: list[tuple[float, float]] = []
     for index, (group, value) in enumerate(zip(groups, cost, strict=True)):
-        assert group.score is not None
-        if value is None:
+        if value is None or group.score is None:
             continue
         points.append((value, group.score.mean))
-        style = _style(index)
+        # The letters of many groups refer to the table: their names would fill a page.
+        many = len(groups) > MAX_CURVES
+        style = {"color": BLUE, "marker": "o", "ms": 4} if many else _style(index)
+        title = None if many else group.title
         axes.errorbar(
-            *points[-1], yerr=group.score.half_width, capsize=3, ls="", label=group.title, **style
+            *points[-1], yerr=group.score.half_width, capsize=3, ls="", label=title, **style
+        )
+        axes.annotate(
+            group.label, points[-1], xytext=(4, 4), textcoords="offset points", fontsize=8
         )
     if summary.section.direction in ("min", "max"):
         costs, scores = zip(*points, strict=True)
         front = pareto_front(costs, scores, summary.section.direction)
         line = [points[index] for index in front]
         axes.plot(*zip(*line, strict=True), color=GREY, lw=1, zorder=1)
-        baselines = [row for row in summary.rows if row.is_baseline and row.score is not None]
-        if baselines and baselines[0].score is not None:
-            label = f"best baseline: {baselines[0].name}"
-            axes.axhline(baselines[0].score.mean, color=GREY, lw=1, ls="--", label=label, zorder=1)
+        _draw_best_baseline(axes, summary)
     values = [value for value, _ in points]
     if min(values) > 0 and max(values) / min(values) > _LOG_SCALE_RATIO:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        _label_log_axis(axes.xaxis)
     else:
         axes.margins(x=0.25)
         axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(FuncFormatter(_short_number))
+        axes.xaxis.set_major_formatter(FuncFormatter(_short_number))
+
+
+def _draw_best_baseline(axes: Axes, summary: SectionSummary) -> None:
+    """Draw a line at the score of the best baseline, unless it would press the groups together."""
+    baseline = next((row for row in summary.rows if row.is_baseline), None)
+    if baseline is None or baseline.score is None:
+        return
+    low, high = axes.get_ylim()
+    score = baseline.score.mean
+    if low - (high - low) <= score <= high + (high - low):
+        label = f"best baseline: {baseline.name}"
+        axes.axhline(score, color=GREY, lw=1, ls="--", label=label, zorder=1)
+
+
+def _label_log_axis(axis: Axis) -> None:
+    """Label 1, 2 and 5 of each decade with plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(_short_number))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _short_number(value: float, _: int) -> str:
@@ -196,10 +217,7 @@ def _draw_curves(axes: Axes, curves: Sequence["pd.Series[float]"], index: int, l
 
 
 def _style(index: int) -> dict[str, Any]:
-    number = index % MAX_CURVES
-    # Beyond the palette filled and empty markers tell the groups apart.
-    fill = {} if index < MAX_CURVES else {"mfc": "white"}
-    return {"color": _COLORS[number], "marker": _MARKERS[number], **fill}
+    return {"color": _COLORS[index], "marker": _MARKERS[index]}
 
 
 def _score_label(summary: SectionSummary) -> str:
@@ -212,12 +230,15 @@ def _use_log_scale(axes: Axes) -> None:
     values = np.concatenate([np.asarray(line.get_ydata(), np.float64) for line in axes.lines])
     if values.min() > 0 and values.max() / values.min() > _LOG_SCALE_RATIO:
         axes.set_yscale("log")
+        _label_log_axis(axes.yaxis)
 
 
 def _legend(drawing: Figure, axes: Axes, title: str) -> None:
     handles, labels = axes.get_legend_handles_labels()
     longest = max(map(len, labels), default=0)
     drawing.suptitle(title, fontsize=10)
+    if not labels:
+        return
     # A dollar sign would start a formula of matplotlib.
     labels = [label.replace("$", r"\$") for label in labels]
     columns = max(1, min(3, 90 // (longest + 8)))

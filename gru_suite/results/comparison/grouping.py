@@ -169,7 +169,7 @@ def group_names(
     if len(keys) > _MAX_NAME_KEYS:
         keys = _distinguishing(configs, differing)
     rest = len(differing) - len(keys)
-    more = f" (and {rest} other option{'s' if rest > 1 else ''})" if rest else ""
+    more = f" (+{rest} option{'s' if rest > 1 else ''})" if rest else ""
     names = [", ".join(f"{k}={show(c.get(k, ABSENT))}" for k in keys) + more for c in configs]
     # Long values are cut, and may differ behind the cut.
     numbers = [names[: index + 1].count(name) for index, name in enumerate(names)]

@@ -1,6 +1,7 @@
 """Numbers as texts of tables: three significant digits, and those of the uncertainty."""
 
 import math
+import statistics
 from collections.abc import Iterable
 
 from gru_suite.results.comparison.statistics import MeanEstimate
@@ -12,12 +13,13 @@ _MAX_DECIMALS = 6
 def shared_decimals(estimates: Iterable[MeanEstimate | None]) -> int:
     """Return the decimals for all scores of a table.
 
-    They give the smallest mean three significant digits and the smallest deviation two.
+    They give the smallest mean three significant digits and the median deviation two.
     """
     found = [each for each in estimates if each is not None]
     means = [abs(each.mean) for each in found if each.mean]
     spreads = [each.deviation for each in found if each.deviation]
-    decimals = max(_decimals(min(means, default=1.0)), _decimals(min(spreads, default=100.0)) - 1)
+    spread = statistics.median(spreads) if spreads else 100.0
+    decimals = max(_decimals(min(means, default=1.0)), _decimals(spread) - 1)
     # More would be digits of one mean that is far smaller, or of seeds that hardly matter.
     return min(decimals, max(_MAX_DECIMALS, _decimals(max(means, default=1.0))))
 

@@ -68,7 +68,7 @@ def write_plots(folder: Path, summaries: Sequence[SectionSummary]) -> list[list[
         if pareto:
             caption = (
                 "Mean score against cost; bars are 95 % intervals over seeds. The line joins the "
-                "groups that no other group beats in both."
+                "groups that no other group beats in both; the letters are those of the table."
             )
             found.append(ImageBlock(pareto, caption))
         curves = plot_learning_curves(summary, folder / f"learning_curves{ending}.png")

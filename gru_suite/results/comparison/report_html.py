@@ -41,7 +41,7 @@ h2 {
 }
 h3 { font-size: 1.03rem; margin: 32px 0 8px; }
 p { margin: 8px 0; max-width: 46rem; overflow-wrap: anywhere; }
-p.made, footer p { color: var(--soft); font-size: 0.9rem; }
+p.made { color: var(--soft); font-size: 0.9rem; }
 p.lead { font-size: 1.05rem; }
 .scroll {
   overflow-x: auto; margin: 12px 0; border: 1px solid var(--line); border-radius: 8px;
@@ -65,7 +65,7 @@ td.text { overflow-wrap: break-word; max-width: 26rem; }
 }
 tr.muted > * { color: var(--soft); }
 tr.best > * { background: var(--best); }
-tr.best > th, tr.best > .score { font-weight: 700; color: var(--text); }
+tr.best > th { font-weight: 700; color: var(--text); }
 .tag { color: var(--mark); font-size: 0.8rem; font-weight: 700; white-space: nowrap; }
 summary { cursor: pointer; color: var(--accent); }
 figure { margin: 16px 0 28px; max-width: 720px; }
