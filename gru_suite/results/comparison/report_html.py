@@ -14,6 +14,8 @@ from gru_suite.results.comparison.documents import (
     TableBlock,
 )
 
+# Characters of a word that may break, and of a text whose column must not be narrow.
+_LONG_WORD, _LONG_TEXT = 24, 40
 _STYLE = """\
 :root {
   color-scheme: light dark;
@@ -33,7 +35,7 @@ body {
   margin: 0; background: var(--page); color: var(--text);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
 }
-main { max-width: 1080px; margin: 0 auto; padding: 24px 20px 64px; }
+main { max-width: 1180px; margin: 0 auto; padding: 24px 20px 64px; }
 h1 { font-size: 1.65rem; line-height: 1.25; margin: 0 0 4px; }
 h2 {
   font-size: 1.3rem; line-height: 1.3; margin: 44px 0 8px; padding-top: 20px;
@@ -67,6 +69,7 @@ tr.muted > * { color: var(--soft); }
 tr.best > * { background: var(--best); }
 tr.best > th { font-weight: 700; color: var(--text); }
 .tag { color: var(--mark); font-size: 0.8rem; font-weight: 700; white-space: nowrap; }
+td.long { min-width: 15rem; }
 summary { cursor: pointer; color: var(--accent); }
 figure { margin: 16px 0 28px; max-width: 720px; }
 figure img { width: 100%; height: auto; display: block; border-radius: 8px; }
@@ -76,7 +79,7 @@ figcaption { color: var(--soft); font-size: 0.9rem; margin-top: 6px; }
   main { padding: 16px 14px 48px; }
   h1 { font-size: 1.4rem; }
   th, td { padding: 7px 9px; }
-  tbody th { max-width: 9.5rem; }
+  tbody th { max-width: 13.5rem; }
   /* Narrower, the texts in it would be illegible. */
   .plot img { min-width: 540px; }
 }
@@ -154,11 +157,19 @@ def _render_row(block: TableBlock, index: int, row: tuple[str, ...]) -> str:
 
 
 def _breakable(text: str) -> str:
-    """Escape a text and let long names of options and paths break behind their signs."""
-    return re.sub(r"(?<=[._/=])(?=[a-z])", "<wbr>", escape(text))
+    """Escape a text and let long words, options and paths, break behind their signs."""
+    return "".join(
+        re.sub(r"(?<=[._/=])(?=\w)", "<wbr>", escape(word))
+        if len(word) > _LONG_WORD
+        else escape(word)
+        for word in re.split(r"(\s+)", text)
+    )
 
 
 def _class(block: TableBlock, column: int) -> str:
     if column == 0:
         return ""
-    return ' class="text"' if column < block.num_text else ' class="number"'
+    if column >= block.num_text:
+        return ' class="number"'
+    is_long = any(len(row[column]) > _LONG_TEXT for row in block.rows)
+    return ' class="text long"' if is_long else ' class="text"'
