@@ -229,35 +229,14 @@ def score_table(summary: SectionSummary, short: bool = False) -> TableBlock:
 
 
 def _comparison_blocks(summary: SectionSummary) -> list[Block]:
-    few = [each for each in summary.comparisons if each.num_pairs < 2]
-    blocks: list[Block] = []
-    if len(few) == len(summary.comparisons):
-        blocks.append(Paragraph("Too few runs to test: a test needs two common seeds or more."))
-    elif few:
-        blocks.append(
-            Paragraph("Where two groups have fewer than two common seeds, no test exists.")
-        )
-    tested = [each.num_pairs for each in summary.comparisons if each.num_pairs >= 2]
-    lowest = min(1.0, len(tested) * 2 / 2 ** max(tested, default=1))
-    if tested and lowest > _SIGNIFICANT:
-        comparisons = f"{len(tested)} comparison{'s' * (len(tested) > 1)}"
-        blocks.append(
-            Paragraph(
-                f"With {comparisons} of {max(tested)} pairs at most, the p-value of the sign-flip "
-                f"test cannot fall below {lowest:.3g}: more seeds are needed for it."
-            )
-        )
-    num_groups = sum(bool(group.counted) for group in summary.section.groups)
-    if num_groups > MAX_GROUPS_ALL_PAIRS:
-        blocks.append(
-            Paragraph(
-                "The best group is compared with each other one. It was chosen by the same scores, "
-                "which makes its lead look larger than it is."
-            )
-        )
-    corrected = ", Holm" if len(tested) > 1 else ""
-    rows = []
+    num_tested = sum(each.num_pairs >= 2 for each in summary.comparisons)
+    corrected = ", Holm" if num_tested > 1 else ""
+    headers = (
+        *("difference of", "pairs", "mean", "95 % interval"),
+        *(f"p, t-test{corrected}", f"p, sign-flip{corrected}"),
+    )
     decimals = shared_decimals(row.score for row in summary.rows)
+    rows = []
     for each in summary.comparisons:
         difference = each.test.difference if each.test else None
         rows.append(
@@ -270,11 +249,34 @@ def _comparison_blocks(summary: SectionSummary) -> list[Block]:
                 format_p(each.sign_p, each.num_pairs),
             )
         )
-    headers = (
-        *("difference of", "pairs", "mean", "95 % interval"),
-        *(f"p, t-test{corrected}", f"p, sign-flip{corrected}"),
-    )
-    return [*blocks, TableBlock(headers, tuple(rows))]
+    return [*map(Paragraph, _test_notes(summary)), TableBlock(headers, tuple(rows))]
+
+
+def _test_notes(summary: SectionSummary) -> list[str]:
+    """Return what limits the tests: too few seeds, and a group chosen by its score."""
+    tested = [each.num_pairs for each in summary.comparisons if each.num_pairs >= 2]
+    notes = []
+    if not tested:
+        notes.append("Too few runs to test: a test needs two common seeds or more.")
+    elif len(tested) < len(summary.comparisons):
+        notes.append("Groups with fewer than two common seeds are not tested.")
+    # The smallest p-value of a test, times the number of tests by Holm's correction.
+    lowest = min(1.0, len(tested) * 2 / 2 ** max(tested, default=1))
+    if tested and lowest > _SIGNIFICANT:
+        comparisons = f"{len(tested)} comparison{'s' * (len(tested) > 1)}"
+        notes.append(
+            f"With {comparisons} of {max(tested)} pairs at most, the p-value of the sign-flip test "
+            f"cannot fall below {lowest:.3g}: more seeds are needed for it."
+        )
+    num_groups = sum(bool(group.counted) for group in summary.section.groups)
+    if num_groups > MAX_GROUPS_ALL_PAIRS:
+        note = "Of so many groups, only the first is compared with each other one."
+        if summary.section.direction in _BETTER:
+            note += (
+                " It was chosen by the same scores, which makes its lead look larger than it is."
+            )
+        notes.append(note)
+    return notes
 
 
 def _state(run: RunRecord) -> str:
