@@ -71,8 +71,17 @@ def parse_hydra_call(
     flags = list(words)
     for override in overrides:
         flags.remove(override)
-    config_dir = None
-    if known.config_path is not None and "://" not in known.config_path:
+    config_dir, chosen = None, known.config_name or config_name
+    resumed = [o for o in overrides if verb == "train" and override_key(o) == "resume"]
+    if resumed and not known.multirun and resumed[-1].partition("=")[2] not in ("null", ""):
+        folder = resumed[-1].partition("=")[2].strip("'\"")
+        overrides.remove(resumed[-1])
+        config_dir = str(_run_config(folder))
+        flags += ["--config-path", config_dir]
+        overrides = [*_resume_overrides(folder, config_dir), *overrides]
+        chosen = "config"
+        flags += ["--config-name", chosen]
+    elif known.config_path is not None and "://" not in known.config_path:
         config_dir = str(Path(known.config_path).absolute())
         # Relative paths would be relative to the installed package.
         flags += ["--config-path", config_dir]
@@ -83,9 +92,35 @@ def parse_hydra_call(
         overrides += ["hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout"]
     if verb in _VERBS_WITH_CHECKPOINT_DATA:
         overrides = [f"++{o}" if o.startswith("data.") else o for o in overrides]
-    return HydraCall(
-        verb, known.config_name or config_name, config_dir, tuple(overrides), tuple(flags)
-    )
+    return HydraCall(verb, chosen, config_dir, tuple(overrides), tuple(flags))
+
+
+def _run_config(folder: str) -> Path:
+    """Return the folder of the composed config of a run.
+
+    Raises:
+        UserError: it is not a run folder.
+    """
+    found = Path(folder).expanduser().absolute()
+    if (found / ".hydra" / "config.yaml").is_file():
+        return found / ".hydra"
+    if found.is_file():
+        parents = [each for each in found.parents if (each / ".hydra").is_dir()]
+        hint = f"; did you mean resume={parents[0]}?" if parents else ""
+        raise UserError(f"resume={folder}: is a file, a run folder is needed{hint}")
+    if not found.is_dir():
+        near = [each.name for each in found.parent.glob("*")] if found.parent.is_dir() else []
+        raise UserError(f"resume={folder}: no such folder{nearest(found.name, near)}")
+    runs = [each for each in sorted(found.iterdir()) if (each / ".hydra").is_dir()]
+    inside = f"; run folders in it: {', '.join(each.name for each in runs[-3:])}" if runs else ""
+    raise UserError(f"resume={folder}: no run folder (it has no .hydra/config.yaml){inside}")
+
+
+def _resume_overrides(folder: str, config_dir: str) -> list[str]:
+    """Return the overrides that let a run go on in its folder."""
+    quoted = "'" + str(Path(folder).expanduser().absolute()) + "'"
+    kept = [o for o in _rerun_overrides(Path(config_dir), "train") if "hydra.run.dir" not in o]
+    return [*kept, f"hydra.run.dir={quoted}", "hydra.output_subdir=null", f"++resume={quoted}"]
 
 
 def _rerun_overrides(config_dir: Path, config_name: str) -> list[str]:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from gru_suite.cli.stopping import Terminated, note_folder, raising_on_sigterm, report_stop
+from gru_suite.cli.stopping import note_folder, report_stop
 from gru_suite.cli.verbs import VERBS
 from gru_suite.errors import UserError, nearest
+from gru_suite.stopping import Terminated, raising_on_signals
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     calls: list[HydraCall] = []
     try:
-        with raising_on_sigterm():
+        with raising_on_signals():
             code = _dispatch(words, calls)
         sys.stdout.flush()
         return code

@@ -1,7 +1,7 @@
 """``gru-suite train``: train a task, test its best checkpoint, compare it with its baselines."""
 
-import time
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -9,12 +9,16 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from gru_suite.data.data_module import SequenceDataModule
+from gru_suite.devices import check_devices
 from gru_suite.errors import UserError
 from gru_suite.plots.figure import plot_learning_curve
+from gru_suite.results.costs import measure_costs
 from gru_suite.results.model_card import write_card
-from gru_suite.results.run_folder import check_same_task, finish_run, run_facts, start_run
+from gru_suite.results.run_folder import Run, begin_run, check_same_task, finish_run, run_facts
 from gru_suite.training.checkpoint import check_resumable, keep_for_prediction
+from gru_suite.training.distributed import leave_group, single, synchronize
 from gru_suite.training.epoch_log import EpochLog
+from gru_suite.training.recovery.last_checkpoint import LastCheckpoint
 from gru_suite.training.sequence_task import SequenceTask
 from gru_suite.training.trainer import (
     build_all,
@@ -29,20 +33,27 @@ from gru_suite.training.transfer import FreezeBackbone, start_from
 
 
 def train(cfg: DictConfig) -> float | None:
-    """Train, test and report one run.
+    """Train, test and report one run, or go on with one that was stopped.
 
     Args:
         cfg: the composed config ``train.yaml``.
 
     Returns:
-        The best value of ``monitor.metric``, for hyper-parameter searches.
+        The best value of ``monitor.metric``, for hyper-parameter searches; None in the other
+        processes of a distributed run.
     """
     check_same_task(cfg.task._target_, cfg.data._target_)
     if cfg.checkpoint is not None:
         check_resumable(cfg.checkpoint)
-    folder = start_run(cfg)
-    prepare_process(cfg.seed)
+    check_devices(cfg.device)
+    prepare_process(cfg.seed, cfg.device)
+    with begin_run(cfg) as run:
+        return None if run.finished else fit_and_test(cfg, run)
 
+
+def fit_and_test(cfg: DictConfig, run: Run) -> float | None:
+    """Train, test and report in a run folder; see :func:`train`."""
+    folder = run.folder
     data = build_data(cfg)
     check_validation(data)
     summary = data.summary()
@@ -50,38 +61,40 @@ def train(cfg: DictConfig) -> float | None:
 
     task = build_task(cfg, data)
     task.run_info = run_facts(cfg, data, summary)
+    run.record(data=data.name, better=dict(task.better))
     print(f"{type(task).__name__}: {cfg.backbone.cell}, {task.model.num_parameters:,} parameters")
 
     callbacks: list[Callback] = []
-    if cfg.backbone.init_from and cfg.checkpoint is None:
+    checkpoint = run.checkpoint or cfg.checkpoint
+    if cfg.backbone.init_from and checkpoint is None:
         print("\n".join(start_from(task, cfg.backbone.init_from)), flush=True)
     if cfg.backbone.freeze_epochs:
         callbacks.append(FreezeBackbone(cfg.backbone.freeze_epochs))
-    best, last = keep_checkpoints(cfg.monitor.metric, cfg.monitor.mode, folder / "checkpoints")
+    best = best_checkpoint(cfg.monitor.metric, cfg.monitor.mode, folder / "checkpoints")
+    last = LastCheckpoint(folder / "checkpoints", cfg.checkpoint_minutes)
     epochs = EpochLog(folder / "metrics.csv", cfg.monitor.metric, cfg.monitor.mode)
     callbacks += [*build_all(cfg.callbacks), best, last, epochs]
     loggers = build_all(cfg.logger) or False
     trainer = make_trainer(cfg.device, callbacks, logger=loggers, **plain(cfg.trainer))
 
-    started = time.perf_counter()
-    if cfg.checkpoint is None:
+    synchronize(task, cfg.device)
+    if checkpoint is None:
         task.warm_start(data.train_dataloader(), data.val_dataloader())
-    trainer.fit(task, data, ckpt_path=cfg.checkpoint, weights_only=True)
-    train_seconds = time.perf_counter() - started
+    trainer.fit(task, data, ckpt_path=checkpoint, weights_only=True)
     check_best(best)
-    if trainer.is_global_zero:
-        keep_for_prediction(Path(best.best_model_path), task.model.tables)
-    trainer.strategy.barrier()
+    if not leave_group(trainer):
+        return None
+    keep_for_prediction(Path(best.best_model_path), task.model.tables)
 
-    scores = score_best(trainer, task, data, best.best_model_path)
+    # In one process, so that each item is scored once.
+    scores = score_best(make_trainer(single(cfg.device), **limits(cfg)), task, data, best)
     data.limit_batches = {"test": cfg.trainer.limit_test_batches}
     baselines = data.baselines("test", task.scoring)
-    seconds = round(train_seconds, 3)
-    if trainer.is_global_zero:
-        write_card(folder, {"scores": scores, "baselines": baselines, "train_seconds": seconds})
-    facts = {"seed": cfg.seed, "train_seconds": seconds}
+    costs = {"train_seconds": round(epochs.total_seconds, 3), **measure_costs(task, data)}
+    seconds = costs["train_seconds"]
+    write_card(folder, {"scores": scores, "baselines": baselines, "train_seconds": seconds})
     plot_learning_curve(folder / "metrics.csv", folder / "plots" / "learning_curve.png")
-    finish_run(folder, task, data, facts | scores, baselines)
+    finish_run(folder, task, data, {"seed": cfg.seed} | costs | scores, baselines)
     return float(best.best_model_score) if best.best_model_score is not None else None
 
 
@@ -94,19 +107,15 @@ def check_validation(data: SequenceDataModule) -> None:
         )
 
 
-def keep_checkpoints(
-    metric: str | None, mode: str, folder: Path
-) -> tuple[ModelCheckpoint, ModelCheckpoint]:
-    """Return the callbacks that keep ``best.ckpt`` and ``last.ckpt`` in a folder.
+def best_checkpoint(metric: str | None, mode: str, folder: Path) -> ModelCheckpoint:
+    """Return the callback that keeps ``best.ckpt`` in a folder.
 
     Without a metric the best epoch is the last one: for a validation part so small that it would
     select an epoch by chance.
     """
-    # Two callbacks, since from Lightning 2.6 on `save_last` writes only in the best epochs so far.
     # Lightning identifies callbacks by their options: without a metric, by the mode alone.
     mode = mode if metric else "max"
-    best = ModelCheckpoint(folder, "best", metric, mode=mode, enable_version_counter=False)
-    return best, ModelCheckpoint(folder, "last", enable_version_counter=False)
+    return ModelCheckpoint(folder, "best", metric, mode=mode, enable_version_counter=False)
 
 
 def check_best(best: ModelCheckpoint) -> None:
@@ -119,11 +128,18 @@ def check_best(best: ModelCheckpoint) -> None:
         )
 
 
+def limits(cfg: DictConfig) -> dict[str, Any]:
+    """Return the limits of the parts that are scored."""
+    keys = ("limit_val_batches", "limit_test_batches", "deterministic")
+    return {key: cfg.trainer[key] for key in keys if key in cfg.trainer}
+
+
 def score_best(
-    trainer: pl.Trainer, task: SequenceTask, data: SequenceDataModule, path: str
+    trainer: pl.Trainer, task: SequenceTask, data: SequenceDataModule, best: ModelCheckpoint
 ) -> dict[str, float]:
     """Return ``val/<metric>`` and ``test/<metric>`` of the best epoch's weights."""
+    path = best.best_model_path or None
     scores: dict[str, float] = {}
-    for run in (trainer.validate, trainer.test):
-        scores |= run(task, datamodule=data, ckpt_path=path or None, verbose=False)[0]
+    for score in (trainer.validate, trainer.test):
+        scores |= score(task, datamodule=data, ckpt_path=path, verbose=False)[0]
     return scores

@@ -10,6 +10,8 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
+from gru_suite.data.epoch_loader import EpochLoader, shard_batches
+
 
 class SequenceDataModule(pl.LightningDataModule, ABC):
     """Base of the data modules: loaders, a plain description of the data, and baselines.
@@ -19,11 +21,13 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
 
     Attributes:
         name: the data set's name in ``metrics.json``.
+        run_seed: of the random generators in training, see :class:`EpochLoader`.
         limit_batches: number (int) or share (float) of batches by part, where the trainer scores
             not all of them; baselines are scored on the same ones.
     """
 
     name: str
+    run_seed: int = 0
     limit_batches: Mapping[str, int | float] = {}
 
     @abstractmethod
@@ -44,12 +48,22 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
         """
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Return the training part in an order that changes with the epoch."""
-        return self.loader("train", shuffle=True)
+        """Return the training part in an order that changes with the epoch.
+
+        Within a Trainer it is an :class:`EpochLoader`: this process's share of each batch.
+        """
+        loader, trainer = self.loader("train", shuffle=True), self.trainer
+        if trainer is None or not isinstance(loader, DataLoader):
+            return loader
+        share = EpochLoader(loader, self.run_seed, trainer.global_rank, trainer.world_size)
+        return share  # type: ignore[return-value]
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """Return the validation part."""
-        return self.loader("val")
+        """Return the validation part; with several processes, this one's share of the batches."""
+        loader, trainer = self.loader("val"), self.trainer
+        if trainer is None or not isinstance(loader, DataLoader):
+            return loader
+        return shard_batches(loader, trainer.global_rank, trainer.world_size)
 
     def test_dataloader(self) -> DataLoader[Any]:
         """Return the test part."""

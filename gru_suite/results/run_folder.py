@@ -1,27 +1,116 @@
 """The run folder: the config at the start, the results at the end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from lightning_fabric.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path, make_folder
 from gru_suite.results.machine import describe_machine
+from gru_suite.results.run_record import (
+    FAILED,
+    FINISHED,
+    RUNNING,
+    STOPPED,
+    RunRecord,
+    config_hash,
+    read_record,
+    recording,
+    state_of,
+)
 from gru_suite.results.table import ScoreTable, write_metrics
+from gru_suite.training.recovery.checkpoint_io import find_resumable
 from gru_suite.training.sequence_task import SequenceTask
 
 
+@dataclass
+class Run:
+    """A run folder in which a run begins or goes on.
+
+    Attributes:
+        folder: the run folder.
+        checkpoint: from which a stopped run goes on; None for a new one.
+        finished: there is nothing left to do.
+        log: the record of the run; None in all but the first process of a distributed run.
+    """
+
+    folder: Path
+    checkpoint: Path | None = None
+    finished: bool = False
+    log: RunRecord | None = None
+
+    def record(self, **facts: Any) -> None:
+        """Add facts to the record of the run, in the process that keeps it."""
+        if self.log is not None:
+            self.log.write(**facts)
+
+
+@contextmanager
+def begin_run(cfg: DictConfig) -> Iterator[Run]:
+    """Begin a run in its folder, or go on with the one that was stopped there.
+
+    A run goes on where ``resume`` names its folder, or where the folder holds an unfinished run of
+    the same config: a job that a batch system has queued again, or a sweep that was started again.
+
+    Args:
+        cfg: the composed config ``train.yaml``.
+
+    Raises:
+        UserError: another process runs in this folder.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    if getattr(rank_zero_only, "rank", 0):
+        # The first process has decided, and waits for this one.
+        yield Run(make_folder(folder), find_resumable(folder / "checkpoints")[0])
+        return
+    config = config_hash(OmegaConf.to_container(cfg, resolve=False))  # type: ignore[arg-type]
+    before = read_record(folder) or {}
+    state, same = state_of(folder), before.get("config") == config
+    if cfg.resume is not None and same and state == FINISHED:
+        longer = f"gru-suite resume={folder} trainer.max_epochs=..."
+        print(f"{folder}: this run is finished; to train longer: {longer}")
+        yield Run(folder, finished=True)
+        return
+    checkpoint = None
+    if cfg.resume is not None or (same and state in (STOPPED, FAILED, RUNNING)):
+        checkpoint, notes = find_resumable(folder / "checkpoints")
+        print("\n".join([*notes, _going_on(folder, checkpoint)]), flush=True)
+    make_folder(folder)
+    choices = HydraConfig.get().runtime.choices
+    facts = {"config": config, "task": choices.get("task"), "cell": cfg.backbone.cell}
+    with recording(folder, **facts) as log:
+        if checkpoint is None:
+            # What an earlier run has left is of another training.
+            for name in ("last.ckpt", "previous.ckpt", "best.ckpt"):
+                (folder / "checkpoints" / name).unlink(missing_ok=True)
+        _write_config(cfg, folder)
+        yield Run(folder, checkpoint, log=log)
+
+
+def _going_on(folder: Path, checkpoint: Path | None) -> str:
+    if checkpoint is None:
+        return f"{folder}: no checkpoint was written before it stopped; it begins anew"
+    return f"{folder}: goes on from {checkpoint.name}"
+
+
 def start_run(cfg: DictConfig) -> Path:
-    """Return the run folder, with the resolved ``config.yaml`` in it."""
+    """Return the run folder of a verb that does not train, with ``config.yaml`` in it."""
     folder = make_folder(HydraConfig.get().runtime.output_dir)
+    _write_config(cfg, folder)
+    return folder
+
+
+def _write_config(cfg: DictConfig, folder: Path) -> None:
     with atomic_path(folder / "config.yaml") as temporary:
         OmegaConf.save(cfg, temporary, resolve=True)
-    return folder
 
 
 def run_facts(cfg: DictConfig, data: SequenceDataModule, summary: Sequence[str]) -> dict[str, Any]:

@@ -3,12 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import torch
-
 from gru_suite.errors import UserError
-from gru_suite.files import atomic_path
 from gru_suite.model.checkpoint import find_class, fitting, read_checkpoint
 from gru_suite.model.tables import KEY, pack_tables
+from gru_suite.training.recovery.checkpoint_io import save_whole
 from gru_suite.training.sequence_task import SequenceTask
 
 
@@ -33,6 +31,7 @@ def load_task(path: str | Path) -> SequenceTask:
 # What goes on with a training: Lightning's names, and those of its weight averaging.
 _TRAINING_STATE = (
     "loops",
+    "train_loss",
     "callbacks",
     "optimizer_states",
     "lr_schedulers",
@@ -50,10 +49,12 @@ def keep_for_prediction(path: Path, tables: Iterable[str] = ()) -> None:
         tables: names of the weights to compress; see :mod:`gru_suite.model.tables`.
     """
     checkpoint = read_checkpoint(path)
+    if "optimizer_states" not in checkpoint:
+        # Done already, in a run that was killed while it was scored.
+        return
     kept = {name: part for name, part in checkpoint.items() if name not in _TRAINING_STATE}
     kept["state_dict"], kept[KEY] = pack_tables(checkpoint["state_dict"], tables)
-    with atomic_path(path) as temporary:
-        torch.save(kept, temporary)
+    save_whole(kept, path)
 
 
 def check_resumable(path: str | Path) -> None:

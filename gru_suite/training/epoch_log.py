@@ -4,6 +4,7 @@ import csv
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, TQDMProgressBar
@@ -25,6 +26,24 @@ class EpochLog(Callback):
         self.rows: list[dict[str, float]] = []
         self._started = 0.0
         self._best = float("inf")
+        self._loaded: dict[str, Any] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the epochs so far, and the seconds of the one that has begun."""
+        return {
+            "rows": self.rows,
+            "best": self._best,
+            "epoch_seconds": time.perf_counter() - self._started,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the epochs of a run that continues."""
+        self._loaded = state_dict
+        self.rows, self._best = list(state_dict["rows"]), state_dict["best"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock of an epoch that continues; Lightning starts only whole ones."""
+        self._started = time.perf_counter() - self._loaded.get("epoch_seconds", 0.0)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
@@ -38,13 +57,19 @@ class EpochLog(Callback):
         row["seconds"] = round(time.perf_counter() - self._started, 3)
         row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         row.update({name: float(value) for name, value in trainer.callback_metrics.items()})
-        self.rows.append(row)
+        # Of an epoch that was checkpointed, and is logged again after its restart.
+        self.rows = [each for each in self.rows if each["epoch"] < row["epoch"]] + [row]
         columns = list(dict.fromkeys(name for each in self.rows for name in each))
         with atomic_path(self.path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self.rows)
         self._print(row, trainer.max_epochs or 0, next(iter(getattr(pl_module, "better", {})), ""))
+
+    @property
+    def total_seconds(self) -> float:
+        """Seconds of all epochs, validation included."""
+        return sum(each["seconds"] for each in self.rows)
 
     def _print(self, row: dict[str, float], max_epochs: int, metric: str) -> None:
         score = self.sign * row.get(self.monitor or "", self.sign * float("inf"))

@@ -9,15 +9,17 @@ from typing import Any, ClassVar
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
+from gru_suite.data.epoch_loader import EpochLoader
 from gru_suite.errors import UserError, nearest
 from gru_suite.model.checkpoint import describe_model
 from gru_suite.model.sequence_model import SequenceModel
 from gru_suite.model.tables import unpack_tables
 from gru_suite.nn.weight_transfer import copy_fitting
+from gru_suite.training.mean_loss import MeanLoss
 from gru_suite.training.optimizers import build_optimizer, build_scheduler
 
 _COLLECTED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -94,6 +96,7 @@ class SequenceTask(pl.LightningModule, ABC):
         self._optimizer = optimizer or {"name": "adamw", "lr": 1e-3}
         self._scheduler = scheduler or {"name": "constant"}
         self.scoring: dict[str, Any] = {}
+        self._loss_sum, self._loss_rows = torch.zeros((), dtype=torch.float64), 0
         self.model = self.model_class(**{"backbone": backbone, "schema": schema, **options})
         # Those of a subclass, then the model's with their defaults.
         self.save_hyperparameters()
@@ -165,6 +168,7 @@ class SequenceTask(pl.LightningModule, ABC):
         if "val_metrics" not in self._modules:
             self.val_metrics = self.new_metrics()
             self.test_metrics = self.new_metrics()
+            self.losses = nn.ModuleDict({stage: MeanLoss() for stage in ("val", "test")})
 
     def on_fit_start(self) -> None:
         """Train all of it: a loaded model is in evaluation mode, which Lightning would keep."""
@@ -179,9 +183,29 @@ class SequenceTask(pl.LightningModule, ABC):
                 f"{self.current_epoch}): lower optimizer.lr or trainer.gradient_clip_val, or look "
                 "for extreme values in the data; checkpoints of earlier epochs are kept"
             )
-        rows = batch_rows(batch)
-        self.log("train/loss", loss, on_epoch=True, on_step=False, batch_size=rows, sync_dist=True)
-        return loss
+        rows, weight = batch_rows(batch), 1.0
+        trainer = self._trainer
+        if trainer is not None and isinstance(trainer.train_dataloader, EpochLoader):
+            weight = trainer.train_dataloader.weight(batch_idx)
+            rows = rows if weight else 0
+        self._loss_sum += rows * loss.detach().double()
+        self._loss_rows += rows
+        return loss if weight == 1 else weight * loss
+
+    def on_train_epoch_start(self) -> None:
+        """Start the mean of the loss."""
+        self._loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        self._loss_rows = 0
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Log ``train/loss``, the mean over the epoch, at its last batch."""
+        trainer = self.trainer
+        if trainer.is_last_batch or 0 < trainer.max_steps <= trainer.global_step:
+            total_2 = torch.stack([self._loss_sum, self._loss_sum.new_tensor(self._loss_rows)])
+            if trainer.world_size > 1:
+                torch.distributed.all_reduce(total_2)
+            mean = (total_2[0] / total_2[1]).float()
+            self.log("train/loss", mean, on_epoch=True, sync_dist=True, batch_size=1)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Score one batch."""
@@ -193,17 +217,18 @@ class SequenceTask(pl.LightningModule, ABC):
 
     def _score(self, stage: str, metrics: Metric, batch: Any) -> None:
         output = self(batch)
-        loss = self.loss(output, batch)
-        self.log(f"{stage}/loss", loss, on_epoch=True, batch_size=batch_rows(batch), sync_dist=True)
+        self.losses[stage].update(self.loss(output, batch), batch_rows(batch))  # type: ignore[operator]
         self.update_metrics(metrics, output, batch)
 
     def on_validation_epoch_start(self) -> None:
         """Reset the metrics."""
         self.val_metrics.reset()
+        self.losses["val"].reset()  # type: ignore[operator]
 
     def on_test_epoch_start(self) -> None:
         """Reset the metrics."""
         self.test_metrics.reset()
+        self.losses["test"].reset()  # type: ignore[operator]
 
     def on_validation_epoch_end(self) -> None:
         """Log ``val/<metric>``."""
@@ -214,9 +239,12 @@ class SequenceTask(pl.LightningModule, ABC):
         self._log_metrics("test", self.test_metrics.compute())
 
     def _log_metrics(self, stage: str, values: Mapping[str, Tensor | float]) -> None:
+        loss = self.losses[stage].compute()  # type: ignore[operator]
         # float32: Lightning's loggers and some devices know no float64.
-        floats = {f"{stage}/{k}": torch.as_tensor(v).float() for k, v in values.items()}
-        self.log_dict(floats, sync_dist=True)
+        named = {"loss": loss, **values}
+        floats = {f"{stage}/{k}": torch.as_tensor(v).float() for k, v in named.items()}
+        # They are equal in all processes; Lightning warns where it is not told to take their mean.
+        self.log_dict(floats, sync_dist=True, batch_size=1)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build what ``optimizer`` and ``scheduler`` describe."""
@@ -235,12 +263,16 @@ class SequenceTask(pl.LightningModule, ABC):
         mark["task_class"] = f"{kind.__module__}:{kind.__qualname__}"
         mark["task"]["better"] = dict(self.better)
         checkpoint["gru_suite"] = mark
+        # Of the epoch that has begun, for a training that resumes within it.
+        checkpoint["train_loss"] = [float(self._loss_sum), self._loss_rows]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore tables, what was fitted, and the facts of the run, unless it has set its own."""
         unpack_tables(checkpoint)
         mark = checkpoint.get("gru_suite", {})
         self.model.fitted = dict(mark.get("fitted", {}))
+        total, self._loss_rows = checkpoint.get("train_loss", (0.0, 0))
+        self._loss_sum = torch.tensor(total, dtype=torch.float64)
         if not self.run_info:
             self.run_info = dict(mark.get("run", {}))
 

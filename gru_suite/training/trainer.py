@@ -16,20 +16,27 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from pytorch_lightning.callbacks import Callback
 
 from gru_suite.data.data_module import SequenceDataModule
-from gru_suite.devices import check_device
+from gru_suite.devices import check_devices, count_processes, on_gpu
 from gru_suite.errors import UserError
+from gru_suite.training.distributed import check_strategy, make_strategy
 from gru_suite.training.epoch_log import progress_bar
+from gru_suite.training.recovery.checkpoint_io import AtomicCheckpointIO
 from gru_suite.training.sequence_task import SequenceTask
 
 
-def prepare_process(seed: int) -> None:
-    """Seed all generators and set process-wide options: output, warnings, denormals."""
+def prepare_process(seed: int, device: Mapping[str, Any] | None = None) -> None:
+    """Seed all generators and set process-wide options: output, warnings, denormals, threads.
+
+    Args:
+        seed: of the run.
+        device: the config group ``device``.
+    """
     if getattr(rank_zero_only, "rank", 0):
         # The first process of a distributed run prints for all.
         sys.stdout = open(os.devnull, "w", encoding="utf-8")
     # No notes on devices and no tips.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     # Batches are gathered from memory, so workers would only cost time.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     # Raised inside Lightning 2.6 on torch 2.14.
@@ -43,6 +50,14 @@ def prepare_process(seed: int) -> None:
     pl.seed_everything(seed, workers=True, verbose=False)
     # Gradients far back in a long sequence become denormal, which is many times slower on a CPU.
     torch.set_flush_denormal(True)
+    threads = (device or {}).get("threads")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    # Gradients of an attention's row are laid out otherwise than its bucket: they are copied.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    # LastCheckpoint resumes the loader, and the folder of a resumed run holds checkpoints.
+    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended")
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
 
 
 def make_trainer(
@@ -59,15 +74,24 @@ def make_trainer(
         UserError: the device is not available.
     """
     options.setdefault("logger", False)
-    check_device(device.accelerator)
+    check_devices(device)
+    check_strategy(device)
     bars = progress_bar()
+    of_device = plain(device)
+    of_device["strategy"] = make_strategy(device)
+    of_device.pop("threads", None)
+    sync = of_device.get("sync_batchnorm", False)
+    of_device["sync_batchnorm"] = sync and count_processes(device) > 1 and on_gpu(device)
     try:
         return pl.Trainer(
-            **plain(device),
+            **of_device,
             callbacks=[*callbacks, *bars],
             enable_progress_bar=bool(bars),
             enable_model_summary=False,
             num_sanity_val_steps=0,
+            plugins=[AtomicCheckpointIO()],
+            # Data modules give each process its share.
+            use_distributed_sampler=False,
             **options,
         )
     except (MisconfigurationException, ValueError) as error:
@@ -97,6 +121,7 @@ def build_data(cfg: DictConfig) -> SequenceDataModule:
     with open_dict(options):
         options.pop("train_epochs", None)
     data: SequenceDataModule = instantiate(options)
+    data.run_seed = int(cfg.seed)
     data.prepare_data()
     data.setup("fit")
     return data

@@ -36,6 +36,10 @@ def set_length(cfg: DictConfig, data: SequenceDataModule) -> list[str]:
         OmegaConf.update(cfg, "trainer.max_epochs", epochs)
         lines.append(f"training: {epochs} epochs of {steps} steps (trainer.max_epochs)")
     stopping = OmegaConf.select(cfg, "callbacks.early_stopping")
+    if stopping is not None and OmegaConf.select(cfg, "callbacks.early_stopping.monitor") is None:
+        # The last epoch is kept, so nothing says when to stop.
+        OmegaConf.update(cfg, "callbacks.early_stopping", None, merge=False)
+        stopping = None
     if stopping is not None and stopping.get("patience") == AUTO:
         patience = max(1, round(length.patience * max(trainer.max_epochs, 1)))
         OmegaConf.update(cfg, "callbacks.early_stopping.patience", patience)

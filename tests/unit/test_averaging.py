@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from trainers import quiet_trainer
 
-from gru_suite.commands.train import keep_checkpoints
+from gru_suite.commands.train import best_checkpoint
+from gru_suite.training.recovery.last_checkpoint import LastCheckpoint
 from gru_suite.training.weight_averaging import ExponentialAveraging
 
 STEPS = 4  # of an epoch
@@ -72,8 +73,8 @@ def averages(weights: list[float], decay: float) -> list[float]:
 
 def fit(folder: Path, epochs: int, decay: float = 0.9, **options: Any) -> tuple[Slope, pl.Trainer]:
     model = Slope()
-    keepers = keep_checkpoints("val/loss", "min", folder)
-    callbacks: list[Callback] = [ExponentialAveraging(decay), *keepers]
+    best, last = best_checkpoint("val/loss", "min", folder), LastCheckpoint(folder, minutes=10)
+    callbacks: list[Callback] = [ExponentialAveraging(decay), best, last]
     trainer = quiet_trainer(max_epochs=epochs, callbacks=callbacks, enable_checkpointing=True)
     trainer.fit(model, weights_only=True, **options)
     return model, trainer
@@ -119,13 +120,17 @@ def test_best_is_the_best_epoch_and_last_the_last(tmp_path: Path) -> None:
     )
     assert [abs(value) for value in model.scored] == sorted(abs(value) for value in model.scored)
     assert (best["epoch"], last["epoch"]) == (0, 2)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best.ckpt",
+        "last.ckpt",
+        "previous.ckpt",
+    ]
     assert trainer.checkpoint_callback is not None
     assert Path(trainer.checkpoint_callback.best_model_path) == tmp_path / "best.ckpt"
 
 
 def test_without_a_metric_the_best_is_the_last(tmp_path: Path) -> None:
-    best, last = keep_checkpoints(None, "min", tmp_path)
+    best, last = best_checkpoint(None, "min", tmp_path), LastCheckpoint(tmp_path, minutes=10)
     trainer = quiet_trainer(max_epochs=3, callbacks=[best, last], enable_checkpointing=True)
     trainer.fit(Slope())
     assert Path(best.best_model_path) == tmp_path / "best.ckpt"

@@ -5,6 +5,7 @@ quantiles.
 """
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -39,13 +40,16 @@ class ValidationForecasts:
 
     def fit(self, levels: Sequence[float]) -> dict[str, Any] | None:
         """Return the calibration by the windows of all processes; None without windows."""
-        if not self._parts:
-            return None
-        found = [torch.cat(parts).numpy() for parts in zip(*self._parts, strict=True)]
+        batches: list[list[Any]] = [[part.numpy() for part in parts] for parts in self._parts]
         if torch.distributed.is_available() and torch.distributed.is_initialized():
+            # Also a process without windows takes part.
             gathered: list[Any] = [None] * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(gathered, found)
-            found = [np.concatenate(parts) for parts in zip(*gathered, strict=True)]
+            torch.distributed.all_gather_object(gathered, batches)
+            # Each process has every n-th batch.
+            batches = [each for turn in zip_longest(*gathered) for each in turn if each is not None]
+        if not batches:
+            return None
+        found = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
         return fit_split(found[0], found[1], found[2], levels)
 
 

@@ -1,0 +1,1 @@
+"""Checkpoints from which a stopped or killed training continues."""

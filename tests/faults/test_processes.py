@@ -1,0 +1,79 @@
+"""Training in two processes equals training in one with the same global batch."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_data import small_runs
+
+pytestmark = pytest.mark.slow
+
+# What is drawn at random differs between processes.
+NOTHING_DRAWN = {
+    "forecasting": ["task.input_dropout=0", "task.head_dropout=0"],
+    "sentiment": ["task.token_dropout=0", "task.embedding_dropout=0", "task.head_dropout=0"],
+    "speech_commands": [
+        "task.head_dropout=0",
+        "task.front_end.dropout=0",
+        "task.spec_augment.time_masks=0",
+        "task.spec_augment.band_masks=0",
+        "data.augment=null",
+    ],
+    "video_action": [
+        "task.head_dropout=0",
+        "task.encoder.appearance_dropout=0",
+        "data.augment=null",
+        "data.margin=0",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    return small_runs(tmp_path_factory.mktemp("data"))
+
+
+def train(words: list[str], folder: Path, *more: str) -> tuple[dict[str, Any], list[Any], str]:
+    command = [sys.executable, "-m", "gru_suite", *words, *more, f"hydra.run.dir={folder.name}"]
+    options = ["device=cpu", "device.threads=1", "trainer.max_epochs=3", "backbone.hidden_size=16"]
+    run = subprocess.run(
+        [*command, *options], cwd=folder.parent, capture_output=True, text=True, timeout=90
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return json.loads((folder / "metrics.json").read_text()), rows, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("task", list(NOTHING_DRAWN))
+def test_two_processes_equal_one(task: str, words: dict[str, list[str]], tmp_path: Path) -> None:
+    own = [*words[task], *NOTHING_DRAWN[task]]
+    one, one_rows, _ = train(own, tmp_path / "one")
+    two, two_rows, printed = train(own, tmp_path / "two", "device.devices=2")
+    assert [row["epoch"] for row in two_rows] == ["1", "2", "3"]
+    for row, right in zip(two_rows, one_rows, strict=True):
+        # Adam makes steps of any gradient, so rounding grows from step to step.
+        allowed = 1e-4 if row["epoch"] == "1" else 1e-3
+        for name in ("train/loss", "val/loss", "step", "lr"):
+            assert float(row[name]) == pytest.approx(float(right[name]), rel=allowed), (name, row)
+    scores = {name for name in one if name.startswith(("val/", "test/"))}
+    assert scores <= set(two)
+    for name in sorted(scores):
+        assert two[name] == pytest.approx(one[name], rel=5e-3, abs=1e-3), name
+    # Each item once: the counts behind these are those of one process.
+    assert two["baselines"] == one["baselines"]
+    # One folder, one log, one checkpoint of each kind, each line once.
+    assert printed.count("epoch 2/3") == 1
+    assert printed.count("run folder:") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    names = sorted(path.name for path in (tmp_path / "two").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert sorted(path.name for path in (tmp_path / "two" / "checkpoints").iterdir()) == [
+        "best.ckpt",
+        "last.ckpt",
+        "previous.ckpt",
+    ]
