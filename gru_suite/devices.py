@@ -7,9 +7,14 @@ from typing import Any
 import torch
 
 from gru_suite.errors import UserError, nearest
+from gru_suite.launchers import find_launch
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true")
 _ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
+_MATCHING = {
+    "srun": "device.devices is the number of srun's --ntasks-per-node, device.num_nodes of --nodes",
+    "torchrun": "device.devices is the number of --nproc-per-node, device.num_nodes of --nnodes",
+}
 
 
 def torch_device(accelerator: str) -> torch.device:
@@ -66,23 +71,31 @@ def check_devices(device: Mapping[str, Any]) -> None:
     threads = device.get("threads")
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise UserError(f"device.threads={threads!r}: needs a whole number from 1 on")
-    nodes = device.get("num_nodes", 1)
-    if nodes > 1 and not launched():
+
+
+def check_launch(device: Mapping[str, Any]) -> None:
+    """Check that the processes that a launcher has started are those that a config asks for.
+
+    Raises:
+        UserError: they are more or fewer, or there is no launcher of several nodes.
+    """
+    launch = find_launch()
+    nodes, devices = device.get("num_nodes", 1), count_devices(device)
+    if launch.launcher in ("srun", "torchrun"):
+        if launch.world_size != nodes * devices:
+            raise UserError(
+                f"{launch.launcher} has started {launch.world_size} processes, and "
+                f"device.devices={devices} device.num_nodes={nodes} asks for {nodes * devices}\n"
+                f"{_MATCHING[launch.launcher]}; runs of their own are a sweep: gru-suite -m ..."
+            )
+    elif nodes > 1 and launch.launcher != "lightning":
         raise UserError(
-            f"device.num_nodes={nodes}: no launcher of several nodes was found (neither torchrun's "
-            "WORLD_SIZE nor SLURM's SLURM_NTASKS is set)\n"
+            f"device.num_nodes={nodes}: no launcher of several nodes was found (neither torchrun "
+            "nor srun has started this process)\n"
             f"start it on each node with: torchrun --nnodes={nodes} --nproc-per-node=... "
-            "--rdzv-endpoint=HOST:29500 -m gru_suite ..., or in a SLURM job with: "
-            f"srun --nodes={nodes} --ntasks-per-node=... gru-suite ..."
+            "--rdzv-id=NAME --rdzv-backend=c10d --rdzv-endpoint=HOST:29500 -m gru_suite ..., or in "
+            f"a SLURM job with: srun --nodes={nodes} --ntasks-per-node=... gru-suite ..."
         )
-
-
-def launched() -> bool:
-    """Return whether torchrun or srun has started this process as one of several."""
-    environment = os.environ
-    return "TORCHELASTIC_RUN_ID" in environment or (
-        "SLURM_PROCID" in environment and int(environment.get("SLURM_NTASKS", "1")) > 1
-    )
 
 
 def _check_gpus(device: Mapping[str, Any], accelerator: str) -> None:

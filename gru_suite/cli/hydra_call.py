@@ -11,6 +11,7 @@ from hydra._internal.utils import get_args_parser
 
 from gru_suite.cli.suggestions import with_keys
 from gru_suite.errors import UserError, nearest
+from gru_suite.launchers import find_launch, job_folder
 from gru_suite.plugins import own_package
 
 # Verbs whose data options override those in the checkpoint, which no config file has.
@@ -90,9 +91,24 @@ def parse_hydra_call(
     if verb == "predict" and not known.multirun and "output" in named:
         # The output has its place: no run folder.
         overrides += ["hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout"]
+    if not known.multirun:
+        overrides += _launch_overrides(verb, named, words)
     if verb in _VERBS_WITH_CHECKPOINT_DATA:
         overrides = [f"++{o}" if o.startswith("data.") else o for o in overrides]
     return HydraCall(verb, chosen, config_dir, tuple(overrides), tuple(flags))
+
+
+def _launch_overrides(verb: str, named: Iterable[str], words: Sequence[str]) -> list[str]:
+    """Return one run folder for all processes of a job, in which the first of them writes."""
+    launch = find_launch()
+    overrides = []
+    if verb == "train" and launch.job is not None and "hydra.run.dir" not in named:
+        # Also where the job is started again, so that its run goes on.
+        name = job_folder(launch.job, words)
+        overrides.append(f"hydra.run.dir='outputs/${{hydra:runtime.choices.task}}/{name}'")
+    if launch.rank:
+        overrides += ["hydra/job_logging=stdout", "hydra.output_subdir=null"]
+    return overrides
 
 
 def _run_config(folder: str) -> Path:

@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from gru_suite.data.data_module import SequenceDataModule
+from gru_suite.devices import check_launch
 from gru_suite.errors import UserError, nearest
 from gru_suite.results.run_folder import check_same_task, finish_run, start_run
 from gru_suite.training.checkpoint import load_task
@@ -23,6 +24,7 @@ def evaluate(cfg: DictConfig) -> None:
     """
     if cfg.part not in ("val", "test"):
         raise UserError(f"part={cfg.part}: choose val or test")
+    check_launch(cfg.device)
     task = load_task(cfg.checkpoint)
     prepare_process(task.run_info.get("seed", 1))
     fill_data(cfg, task)

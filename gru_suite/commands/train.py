@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from gru_suite.data.data_module import SequenceDataModule
-from gru_suite.devices import check_devices
+from gru_suite.devices import check_devices, check_launch
 from gru_suite.errors import UserError
 from gru_suite.plots.figure import plot_learning_curve
 from gru_suite.results.costs import measure_costs
@@ -46,6 +46,7 @@ def train(cfg: DictConfig) -> float | None:
     if cfg.checkpoint is not None:
         check_resumable(cfg.checkpoint)
     check_devices(cfg.device)
+    check_launch(cfg.device)
     prepare_process(cfg.seed, cfg.device)
     with begin_run(cfg) as run:
         return None if run.finished else fit_and_test(cfg, run)

@@ -14,6 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path, make_folder
+from gru_suite.launchers import Launch, find_launch
+from gru_suite.results.agreement import LAUNCHERS, hear_decision, telling_others
 from gru_suite.results.machine import describe_machine
 from gru_suite.results.run_record import (
     FAILED,
@@ -67,14 +69,27 @@ def begin_run(cfg: DictConfig) -> Iterator[Run]:
         UserError: another process runs in this folder.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
+    launch = find_launch()
     if getattr(rank_zero_only, "rank", 0):
-        # The first process has decided, and waits for this one.
-        yield Run(make_folder(folder), find_resumable(folder / "checkpoints")[0])
+        if launch.launcher in LAUNCHERS:
+            yield Run(folder, *hear_decision(folder, launch))
+        else:
+            # The first process has decided, has started this one, and waits for it.
+            yield Run(make_folder(folder), find_resumable(folder / "checkpoints")[0])
         return
+    with _deciding(cfg, folder, launch) as run:
+        with telling_others(folder, launch, run.checkpoint, run.finished):
+            yield run
+
+
+@contextmanager
+def _deciding(cfg: DictConfig, folder: Path, launch: Launch) -> Iterator[Run]:
+    """Begin, continue or skip a run in its first process."""
     config = config_hash(OmegaConf.to_container(cfg, resolve=False))  # type: ignore[arg-type]
     before = read_record(folder) or {}
     state, same = state_of(folder), before.get("config") == config
-    if cfg.resume is not None and same and state == FINISHED:
+    # A job of several command lines that was queued again: the first of them may be finished.
+    if same and state == FINISHED and (cfg.resume is not None or launch.restarted):
         longer = f"gru-suite resume={folder} trainer.max_epochs=..."
         print(f"{folder}: this run is finished; to train longer: {longer}")
         yield Run(folder, finished=True)

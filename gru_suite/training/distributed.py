@@ -1,20 +1,25 @@
 """Training in several processes: the strategy of a Trainer, and the way back to one process."""
 
 import inspect
+import os
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from omegaconf import DictConfig
 from pytorch_lightning.strategies import DDPStrategy, FSDPStrategy, Strategy
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from gru_suite.devices import count_processes, on_gpu
+from gru_suite.devices import count_devices, count_processes, on_gpu
 from gru_suite.errors import UserError
+from gru_suite.launchers import find_launch
 from gru_suite.nn.sync_batch_norm import synchronize_batch_norms
 
-STRATEGIES = ("auto", "ddp", "fsdp")
+STRATEGIES = ("auto", "ddp", "ddp_gloo", "fsdp")
 
 
 def make_strategy(device: DictConfig) -> Strategy | str:
@@ -35,9 +40,25 @@ def make_strategy(device: DictConfig) -> Strategy | str:
     # validation the processes have different numbers of batches.
     known = inspect.signature(DistributedDataParallel.__init__).parameters
     # The name since torch 2.14, and before.
-    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    options: dict[str, Any] = {name: False, "gradient_as_bucket_view": True}
-    return DDPStrategy(**options)
+    sent = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {sent: False, "gradient_as_bucket_view": True}
+    return DDPStrategy(process_group_backend="gloo" if name == "ddp_gloo" else None, **options)
+
+
+def cluster_environments(device: DictConfig) -> list[ClusterEnvironment]:
+    """Return how the processes of a run find each other, where it is not left to Lightning.
+
+    Lightning takes every job of SLURM for one whose processes srun has started, and waits for ever
+    in one whose processes it has to start itself. It would also queue a job again at SIGUSR1, with
+    a checkpoint of its own: here SLURM does so, and the run goes on from ``last.ckpt``.
+    """
+    launcher = find_launch().launcher
+    if launcher == "srun" and count_processes(device) > 1:
+        # Lightning insists on it, and srun sets it only where it was an option.
+        os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(count_devices(device)))
+        return [SLURMEnvironment(auto_requeue=False)]
+    of_slurm = "SLURM_NTASKS" in os.environ and launcher != "torchrun"
+    return [LightningEnvironment()] if of_slurm else []
 
 
 def single(device: DictConfig) -> DictConfig:

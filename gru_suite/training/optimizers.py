@@ -74,7 +74,9 @@ SCHEDULERS: dict[str, _Choice] = {
 }
 
 
-def build_optimizer(parameters: nn.Module | Iterable[nn.Parameter], config: Config) -> Optimizer:
+def build_optimizer(
+    parameters: nn.Module | Iterable[nn.Parameter], config: Config, fused: bool = True
+) -> Optimizer:
     """Build an optimizer for all trainable parameters.
 
     Weight decay is applied to matrices only, never to biases and other parameters of one dimension.
@@ -83,6 +85,8 @@ def build_optimizer(parameters: nn.Module | Iterable[nn.Parameter], config: Conf
         parameters: a module, or its parameters.
         config: ``name`` (adamw, adam, sgd or rmsprop), ``lr``, and the optimizer's own options
             under torch's names, which have torch's defaults: ``{"name": "adamw", "lr": 0.001}``.
+        fused: on the CPU, update all parameters in one operation; not in mixed precision, where
+            Lightning does not clip the gradients of such an optimizer.
 
     Raises:
         UserError: unknown name or option, or a value out of its range.
@@ -101,8 +105,12 @@ def build_optimizer(parameters: nn.Module | Iterable[nn.Parameter], config: Conf
     others = [parameter for parameter in trainable if parameter.dim() <= 1]
     groups: list[dict[str, Any]] = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
     # On CPU the default updates tensor by tensor in many small operations. Elsewhere it is fast
-    # already, and a fused one refuses gradient clipping in 16-bit mixed precision.
-    if choice.fused_on_cpu and all(parameter.device.type == "cpu" for parameter in trainable):
+    # already.
+    if (
+        fused
+        and choice.fused_on_cpu
+        and all(parameter.device.type == "cpu" for parameter in trainable)
+    ):
         options["fused"] = True
     assert choice.make is not None
     make: Callable[..., Optimizer] = choice.make

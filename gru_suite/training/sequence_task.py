@@ -201,11 +201,11 @@ class SequenceTask(pl.LightningModule, ABC):
         """Log ``train/loss``, the mean over the epoch, at its last batch."""
         trainer = self.trainer
         if trainer.is_last_batch or 0 < trainer.max_steps <= trainer.global_step:
-            total_2 = torch.stack([self._loss_sum, self._loss_sum.new_tensor(self._loss_rows)])
-            if trainer.world_size > 1:
-                torch.distributed.all_reduce(total_2)
-            mean = (total_2[0] / total_2[1]).float()
-            self.log("train/loss", mean, on_epoch=True, sync_dist=True, batch_size=1)
+            found = [self._loss_sum, self._loss_sum.new_tensor(self._loss_rows)]
+            # Lightning would round the mean of the processes' numbers of rows to an integer.
+            total, rows = trainer.strategy.reduce(torch.stack(found), reduce_op="sum")
+            mean = (total / rows.clamp(min=1)).float()
+            self.log("train/loss", mean, on_epoch=True, batch_size=1, sync_dist=True)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Score one batch."""
@@ -248,7 +248,8 @@ class SequenceTask(pl.LightningModule, ABC):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build what ``optimizer`` and ``scheduler`` describe."""
-        optimizer = build_optimizer(self, self._optimizer)
+        mixed = "mixed" in str(self.trainer.precision)
+        optimizer = build_optimizer(self, self._optimizer, fused=not mixed)
         total_steps = max(int(self.trainer.estimated_stepping_batches), 1)
         epochs = max(self.trainer.max_epochs or 1, 1)
         steps_per_epoch = max(total_steps // epochs, 1)

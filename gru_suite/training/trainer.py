@@ -18,7 +18,7 @@ from pytorch_lightning.callbacks import Callback
 from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.devices import check_devices, count_processes, on_gpu
 from gru_suite.errors import UserError
-from gru_suite.training.distributed import check_strategy, make_strategy
+from gru_suite.training.distributed import check_strategy, cluster_environments, make_strategy
 from gru_suite.training.epoch_log import progress_bar
 from gru_suite.training.recovery.checkpoint_io import AtomicCheckpointIO
 from gru_suite.training.sequence_task import SequenceTask
@@ -36,7 +36,8 @@ def prepare_process(seed: int, device: Mapping[str, Any] | None = None) -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")
     # No notes on devices and no tips.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    for name in ("lightning.fabric", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     # Batches are gathered from memory, so workers would only cost time.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     # Raised inside Lightning 2.6 on torch 2.14.
@@ -45,6 +46,10 @@ def prepare_process(seed: int, device: Mapping[str, Any] | None = None) -> None:
     warnings.filterwarnings("ignore", message=".*number of training batches.*")
     # Every login node of a cluster has srun.
     warnings.filterwarnings("ignore", message="The `srun` command is available")
+    # Its replacement came with Lightning 2.6.
+    warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
+    # In dimensions of one element, whose strides mean nothing.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     # A resumed run has its own folder, and chooses its best epoch anew.
     warnings.filterwarnings("ignore", message="The dirpath has changed")
     pl.seed_everything(seed, workers=True, verbose=False)
@@ -89,7 +94,7 @@ def make_trainer(
             enable_progress_bar=bool(bars),
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            plugins=[AtomicCheckpointIO()],
+            plugins=[AtomicCheckpointIO(), *cluster_environments(device)],
             # Data modules give each process its share.
             use_distributed_sampler=False,
             **options,

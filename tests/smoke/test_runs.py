@@ -5,6 +5,7 @@ A process takes seconds to import torch: one of each kind is started, the others
 
 import csv
 import json
+import math
 import os
 import re
 import subprocess
@@ -172,6 +173,12 @@ def test_every_task_runs_with_every_cell(task: str, cell: str, tmp_path: Path) -
     metrics = metrics_of(run_folder(gru_suite(*words, folder=tmp_path)))
     assert metrics["task"] == task
     assert metrics["backbone"] == cell
+
+
+def test_a_run_in_mixed_precision_clips_its_gradients(here: Here) -> None:
+    words = (*SMALL, *SCORED, "trainer.max_epochs=1", "device.precision=bf16-mixed")
+    rows = rows_of(run_folder(here(*words)) / "metrics.csv")
+    assert [math.isfinite(float(row["val/loss"])) for row in rows] == [True]
 
 
 def test_a_run_leaves_what_it_promises(run: Path, folder: Path) -> None:

@@ -91,7 +91,9 @@ class TextClassifier(ClassificationModel):
         logits_BK = super().forward(batch)
         if self.wide is None or self.training:
             return logits_BK
-        return torch.lerp(logits_BK, self.wide(batch.x), self.wide_share)
+        wide_BK = self.wide(batch.x)
+        # In mixed precision the recurrent network's logits have 16 bits.
+        return torch.lerp(logits_BK.to(wide_BK.dtype), wide_BK, self.wide_share)
 
     def encode(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         """Return embedded tokens, shape (B, T, F), and lengths."""
