@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 from hydra.errors import InstantiationException
 
+# Extras for one logger each.
+_EXTRAS = ("tensorboard", "mlflow", "wandb")
+
 
 def explain_instantiation(
     error: InstantiationException, hint: Callable[[str], str]
@@ -34,7 +37,9 @@ def explain_instantiation(
     if isinstance(cause, ModuleNotFoundError):
         # Lightning names the package of a logger in its message.
         package = _match(r"`([\w.-]+)`", str(cause)) or cause.name or "it"
-        return f"{key} needs a package that is not installed: pip install {package}", cause, True
+        extra = next((name for name in _EXTRAS if name in str(cause).lower()), None)
+        wanted = f'"gru-suite[{extra}]"' if extra else package
+        return f"{key} needs a package that is not installed: pip install {wanted}", cause, True
     if type(cause) is ValueError:
         return f"{key}: {cause}" if key else str(cause), cause, True
     if cause is None:

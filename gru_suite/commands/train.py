@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.loggers import Logger
 
 from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.devices import check_devices, check_launch
@@ -15,9 +16,10 @@ from gru_suite.plots.figure import plot_learning_curve
 from gru_suite.results.costs import measure_costs
 from gru_suite.results.model_card import write_card
 from gru_suite.results.run_folder import Run, begin_run, check_same_task, finish_run, run_facts
+from gru_suite.results.trackers import hand_over, tracking
+from gru_suite.training.callbacks.epoch_log import EpochLog
 from gru_suite.training.checkpoint import check_resumable, keep_for_prediction
 from gru_suite.training.distributed import leave_group, single, synchronize
-from gru_suite.training.epoch_log import EpochLog
 from gru_suite.training.recovery.last_checkpoint import LastCheckpoint
 from gru_suite.training.sequence_task import SequenceTask
 from gru_suite.training.trainer import (
@@ -49,16 +51,20 @@ def train(cfg: DictConfig) -> float | None:
     check_launch(cfg.device)
     prepare_process(cfg.seed, cfg.device)
     with begin_run(cfg) as run:
-        return None if run.finished else fit_and_test(cfg, run)
+        if run.finished:
+            return None
+        with tracking(cfg, run) as loggers:
+            return fit_and_test(cfg, run, loggers)
 
 
-def fit_and_test(cfg: DictConfig, run: Run) -> float | None:
+def fit_and_test(cfg: DictConfig, run: Run, loggers: list[Logger]) -> float | None:
     """Train, test and report in a run folder; see :func:`train`."""
     folder = run.folder
     data = build_data(cfg)
     check_validation(data)
     summary = data.summary()
     print("\n".join([*summary, *set_length(cfg, data)]), flush=True)
+    hand_over(loggers, config=plain(cfg))
 
     task = build_task(cfg, data)
     task.run_info = run_facts(cfg, data, summary)
@@ -75,8 +81,8 @@ def fit_and_test(cfg: DictConfig, run: Run) -> float | None:
     last = LastCheckpoint(folder / "checkpoints", cfg.checkpoint_minutes)
     epochs = EpochLog(folder / "metrics.csv", cfg.monitor.metric, cfg.monitor.mode)
     callbacks += [*build_all(cfg.callbacks), best, last, epochs]
-    loggers = build_all(cfg.logger) or False
-    trainer = make_trainer(cfg.device, callbacks, logger=loggers, **plain(cfg.trainer))
+    options = {"logger": loggers or False, **plain(cfg.trainer)}
+    trainer = make_trainer(cfg.device, callbacks, **options)
 
     synchronize(task, cfg.device)
     if checkpoint is None:
@@ -96,6 +102,13 @@ def fit_and_test(cfg: DictConfig, run: Run) -> float | None:
     write_card(folder, {"scores": scores, "baselines": baselines, "train_seconds": seconds})
     plot_learning_curve(folder / "metrics.csv", folder / "plots" / "learning_curve.png")
     finish_run(folder, task, data, {"seed": cfg.seed} | costs | scores, baselines)
+    hand_over(
+        loggers,
+        scores={name: value for name, value in scores.items() if name.startswith("test/")},
+        step=max(trainer.global_step - 1, 0),
+        plots=folder / "plots",
+        checkpoint=Path(best.best_model_path),
+    )
     return float(best.best_model_score) if best.best_model_score is not None else None
 
 

@@ -100,7 +100,13 @@ def _deciding(cfg: DictConfig, folder: Path, launch: Launch) -> Iterator[Run]:
         print("\n".join([*notes, _going_on(folder, checkpoint)]), flush=True)
     make_folder(folder)
     choices = HydraConfig.get().runtime.choices
-    facts = {"config": config, "task": choices.get("task"), "cell": cfg.backbone.cell}
+    facts: dict[str, Any] = {
+        "config": config,
+        "task": choices.get("task"),
+        "cell": cfg.backbone.cell,
+    }
+    if checkpoint is not None and "trackers" in before:
+        facts["trackers"] = before["trackers"]
     with recording(folder, **facts) as log:
         if checkpoint is None:
             # What an earlier run has left is of another training.

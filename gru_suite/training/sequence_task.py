@@ -98,9 +98,9 @@ class SequenceTask(pl.LightningModule, ABC):
         self.scoring: dict[str, Any] = {}
         self._loss_sum, self._loss_rows = torch.zeros((), dtype=torch.float64), 0
         self.model = self.model_class(**{"backbone": backbone, "schema": schema, **options})
-        # Those of a subclass, then the model's with their defaults.
-        self.save_hyperparameters()
-        self.save_hyperparameters(self.model.options)
+        # Those of a subclass, then the model's with their defaults. Loggers take the config.
+        self.save_hyperparameters(logger=False)
+        self.save_hyperparameters(self.model.options, logger=False)
         self.register_load_state_dict_pre_hook(_to_model)  # type: ignore[no-untyped-call]
 
     @property
@@ -173,6 +173,7 @@ class SequenceTask(pl.LightningModule, ABC):
     def on_fit_start(self) -> None:
         """Train all of it: a loaded model is in evaluation mode, which Lightning would keep."""
         self.train()
+        self._loss_sum = self._loss_sum.to(self.device)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return the loss; stop the run where it is no longer a number."""
@@ -197,6 +198,11 @@ class SequenceTask(pl.LightningModule, ABC):
         self._loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self._loss_rows = 0
 
+    @property
+    def mean_train_loss(self) -> Tensor:
+        """The mean training loss of the epoch so far, in this process."""
+        return (self._loss_sum / max(self._loss_rows, 1)).float()
+
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Log ``train/loss``, the mean over the epoch, at its last batch."""
         trainer = self.trainer
@@ -205,7 +211,9 @@ class SequenceTask(pl.LightningModule, ABC):
             # Lightning would round the mean of the processes' numbers of rows to an integer.
             total, rows = trainer.strategy.reduce(torch.stack(found), reduce_op="sum")
             mean = (total / rows.clamp(min=1)).float()
-            self.log("train/loss", mean, on_epoch=True, batch_size=1, sync_dist=True)
+            # Once, under this name: on_step would make it train/loss_step and train/loss_epoch.
+            options = {"on_step": False, "on_epoch": True, "batch_size": 1, "sync_dist": True}
+            self.log("train/loss", mean, **options)  # type: ignore[arg-type]
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Score one batch."""

@@ -18,8 +18,8 @@ from pytorch_lightning.callbacks import Callback
 from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.devices import check_devices, count_processes, on_gpu
 from gru_suite.errors import UserError
+from gru_suite.training.callbacks.progress import Progress
 from gru_suite.training.distributed import check_strategy, cluster_environments, make_strategy
-from gru_suite.training.epoch_log import progress_bar
 from gru_suite.training.recovery.checkpoint_io import AtomicCheckpointIO
 from gru_suite.training.sequence_task import SequenceTask
 
@@ -81,7 +81,6 @@ def make_trainer(
     options.setdefault("logger", False)
     check_devices(device)
     check_strategy(device)
-    bars = progress_bar()
     of_device = plain(device)
     of_device["strategy"] = make_strategy(device)
     of_device.pop("threads", None)
@@ -90,8 +89,9 @@ def make_trainer(
     try:
         return pl.Trainer(
             **of_device,
-            callbacks=[*callbacks, *bars],
-            enable_progress_bar=bool(bars),
+            # First: it clears its line before another one prints.
+            callbacks=[Progress(), *callbacks],
+            enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             plugins=[AtomicCheckpointIO(), *cluster_environments(device)],

@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader
 from trainers import quiet_trainer
 
 from gru_suite.commands.train import best_checkpoint
+from gru_suite.training.callbacks.weight_averaging import ExponentialAveraging
 from gru_suite.training.recovery.last_checkpoint import LastCheckpoint
-from gru_suite.training.weight_averaging import ExponentialAveraging
 
 STEPS = 4  # of an epoch
 LR = 0.5

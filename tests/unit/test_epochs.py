@@ -1,8 +1,6 @@
 """The line an epoch and metrics.csv, from a real fit."""
 
 import csv
-import io
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from trainers import quiet_trainer
 
-from gru_suite.training.epoch_log import EpochLog, progress_bar
+from gru_suite.training.callbacks.epoch_log import EpochLog
 
 
 class Scored(pl.LightningModule):
@@ -89,14 +87,3 @@ def test_without_the_metric_no_epoch_is_the_best(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert not any("best" in line for line in lines)
-
-
-def test_a_bar_is_for_a_person_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
-    assert progress_bar() == []
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    assert len(progress_bar()) == 1

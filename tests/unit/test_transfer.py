@@ -18,9 +18,9 @@ from gru_suite.tasks.sentiment.data import TextDataModule
 from gru_suite.tasks.sentiment.network.hashed_linear import HashedLinear
 from gru_suite.tasks.sentiment.task import SentimentTask
 from gru_suite.tasks.sentiment.training.linear_fit import fit_linear
+from gru_suite.training.callbacks.weight_averaging import ExponentialAveraging
 from gru_suite.training.sequence_task import SequenceTask
 from gru_suite.training.transfer import FreezeBackbone, start_from
-from gru_suite.training.weight_averaging import ExponentialAveraging
 
 TEXTS = ["a good film", "a bad , dull film", "great", "not good at all"]
 LABELS = [1, 0, 1, 0]

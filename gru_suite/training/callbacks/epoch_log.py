@@ -1,13 +1,12 @@
-"""Progress of a training: a printed line and a row of ``metrics.csv`` per epoch."""
+"""Epochs of a training: a printed line and a row of ``metrics.csv`` per epoch."""
 
 import csv
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback
 
 from gru_suite.files import atomic_path
 
@@ -64,6 +63,10 @@ class EpochLog(Callback):
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self.rows)
+        for logger in trainer.loggers:
+            # Lightning gives them the other metrics, at the number of the last step.
+            facts = {"lr": row["lr"], "seconds": row["seconds"]}
+            logger.log_metrics(facts, max(trainer.global_step - 1, 0))
         self._print(row, trainer.max_epochs or 0, next(iter(getattr(pl_module, "better", {})), ""))
 
     @property
@@ -80,8 +83,3 @@ class EpochLog(Callback):
         names = dict.fromkeys(("train/loss", "val/loss", self.monitor or "", f"val/{metric}"))
         values = "  ".join(f"{name} {row[name]:.4g}" for name in names if name in row)
         print(f"epoch {row['epoch']:.0f}{of}  {values}  {row['seconds']:.1f} s{mark}", flush=True)
-
-
-def progress_bar() -> list[Callback]:
-    """Return a progress bar over batches in a terminal, nothing in a log file."""
-    return [TQDMProgressBar(leave=False)] if sys.stdout.isatty() else []

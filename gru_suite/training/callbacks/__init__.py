@@ -1,0 +1,1 @@
+"""Callbacks of a training: progress on the screen, metrics of each epoch."""
