@@ -49,6 +49,8 @@ class ForkServer:
 
 
 def serve() -> None:
+    import forked_jobs
+    import optuna  # noqa: F401
     import torch
 
     import gru_suite.commands.train
@@ -63,6 +65,7 @@ def serve() -> None:
     import gru_suite.tasks.video_action.task  # noqa: F401
 
     torch.set_num_threads(1)
+    forked_jobs.install()
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()

@@ -28,6 +28,7 @@ from gru_suite.cli.hydra_call import HydraCall, override_key
 from gru_suite.cli.instantiation_errors import explain_instantiation
 from gru_suite.cli.suggestions import meant_option
 from gru_suite.errors import UserError, nearest
+from gru_suite.sweeps.processes import leave_error
 
 _MAX_LENGTH = 400
 _ASK_FOR_TRACEBACK = "set HYDRA_FULL_ERROR=1 for the traceback"
@@ -63,6 +64,7 @@ def report(error: Exception, call: HydraCall | None, job: str | None) -> int:
         trace = error if os.environ.get("HYDRA_FULL_ERROR") == "1" else explained.error
         traceback.print_exception(type(trace), trace, _own_frames(trace.__traceback__))
     print(f"gru-suite: error: {job or ''}{explained.message}", file=sys.stderr)
+    leave_error(explained.message)
     return 2 if explained.by_user else 1
 
 

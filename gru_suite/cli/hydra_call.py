@@ -72,7 +72,7 @@ def parse_hydra_call(
     flags = list(words)
     for override in overrides:
         flags.remove(override)
-    config_dir, chosen = None, known.config_name or config_name
+    config_dir, root, chosen = None, config_name, known.config_name or config_name
     resumed = [o for o in overrides if verb == "train" and override_key(o) == "resume"]
     if resumed and not known.multirun and resumed[-1].partition("=")[2] not in ("null", ""):
         folder = resumed[-1].partition("=")[2].strip("'\"")
@@ -86,7 +86,9 @@ def parse_hydra_call(
         config_dir = str(Path(known.config_path).absolute())
         # Relative paths would be relative to the installed package.
         flags += ["--config-path", config_dir]
-        overrides = [*_rerun_overrides(Path(config_dir), config_name), *overrides]
+        overrides = [*_rerun_overrides(Path(config_dir), root), *overrides]
+        if known.multirun and verb == "train":
+            overrides = [*_sweep_overrides(overrides), *overrides]
     named = {override_key(override) for override in overrides}
     if verb == "predict" and not known.multirun and "output" in named:
         # The output has its place: no run folder.
@@ -157,6 +159,19 @@ def _rerun_overrides(config_dir: Path, config_name: str) -> list[str]:
     of_verb = _read(conf / f"{config_name}.yaml").get("hydra") or {}
     keys = {**_flat(_read(conf / "run_folder.yaml")), **_flat(of_verb)}
     return overrides + [f"hydra.{key}={value}" for key, value in keys.items()]
+
+
+def _sweep_overrides(given: Iterable[str]) -> list[str]:
+    """Return what the root config of a rerun lacks for a sweep."""
+    folder: str = _read(own_package().conf / "sweep_folder.yaml")["sweep"]["dir"]
+    needed = {
+        "hydra/launcher": "process",
+        "hydra/sweeper": "ledger",
+        "hydra.sweep.dir": f"'{folder}'",
+    }
+    # The later of two values counts, but a group takes one choice.
+    groups = {override_key(each) for each in given if "/" in override_key(each)}
+    return [f"{key}={value}" for key, value in needed.items() if key not in groups]
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from gru_suite.cli.stopping import note_folder, report_stop
 from gru_suite.cli.verbs import VERBS
 from gru_suite.errors import UserError, nearest
 from gru_suite.stopping import Terminated, raising_on_signals
+from gru_suite.sweeps.processes import NUMBER, SweepFailed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -34,8 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, by default those of this process.
 
     Returns:
-        0 on success, 2 for a user error, 1 for an internal error, 130 when interrupted, 143 when
-        terminated (SIGTERM), 141 when the reader of standard output has exited.
+        0 on success, 2 for a user error, 1 for an internal error or failed jobs of a sweep, 130
+        when interrupted, 143 when terminated (SIGTERM), 141 when the reader of standard output has
+        exited.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     calls: list[HydraCall] = []
@@ -52,6 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if cause is None:
             raise
         return report_stop(cause, words)
+    except SweepFailed as failed:
+        from gru_suite.cli.error_report import report
+
+        for job, cause_of_job in failed.errors:
+            report(cause_of_job, calls[0] if calls else None, job)
+        return 1
     except BrokenPipeError:
         # The reader of a pipe (head, less) has exited; Python would print an error at exit.
         with suppress(OSError, ValueError):
@@ -110,7 +118,8 @@ def _dispatch(words: list[str], calls: list["HydraCall"]) -> int:
     # then takes twice as long or more. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     calls.append(parse_hydra_call(name or "train", verb.config, rest, verbs=VERBS))
-    run_hydra(calls[0], Job(verb.target, words))
+    flags = [flag for flag in calls[0].flags if flag not in ("-m", "--multirun")]
+    run_hydra(calls[0], Job(verb.target, words, name or "train", flags))
     return 0
 
 
@@ -141,18 +150,23 @@ class Job:
     this one.
     """
 
-    def __init__(self, target: str, words: Sequence[str]) -> None:
+    def __init__(
+        self, target: str, words: Sequence[str], verb: str = "train", flags: Sequence[str] = ()
+    ) -> None:
         """Prepare this process for Hydra.
 
         Args:
             target: the command, as ``module:function``.
             words: the arguments of the command line, verb included.
+            verb: the verb, for the command lines of the jobs of a sweep.
+            flags: flags of Hydra for them.
         """
         from gru_suite.cli.search_path import prepare_hydra
 
         prepare_hydra()
         self.target = target
         self.words = list(words)
+        self.verb, self.flags = verb, list(flags)
         self.full_error = os.environ.get("HYDRA_FULL_ERROR")
 
     def __reduce__(self) -> tuple[type["Job"], tuple[str, list[str]]]:
@@ -192,7 +206,7 @@ def _job_note(hydra_cfg: Any) -> str:
     """Return number and overrides of a job of a sweep; empty for a single run."""
     from hydra.types import RunMode
 
-    if hydra_cfg.mode != RunMode.MULTIRUN:
+    if hydra_cfg.mode != RunMode.MULTIRUN and NUMBER not in os.environ:
         return ""
     return f"job {hydra_cfg.job.num} ({' '.join(hydra_cfg.overrides.task)}): "
 

@@ -1,4 +1,4 @@
-"""Hydra's search path, with the configs of installed tasks, and the resolver ``${short_id:}``.
+"""What Hydra gets of ours: configs of installed tasks, launcher and sweeper, names of folders.
 
 Only the command line uses this: a search path plug-in affects all Hydra programs in a process.
 """
@@ -11,6 +11,9 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
 from gru_suite.plugins import installed_packages
+from gru_suite.sweeps.expansion import sweep_name
+from gru_suite.sweeps.launcher import ProcessLauncher
+from gru_suite.sweeps.sweeper import LedgerSweeper
 
 CONFIGS = "pkg://gru_suite.conf"
 
@@ -27,11 +30,17 @@ class TaskPackagesSearchPath(SearchPathPlugin):
 
 
 def prepare_hydra() -> None:
-    """Register the search path and a new short id.
+    """Register the search path, launcher and sweeper, a new short id and the names of sweeps.
 
-    ``${short_id:}`` gives six hexadecimal digits, the same in all jobs of a run or sweep.
+    ``${short_id:}`` gives six hexadecimal digits, the same in all jobs of a run or sweep, and
+    ``${sweep_folder:}`` a name that is the same for the same command line.
     """
-    Plugins.instance().register(TaskPackagesSearchPath)
+    plugins = Plugins.instance()
+    plugins.register(TaskPackagesSearchPath)
+    # Hydra takes plug-ins of its own package and of hydra_plugins alone, by name.
+    for plugin in (ProcessLauncher, LedgerSweeper):
+        plugins.class_name_to_class[f"hydra_plugins.gru_suite.{plugin.__name__}"] = plugin
     short_id = secrets.token_hex(3)
     # Cached in the config, so that the worker processes of a launcher get the id of their sweep.
     OmegaConf.register_new_resolver("short_id", lambda: short_id, use_cache=True, replace=True)
+    OmegaConf.register_new_resolver("sweep_folder", sweep_name, use_cache=True, replace=True)

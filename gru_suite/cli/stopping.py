@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gru_suite.stopping import Terminated
+from gru_suite.sweeps.processes import NUMBER, STOPPED_AT
 
 # Attribute of an exception with the run folder.
 _FOLDER = "gru_suite_folder"
@@ -31,7 +32,13 @@ def report_stop(cause: BaseException, words: Sequence[str]) -> int:
     text = "terminated" if terminated else "interrupted"
     folder = getattr(cause, _FOLDER, None)
     checkpoints = Path(folder, "checkpoints") if folder else None
-    if checkpoints is not None and (checkpoints / "last.ckpt").is_file():
+    reached = getattr(cause, STOPPED_AT, None)
+    if reached is not None:
+        # The same line finds the sweep again.
+        text += f"; {reached}, continue with: {shlex.join(['gru-suite', *words])}"
+    elif NUMBER in os.environ:
+        text += f" (job {os.environ[NUMBER]})"
+    elif checkpoints is not None and (checkpoints / "last.ckpt").is_file():
         line = shlex.join(["gru-suite", f"resume={os.path.relpath(checkpoints.parent)}"])
         text += f"; its state is saved, continue with: {line}"
     print(f"gru-suite: {text}", file=sys.stderr)

@@ -88,7 +88,8 @@ def data_for(
                 f"{schema[key]}, which cannot be changed"
             )
     options |= overrides
-    # How long to train on the data is no option of their module.
-    options.pop("train_epochs", None)
+    # How long and on how much of the data to train is no option of their module.
+    for key in ("train_epochs", "train_fraction"):
+        options.pop(key, None)
     data: SequenceDataModule = instantiate(options, _convert_="all", schema=schema)
     return data

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
@@ -19,8 +21,9 @@ from gru_suite.results.run_folder import Run, begin_run, check_same_task, finish
 from gru_suite.results.trackers import hand_over, tracking
 from gru_suite.training.callbacks.epoch_log import EpochLog
 from gru_suite.training.checkpoint import check_resumable, keep_for_prediction
-from gru_suite.training.distributed import leave_group, single, synchronize
+from gru_suite.training.distributed import check_sweep, leave_group, single, synchronize
 from gru_suite.training.recovery.last_checkpoint import LastCheckpoint
+from gru_suite.training.search.trial_report import PrunedTrial, trial_callbacks
 from gru_suite.training.sequence_task import SequenceTask
 from gru_suite.training.trainer import (
     build_all,
@@ -49,12 +52,17 @@ def train(cfg: DictConfig) -> float | None:
         check_resumable(cfg.checkpoint)
     check_devices(cfg.device)
     check_launch(cfg.device)
+    check_sweep(cfg.device, in_sweep=HydraConfig.get().mode == RunMode.MULTIRUN)
     prepare_process(cfg.seed, cfg.device)
     with begin_run(cfg) as run:
         if run.finished:
             return None
-        with tracking(cfg, run) as loggers:
-            return fit_and_test(cfg, run, loggers)
+        try:
+            with tracking(cfg, run) as loggers:
+                return fit_and_test(cfg, run, loggers)
+        except PrunedTrial as pruned:
+            run.prune(str(pruned))
+            return None
 
 
 def fit_and_test(cfg: DictConfig, run: Run, loggers: list[Logger]) -> float | None:
@@ -81,6 +89,7 @@ def fit_and_test(cfg: DictConfig, run: Run, loggers: list[Logger]) -> float | No
     last = LastCheckpoint(folder / "checkpoints", cfg.checkpoint_minutes)
     epochs = EpochLog(folder / "metrics.csv", cfg.monitor.metric, cfg.monitor.mode)
     callbacks += [*build_all(cfg.callbacks), best, last, epochs]
+    callbacks += trial_callbacks(cfg.monitor.metric, first=run.log is not None)
     options = {"logger": loggers or False, **plain(cfg.trainer)}
     trainer = make_trainer(cfg.device, callbacks, **options)
 
@@ -101,6 +110,9 @@ def fit_and_test(cfg: DictConfig, run: Run, loggers: list[Logger]) -> float | No
     seconds = costs["train_seconds"]
     write_card(folder, {"scores": scores, "baselines": baselines, "train_seconds": seconds})
     plot_learning_curve(folder / "metrics.csv", folder / "plots" / "learning_curve.png")
+    monitor = dict(cfg.monitor)
+    if best.best_model_score is not None:
+        run.record(monitor={**monitor, "value": float(best.best_model_score)})
     finish_run(folder, task, data, {"seed": cfg.seed} | costs | scores, baselines)
     hand_over(
         loggers,

@@ -1,7 +1,7 @@
 """The base of every task's data module: loaders, a description of the data, baselines."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from gru_suite.data.epoch_loader import EpochLoader, shard_batches
+from gru_suite.data.splits import choose_share
 
 
 class SequenceDataModule(pl.LightningDataModule, ABC):
@@ -22,13 +23,33 @@ class SequenceDataModule(pl.LightningDataModule, ABC):
     Attributes:
         name: the data set's name in ``metrics.json``.
         run_seed: of the random generators in training, see :class:`EpochLoader`.
+        train_fraction: share of the training part that is used, above 0; for learning curves.
         limit_batches: number (int) or share (float) of batches by part, where the trainer scores
             not all of them; baselines are scored on the same ones.
     """
 
     name: str
     run_seed: int = 0
+    train_fraction: float = 1.0
+    # Whether the module has asked for the share.
+    takes_fraction: bool = False
     limit_batches: Mapping[str, int | float] = {}
+
+    def training_share(self) -> float:
+        """Return ``train_fraction``, for ``setup`` to use of the training part."""
+        self.takes_fraction = True
+        return self.train_fraction
+
+    def training_rows(self, classes: Sequence[Any]) -> list[int]:
+        """Return which training items ``setup`` is to use, by the seed of the run.
+
+        Args:
+            classes: of all training items; each class keeps the same share, at least one item.
+        """
+        share = self.training_share()
+        if share == 1:
+            return list(range(len(classes)))
+        return choose_share(classes, share, self.run_seed)
 
     @abstractmethod
     def schema(self) -> dict[str, Any]:

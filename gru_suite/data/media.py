@@ -4,7 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from gru_suite.data.splits import PARTS
 from gru_suite.data.unreadable_files import list_unreadable
 from gru_suite.errors import UserError, nearest
 from gru_suite.options import check_number
+
+Items = TypeVar("Items", bound=tuple[Any, ...])
 
 
 class MediaDataModule(SequenceDataModule):
@@ -144,6 +146,12 @@ class MediaDataModule(SequenceDataModule):
     @abstractmethod
     def augment_batch(self, batch: Any, generator: torch.Generator) -> Any:
         """Return an augmented training batch; draws are from a CPU generator on all devices."""
+
+
+def select_items(items: Items, rows: Sequence[int]) -> Items:
+    """Return some of the items of a part, described by arrays and lists of the same length."""
+    fields = (f[rows] if isinstance(f, np.ndarray) else [f[row] for row in rows] for f in items)
+    return type(items)(*fields)
 
 
 def count_items(num_items: int, items: str, group_N: NDArray[np.int64], groups: str) -> str:

@@ -3,8 +3,10 @@
 import math
 import random
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gru_suite.errors import UserError
 
@@ -81,6 +83,29 @@ def split_units(
             part_of.update(dict.fromkeys(unit, part))
     part_of.update({name: "train" for unit in order for name in unit})
     return part_of
+
+
+def choose_share(classes: Sequence[Any], share: float, seed: int) -> list[int]:
+    """Choose a share of items at random, of each class at least one.
+
+    A larger share with the same seed has all items of a smaller one.
+
+    Args:
+        classes: the class of each item.
+        share: above 0, up to 1.
+        seed: of the choice.
+
+    Returns:
+        Ascending numbers of the chosen items.
+    """
+    of_class: dict[str, list[int]] = defaultdict(list)
+    for number, name in enumerate(classes):
+        of_class[str(name)].append(number)
+    chosen: list[int] = []
+    for name, numbers in of_class.items():
+        random.Random(zlib.crc32(f"{seed} {name}".encode())).shuffle(numbers)
+        chosen += numbers[: max(1, round(share * len(numbers)))]
+    return sorted(chosen)
 
 
 def find_groups(names: Sequence[str], pattern: str) -> list[str]:

@@ -20,6 +20,7 @@ from gru_suite.results.machine import describe_machine
 from gru_suite.results.run_record import (
     FAILED,
     FINISHED,
+    PRUNED,
     RUNNING,
     STOPPED,
     RunRecord,
@@ -53,6 +54,12 @@ class Run:
         """Add facts to the record of the run, in the process that keeps it."""
         if self.log is not None:
             self.log.write(**facts)
+
+    def prune(self, reason: str) -> None:
+        """Record that the run was stopped for good, as a hopeless trial of a search."""
+        print(f"{self.folder}: {reason}", flush=True)
+        if self.log is not None:
+            self.log.end(PRUNED)
 
 
 @contextmanager

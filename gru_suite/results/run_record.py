@@ -20,9 +20,11 @@ from gru_suite.files import atomic_path
 
 FILE, LOCK = "run.json", ".lock"
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
+# A trial of a search that was hopeless.
+PRUNED = "pruned"
 
 # Where a run starts and how it is watched does not make it another run.
-_NOT_OF_THE_RUN = ("resume", "checkpoint", "logger", "jobs")
+_NOT_OF_THE_RUN = ("resume", "checkpoint", "logger", "jobs", "search")
 
 
 class RunRecord:
@@ -80,7 +82,8 @@ def recording(folder: Path, **facts: Any) -> Iterator[RunRecord]:
             text = (str(error).strip() or type(error).__name__).splitlines()[0]
             record.end(FAILED, text)
             raise
-        record.end(FINISHED)
+        if record.content["state"] == RUNNING:
+            record.end(FINISHED)
 
 
 @contextmanager

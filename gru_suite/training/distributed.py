@@ -90,3 +90,26 @@ def check_strategy(device: DictConfig) -> None:
     """Raise UserError for a strategy that this machine cannot run."""
     if device.get("strategy") == "fsdp" and not torch.cuda.is_available():
         raise UserError("device.strategy=fsdp: needs GPUs, and none was found; use ddp")
+
+
+def check_sweep(device: DictConfig, in_sweep: bool) -> None:
+    """Check that a run can start the other processes of its strategy.
+
+    They start with the command line of this process, which is that of the whole sweep where a
+    launcher runs jobs in a process that is not theirs alone.
+
+    Args:
+        device: the config group ``device``.
+        in_sweep: whether this process runs a job of a sweep that it has not started for.
+
+    Raises:
+        UserError: the run would start the sweep again.
+    """
+    starts = device.strategy in STRATEGIES and find_launch().launcher in ("", "batch")
+    if in_sweep and count_processes(device) > 1 and starts:
+        raise UserError(
+            f"device.devices={device.devices}: with strategy={device.strategy} its processes "
+            "would start this sweep again under this hydra/launcher\n"
+            "leave hydra/launcher= out: then every job is a process of its own; or use "
+            "device.strategy=ddp_spawn"
+        )

@@ -18,6 +18,7 @@ from pytorch_lightning.callbacks import Callback
 from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.devices import check_devices, count_processes, on_gpu
 from gru_suite.errors import UserError
+from gru_suite.options import check_number
 from gru_suite.training.callbacks.progress import Progress
 from gru_suite.training.distributed import check_strategy, cluster_environments, make_strategy
 from gru_suite.training.recovery.checkpoint_io import AtomicCheckpointIO
@@ -120,15 +121,26 @@ def build_all(node: DictConfig | None) -> list[Any]:
 def build_data(cfg: DictConfig) -> SequenceDataModule:
     """Return the data module of ``cfg.data``, read and split.
 
-    The key ``train_epochs`` of a data set, how long to train on it, is no option of its module.
+    The keys ``train_epochs`` and ``train_fraction``, how long and on how much of a data set to
+    train, are no options of its module.
+
+    Raises:
+        UserError: the data cannot be used.
     """
     options = cfg.data.copy()
     with open_dict(options):
         options.pop("train_epochs", None)
+        fraction = options.pop("train_fraction", 1.0)
+    check_number("data.train_fraction", fraction, 1e-6, 1)
     data: SequenceDataModule = instantiate(options)
-    data.run_seed = int(cfg.seed)
+    data.run_seed, data.train_fraction = int(cfg.seed), float(fraction)
     data.prepare_data()
     data.setup("fit")
+    if fraction < 1 and not data.takes_fraction:
+        raise UserError(
+            f"data.train_fraction={fraction}: {type(data).__name__} has no such option; in its "
+            "setup, use training_rows()"
+        )
     return data
 
 

@@ -28,7 +28,7 @@ from .batches.series import (
     target_values,
 )
 from .batches.splits import SplitBorders, no_windows, padding, split_series
-from .batches.windows import WindowSet, make_windows, observed_ends
+from .batches.windows import WindowSet, make_windows, most_recent, observed_ends
 from .inference.rolling_forecasts import adapted
 from .reading.frequency import Int64, infer_season_length, parse_frequency
 from .reading.layouts import M4_ID, M4_VALUE
@@ -224,6 +224,7 @@ class ForecastingDataModule(SequenceDataModule):
             self.windows[part], self.dropped[part] = make_windows(
                 self.series, *self.borders.part(part), self.lookback, self.horizon, stride
             )
+        self.windows["train"] = most_recent(self.windows["train"], self.training_share())
 
     def _fit(
         self, table: pd.DataFrame, grid: TimeGrid, columns: dict[str, Any], ends_S: Int64

@@ -165,6 +165,8 @@ class TextDataModule(SequenceDataModule):
         parts = {part: self._usable(texts) for part, texts in self._read().items()}
         if "train" in parts:
             parts = hold_out_missing(parts, self.split, self.split_seed)
+            rows = self.training_rows(parts["train"].labels)
+            parts["train"] = parts["train"].select(rows)
         self.parts = {part: parts.get(part, LabelledTexts()) for part in PARTS}
         if self._schema is None:
             self._schema = self._fit_schema(self.parts["train"])

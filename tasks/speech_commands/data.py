@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru_suite.data.media import MediaDataModule, count_items
+from gru_suite.data.media import MediaDataModule, count_items, select_items
 from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
@@ -113,6 +113,8 @@ class AudioDataModule(MediaDataModule):
         root, decoded = self._root(), self._read()
         self._unreadable, labelled, samples = decoded.unreadable, decoded.labelled, decoded.samples
         clips = clips_by_part(decoded, self._rate_hz, self._max_seconds)
+        rows = self.training_rows(clips["train"].label_N.tolist())
+        clips["train"] = select_items(clips["train"], rows)
         for part in PARTS:
             if not clips[part].names:
                 raise UserError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from gru_suite.data.media import MediaDataModule, count_items
+from gru_suite.data.media import MediaDataModule, count_items, select_items
 from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
@@ -128,12 +128,15 @@ class VideoDataModule(MediaDataModule):
         options = None if self._schema else self._encoder
         features = frozen_features(decoded.files, options, self._options["size"])
         self._feature_size = None if features is None else int(features.values_S.shape[1])
+        train = decoded.parts["train"]
+        rows = self.training_rows(train.label_V.tolist())
+        parts = {**decoded.parts, "train": select_items(train, rows)}
         for part in PARTS:
             training = part == "train"
             self.datasets[part] = VideoDataset(
                 decoded.files.frames if features is None else features,
                 decoded.files.times,
-                decoded.parts[part],
+                parts[part],
                 sampling,
                 training,
                 None if training or features is not None else self._options["size"],

@@ -23,6 +23,8 @@ CONF = own_package().conf
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
 ROOTS = [verb.config for verb in VERBS.values() if verb.config is not None]
 OPTIONS = [file for file in FILES if file.parent != Path(".")]
+# How long and on how much of a data set to train is no option of its module.
+NOT_OF_THE_MODULE = {"train_epochs", "train_fraction"}
 # What the train command passes to every task beside its YAML.
 FROM_THE_RUN = {"backbone", "schema", "optimizer", "scheduler"}
 
@@ -67,7 +69,8 @@ def resolve(cfg: DictConfig) -> None:
 
 def test_every_file_is_walked() -> None:
     on_disk = [path for path in CONF.rglob("*") if path.suffix in (".yaml", ".yml")]
-    walked = [Path(f"{root}.yaml") for root in ROOTS] + OPTIONS + [Path("run_folder.yaml")]
+    folders = [Path("run_folder.yaml"), Path("sweep_folder.yaml")]
+    walked = [Path(f"{root}.yaml") for root in ROOTS] + OPTIONS + folders
     assert len(walked) == len(set(walked)) == len(on_disk)
     assert {CONF / file for file in walked} == set(on_disk)
 
@@ -86,13 +89,15 @@ def test_root_composes_with_a_run_folder_of_its_own(root: str) -> None:
 def test_option_composes_and_its_values_are_in_the_run(file: Path) -> None:
     cfg = composed("train", option(file))
     text = (CONF / file).read_text(encoding="utf-8")
-    package = "" if "# @package _global_" in text else f"{file.parts[0]}."
+    package = "" if "# @package _global_" in text else f"{'.'.join(file.parent.parts)}."
     content = OmegaConf.to_container(OmegaConf.create(text))
     assert isinstance(content, dict)
     content.pop("defaults", None)
     run = dict(leaves(OmegaConf.to_container(cfg, resolve=False)))
     for key, value in leaves(content):
-        assert not key or run[package + key] == value, key
+        # An enumeration is written by name.
+        found = run.get(package + key)
+        assert not key or value in (found, getattr(found, "name", None)), key
     resolve(cfg)
 
 
@@ -132,7 +137,8 @@ def test_experiment_sets_only_what_there_is(file: Path) -> None:
     cfg = composed("train", option(file))
     # A callback that an experiment leaves out is null.
     for node in filter(None, (cfg.task, cfg.data, *cfg.callbacks.values())):
-        assert arguments(node).keys() <= parameters(get_object(node._target_)).keys()
+        given = arguments(node).keys() - NOT_OF_THE_MODULE
+        assert given <= parameters(get_object(node._target_)).keys()
     for group, target in {"trainer": pl.Trainer, "backbone": RecurrentBackbone}.items():
         assert (
             arguments(cfg[group]).keys() - {*TRAINING_KEYS}
@@ -197,11 +203,10 @@ def test_task_yaml_is_the_signature_with_its_defaults(file: Path) -> None:
 def test_data_yaml_gives_every_argument_of_its_module(file: Path) -> None:
     node = composed("train", option(file)).data
     signature = parameters(get_object(node._target_))
-    # How long to train on an embedded data set is no option of its module.
-    given = {key: value for key, value in arguments(node).items() if key != "train_epochs"}
-    assert given.keys() <= signature.keys()
+    given = arguments(node).keys() - NOT_OF_THE_MODULE
+    assert given <= signature.keys()
     required = {k for k, p in signature.items() if p.default is inspect.Parameter.empty}
-    assert required <= given.keys()
+    assert required <= given
 
 
 def test_backbone_yaml_is_the_signature_with_its_defaults() -> None:

@@ -31,12 +31,13 @@ def plain(node: Any) -> dict[str, Any]:
 def test_data_configs_have_the_options_of_the_data_module(name: str) -> None:
     found = plain(compose_config(["task=sentiment", f"data={name}", "seed=7"]).data)
     # How long to train on an embedded data set is no option of its module.
-    assert set(found) - {"train_epochs"} == set(options_of(TextDataModule))
+    assert set(found) - {"train_epochs", "train_fraction"} == set(options_of(TextDataModule))
     assert found["seed"] == 7
 
 
 def test_defaults_have_one_home() -> None:
     found = plain(compose_config(["task=sentiment", "data=text_table"]).data)
+    assert found.pop("train_fraction") == 1
     expected = options_of(TextDataModule) | {"seed": found["seed"]}
     assert found == {k: list(v) if isinstance(v, tuple) else v for k, v in expected.items()}
     assert plain(compose_config(["task=sentiment"]).task) == options_of(SentimentTask)

@@ -14,7 +14,9 @@ import pandas as pd
 import yaml
 
 FINISHED, RUNNING, STOPPED, FAILED = "finished", "running", "stopped", "failed"
-STATES = (FINISHED, RUNNING, STOPPED, FAILED)
+# A trial of a search that was hopeless.
+PRUNED = "pruned"
+STATES = (FINISHED, RUNNING, STOPPED, FAILED, PRUNED)
 DIRECTIONS = ("min", "max", "none")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -28,7 +30,7 @@ class RunRecord:
         config: the resolved config, nested.
         metrics: the content of ``metrics.json``; empty before the end of the run.
         facts: the content of ``run.json``; empty for runs of older versions.
-        state: ``finished``, ``running``, ``stopped`` or ``failed``.
+        state: ``finished``, ``running``, ``stopped``, ``failed`` or ``pruned``.
         error: why there is no result, one line; empty where nothing is known.
     """
 

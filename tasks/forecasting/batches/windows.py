@@ -131,6 +131,18 @@ def make_windows(
     return windows, int((~keep_W).sum())
 
 
+def most_recent(windows: WindowSet, share: float) -> WindowSet:
+    """Return the most recent share of the windows of each series, at least one."""
+    if share == 1:
+        return windows
+    series_W = windows.series_W.numpy()
+    count_S = np.bincount(series_W)
+    # By series and time: a window's place among those of its series, from the end.
+    place_W = np.cumsum(count_S)[series_W] - np.arange(len(series_W))
+    kept_S = np.maximum(np.round(share * count_S), 1)
+    return windows.select(np.flatnonzero(place_W <= kept_S[series_W]))
+
+
 def observed_ends(grid: TimeGrid, target: NDArray[np.float64]) -> Int64:
     """Return the step after the last observed target of each series; 0 without one."""
     observed = ~np.isnan(target).all(axis=1)

@@ -1,0 +1,1 @@
+"""Sweeps and searches: jobs in processes of their own, kept in a ledger, so that they resume."""
