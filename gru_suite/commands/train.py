@@ -25,6 +25,8 @@ from gru_suite.training.distributed import check_sweep, leave_group, single, syn
 from gru_suite.training.recovery.last_checkpoint import LastCheckpoint
 from gru_suite.training.search.trial_report import PrunedTrial, trial_callbacks
 from gru_suite.training.sequence_task import SequenceTask
+from gru_suite.training.sizing.matched_size import match_size
+from gru_suite.training.sizing.training_length import set_length
 from gru_suite.training.trainer import (
     build_all,
     build_data,
@@ -33,7 +35,6 @@ from gru_suite.training.trainer import (
     plain,
     prepare_process,
 )
-from gru_suite.training.training_length import set_length
 from gru_suite.training.transfer import FreezeBackbone, start_from
 
 
@@ -71,7 +72,9 @@ def fit_and_test(cfg: DictConfig, run: Run, loggers: list[Logger]) -> float | No
     data = build_data(cfg)
     check_validation(data)
     summary = data.summary()
-    print("\n".join([*summary, *set_length(cfg, data)]), flush=True)
+    sizes = match_size(cfg, data, run.before.get("hidden_size"))
+    run.record(hidden_size=cfg.backbone.hidden_size)
+    print("\n".join([*summary, *set_length(cfg, data), *sizes]), flush=True)
     hand_over(loggers, config=plain(cfg))
 
     task = build_task(cfg, data)

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from gru_suite.model.batches import LengthBucketSampler
@@ -37,6 +38,11 @@ class BatchDataset(Dataset[BatchT], ABC):
     def __getitem__(self, index: int) -> BatchT:
         """Return a batch of one row."""
         return self.__getitems__([index])
+
+    def class_counts(self, num_classes: int) -> list[int]:
+        """Return the number of items of each class."""
+        counts: list[int] = np.bincount(self.labels, minlength=num_classes).tolist()
+        return counts
 
     @abstractmethod
     def __getitems__(self, indices: Sequence[int]) -> BatchT:

@@ -26,8 +26,8 @@ class EpochLoader:
     Each of several processes loads its share of every batch. A batch with fewer items than
     processes gives some of them its first item, which then has no weight; see :meth:`weight`.
 
-    An iterable data set makes its own batches and shares. Those before the first one are loaded and
-    dropped.
+    An iterable data set makes its own batches; where it has a method ``share``, that is told this
+    process. Batches before the first one are loaded and dropped.
 
     Args:
         source: loader of all items, in an order that its sampler determines by ``set_epoch``.
@@ -45,6 +45,8 @@ class EpochLoader:
         self._started = -1  # the epoch that _first and _loaded belong to
         self._source = self._loader = source
         self._batches: _ShareOfBatches | None = None
+        if callable(share := getattr(source.dataset, "share", None)):
+            share(rank, num_processes)
         if not isinstance(source.dataset, IterableDataset):
             assert source.batch_sampler is not None
             self._batches = _ShareOfBatches(source.batch_sampler, rank, num_processes)

@@ -89,8 +89,8 @@ class MediaDataModule(SequenceDataModule):
 
     def schema(self) -> dict[str, Any]:
         """Return the labels and the number of training items of each; a subclass adds to it."""
-        counts_K = np.bincount(self.datasets["train"].labels, minlength=len(self.labels))
-        return {"labels": list(self.labels), "class_counts": counts_K.tolist()}
+        counts = self.datasets["train"].class_counts(len(self.labels))
+        return {"labels": list(self.labels), "class_counts": counts}
 
     def summary(self) -> list[str]:
         """Return the size of each part, notes on the data, and the unreadable files."""

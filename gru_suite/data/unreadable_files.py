@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
@@ -109,20 +110,18 @@ def report_left_out(
         warnings.warn(line, stacklevel=3)
 
 
-def check_complete(path: Path, riff_form: bytes) -> None:
+def check_complete(source: Path | BytesIO, riff_form: bytes) -> None:
     """Check that a file is not empty, and that a RIFF file is as long as its header says.
 
     Args:
-        path: the file.
+        source: the file, or its content.
         riff_form: of the RIFF files that are checked: ``b"WAVE"`` or ``b"AVI "``.
 
     Raises:
         ValueError: it is empty or cut off; the message does not name the file.
     """
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(12)
+        size, head = _size_and_head(source)
     except OSError as error:
         raise ValueError(f"cannot be opened: {error.strerror or error}") from error
     if not size:
@@ -133,3 +132,11 @@ def check_complete(path: Path, riff_form: bytes) -> None:
     # Some writers omit the padding byte that they count.
     if promised not in _UNKNOWN_SIZES and size < promised + 8 - 1:
         raise ValueError(f"cut off after {size:,} of {promised + 8:,} bytes")
+
+
+def _size_and_head(source: Path | BytesIO) -> tuple[int, bytes]:
+    if isinstance(source, BytesIO):
+        content = source.getbuffer()
+        return len(content), bytes(content[:12])
+    with source.open("rb") as file:
+        return source.stat().st_size, file.read(12)

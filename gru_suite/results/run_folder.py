@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,14 @@ class Run:
         folder: the run folder.
         checkpoint: from which a stopped run goes on; None for a new one.
         finished: there is nothing left to do.
+        before: the record of the run, where it goes on.
         log: the record of the run; None in all but the first process of a distributed run.
     """
 
     folder: Path
     checkpoint: Path | None = None
     finished: bool = False
+    before: Mapping[str, Any] = field(default_factory=dict)
     log: RunRecord | None = None
 
     def record(self, **facts: Any) -> None:
@@ -82,7 +84,8 @@ def begin_run(cfg: DictConfig) -> Iterator[Run]:
             yield Run(folder, *hear_decision(folder, launch))
         else:
             # The first process has decided, has started this one, and waits for it.
-            yield Run(make_folder(folder), find_resumable(folder / "checkpoints")[0])
+            checkpoint = find_resumable(folder / "checkpoints")[0]
+            yield Run(make_folder(folder), checkpoint, before=read_record(folder) or {})
         return
     with _deciding(cfg, folder, launch) as run:
         with telling_others(folder, launch, run.checkpoint, run.finished):
@@ -120,7 +123,7 @@ def _deciding(cfg: DictConfig, folder: Path, launch: Launch) -> Iterator[Run]:
             for name in ("last.ckpt", "previous.ckpt", "best.ckpt"):
                 (folder / "checkpoints" / name).unlink(missing_ok=True)
         _write_config(cfg, folder)
-        yield Run(folder, checkpoint, log=log)
+        yield Run(folder, checkpoint, before=before if checkpoint else {}, log=log)
 
 
 def _going_on(folder: Path, checkpoint: Path | None) -> str:

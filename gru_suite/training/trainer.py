@@ -43,6 +43,8 @@ def prepare_process(seed: int, device: Mapping[str, Any] | None = None) -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     # Raised inside Lightning 2.6 on torch 2.14.
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+    # Streams of shards give each worker a share of their own.
+    warnings.filterwarnings("ignore", message="Your `IterableDataset` has `__len__` defined")
     # Small data sets have fewer batches than log_every_n_steps; nothing is logged by step.
     warnings.filterwarnings("ignore", message=".*number of training batches.*")
     # Every login node of a cluster has srun.

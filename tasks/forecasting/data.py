@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from torch.utils.data import DataLoader
 
 from gru_suite.data.data_module import SequenceDataModule
@@ -19,30 +18,25 @@ from gru_suite.options import check_choice, check_count, check_number
 
 from .batches.forecast_batch import ForecastBatch
 from .batches.loaders import EpochShuffle, make_loader
-from .batches.schema import fit_schema, resolve_columns
-from .batches.series import (
-    SeriesSet,
-    align_by_schema,
-    check_schema_columns,
-    encode_series,
-    target_values,
-)
-from .batches.splits import SplitBorders, no_windows, padding, split_series
-from .batches.windows import WindowSet, make_windows, most_recent, observed_ends
+from .batches.series import SeriesSet, align_by_schema
+from .batches.splits import SplitBorders, no_windows
+from .batches.stored.reading import StoredData, read_stored
+from .batches.stored.windows import StoredSeries
+from .batches.table_data import TableData, WindowOptions, read_table_data
+from .batches.windows import WindowSet, most_recent
 from .inference.rolling_forecasts import adapted
-from .reading.frequency import Int64, infer_season_length, parse_frequency
 from .reading.layouts import M4_ID, M4_VALUE
+from .reading.stored.columns import StoredColumns
+from .reading.stored.parquet_files import find_parquet
 from .reading.tables import table_name
-from .reading.time_grid import TimeGrid, align_table
 from .reading.time_zones import check_timezone
-from .reading.timestamps import drop_bad_times
 from .results.data_summary import (
     describe_details,
     describe_series,
     describe_windows,
     describe_young,
 )
-from .samples.example_tables import example_tables
+from .samples.example_tables import example_tables, stored_examples
 from .samples.sources import load_source
 from .training.baselines import baseline_scores
 
@@ -138,11 +132,11 @@ class ForecastingDataModule(SequenceDataModule):
         check_count("data.num_workers", num_workers, 0)
         self.lookback = int(schema["lookback"]) if schema else lookback
         self.horizon = int(schema["horizon"]) if schema else horizon
-        self.source, self.path, self.split = source, path, split
+        self.source, self.path = source, path
         self.name = Path(path).name.split(".")[0] if path and source in {"csv", "m4"} else source
         self.stride, self.eval_stride = stride, eval_stride
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
-        self._columns = {
+        columns = {
             "time_column": time_column,
             "id_column": id_column,
             "target": target,
@@ -152,18 +146,35 @@ class ForecastingDataModule(SequenceDataModule):
             "categorical": categorical,
         }
         check_timezone(timezone)
-        self._calendar, self._frequency, self._season_length = calendar, frequency, season_length
-        self._timezone, self._min_lookback = timezone, min_lookback
-        self._on_duplicates, self._sort = on_duplicates, sort
         check_number("data.max_bad_fraction", max_bad_fraction, 0, 1)
-        self._max_bad_fraction = float(max_bad_fraction)
         check_choice("data.non_negative", str(non_negative).lower(), ("auto", "true", "false"))
-        self._non_negative, self._integers = non_negative, bool(integers)
+        reading = {
+            "layout": "m4" if source == "m4" else "table",
+            "on_duplicates": on_duplicates,
+            "sort": sort,
+            "max_bad_fraction": float(max_bad_fraction),
+            "integers": bool(integers),
+        }
+        self._options = WindowOptions(
+            self.lookback,
+            self.horizon,
+            columns | FIXED_COLUMNS.get(source, {}),
+            {part: 1 if part == "train" else eval_stride for part in PARTS},
+            split,
+            reading,
+            calendar,
+            frequency,
+            season_length,
+            timezone,
+            min_lookback,
+            non_negative,
+        )
         self._schema = schema
         self.windows: dict[str, WindowSet] = {}
         self.dropped: dict[str, int] = {}
-        self.series: SeriesSet | None = None
+        self.series: SeriesSet | StoredSeries | None = None
         self.borders: SplitBorders
+        self._stored: StoredColumns | None = None
 
     def setup(self, stage: str | None = None) -> None:
         """Read the table, learn the schema unless it was given, and cut the windows; once.
@@ -191,64 +202,27 @@ class ForecastingDataModule(SequenceDataModule):
                 raise no_windows(self._label, part, *sizes)
 
     def _build(self) -> None:
-        table = load_source(self.source, self.path)
-        self._label = table_name(table)
-        if self._schema is None:
-            columns = resolve_columns(table, self._columns | FIXED_COLUMNS.get(self.source, {}))
-            frequency = None if self._frequency is None else parse_frequency(self._frequency)
-            times, ids = columns["time_column"], columns["id_column"]
-            table = drop_bad_times(table, times, self._max_bad_fraction)
-            table, grid = align_table(
-                table, times, ids, frequency, self._on_duplicates, self._sort, self._timezone
-            )
+        files = find_parquet(self.path) if self.source == "csv" else None
+        data: TableData | StoredData
+        if files is not None:
+            self._label = f"{self.name} ({len(files)} Parquet files)"
+            data = read_stored(files, self._schema, self._options)
+            self._stored, notes = data.columns, ["values: memory-mapped, from the cache of tables"]
+            padded_S = np.zeros(len(data.series), np.int64)
         else:
-            columns = self._schema
-            check_schema_columns(table, columns)
-            table, grid = align_by_schema(table, columns)
-        self._notes = list(table.attrs.get("notes", []))
-        ends_S = observed_ends(grid, target_values(table, columns)[grid.rows])
-        borders = split_series(grid, self.split, self.horizon, ends_S)
-        schema = self._schema or self._fit(table, grid, columns, borders.train_ends_S)
-        least = schema.get("min_lookback", self.lookback)
-        # Of other data than in training all may be tested.
-        trained_S = borders.train_ends_S if self._schema is None else borders.test_ends_S
-        young_S = padding(trained_S, borders.test_ends_S, self.lookback, self.horizon, least)
-        self._notes += describe_young(grid.names, borders.test_ends_S, young_S, self.horizon, least)
-        if young_S.any():
-            grid, borders = grid.pad(young_S), borders.shifted(young_S)
-        self.borders = borders
-        self.series = encode_series(table, schema, grid, borders.train_ends_S)
-        self._schema = schema
-        for part in PARTS:
-            stride = 1 if part == "train" else self.eval_stride
-            self.windows[part], self.dropped[part] = make_windows(
-                self.series, *self.borders.part(part), self.lookback, self.horizon, stride
-            )
+            table = load_source(self.source, self.path)
+            self._label = table_name(table)
+            data = read_table_data(table, self._schema, self._options)
+            notes, padded_S = data.notes, data.padded_S
+        self._schema, self.borders, self.series = data.schema, data.borders, data.series
+        self.windows, self.dropped = dict(data.windows), data.dropped
         self.windows["train"] = most_recent(self.windows["train"], self.training_share())
-
-    def _fit(
-        self, table: pd.DataFrame, grid: TimeGrid, columns: dict[str, Any], ends_S: Int64
-    ) -> dict[str, Any]:
-        season_length = self._season_length
-        if season_length is None and self._frequency is not None:
-            # Data without times may still have a frequency to infer the season from.
-            season_length = infer_season_length(parse_frequency(self._frequency))
-        schema = fit_schema(
-            table,
-            grid,
-            columns,
-            ends_S,
-            self.lookback,
-            self.horizon,
-            season_length=season_length,
-            calendar=self._calendar,
-            non_negative=self._non_negative,
-            min_lookback=self._min_lookback,
+        ends_S, least = (
+            data.borders.test_ends_S - padded_S,
+            data.schema.get("min_lookback", self.lookback),
         )
-        layout = "m4" if self.source == "m4" else "table"
-        reading = {"layout": layout, "on_duplicates": self._on_duplicates, "sort": self._sort}
-        rest = {"max_bad_fraction": self._max_bad_fraction, "integers": self._integers}
-        return schema | reading | rest
+        names = data.series.grid.names
+        self._notes = notes + describe_young(names, ends_S, padded_S, self.horizon, least)
 
     def schema(self) -> dict[str, Any]:
         """Return the schema, plain data: the given one, or the one learned by ``setup``."""
@@ -267,6 +241,8 @@ class ForecastingDataModule(SequenceDataModule):
 
     def raw_examples(self, count: int) -> list[Any]:
         """Return tables of one series each, which end in its test part."""
+        if self._stored is not None:
+            return stored_examples(self._stored, self.schema(), self.windows["test"], count)
         table, grid = align_by_schema(load_source(self.source, self.path), self.schema())
         return example_tables(table, grid, self.schema(), self.windows["test"], count)
 

@@ -1,9 +1,10 @@
 """The forecasting task: loss, metrics and plots around :class:`ForecastingModel`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -62,7 +63,8 @@ class ForecastingTask(SequenceTask):
         """Fit ``skip=ridge`` on the training windows, its lookback and penalty on the others."""
         model = self.model
         if model.skip is not None and model.skip_kind == "ridge":
-            fit_skip(model.skip, map(model.skip_example, train), map(model.skip_example, val))
+            parts = (map(model.skip_example, _first_windows(part)) for part in (train, val))
+            fit_skip(model.skip, *parts)
 
     def loss(self, output: ForecastOutput, batch: ForecastBatch) -> Tensor:
         """Return the mean loss over the observed values of the horizon."""
@@ -105,9 +107,14 @@ class ForecastingTask(SequenceTask):
             self.test_metrics = self.new_metrics().to(self.device)
         super().on_test_epoch_start()
         self.scoring = {"quantiles": self._scored_levels, "adaptive": self.model.adaptive}
-        windows = getattr(self.trainer.datamodule, "windows", {}).get("test")  # type: ignore[attr-defined]
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        windows = getattr(data, "windows", {}).get("test")
         self._factors = WindowFactors()
         if windows is not None:
+            # Those that are scored.
+            count = sum(self.trainer.num_test_batches) * data.batch_size
+            if count < len(windows):
+                windows = windows.select(np.arange(count))
             self._factors = WindowFactors(windows, self.model.interval_factors(windows))
 
     def write_plots(self, loader: DataLoader[Any], folder: Path) -> list[Path]:
@@ -115,3 +122,14 @@ class ForecastingTask(SequenceTask):
         windows = loader.dataset
         assert isinstance(windows, WindowSet)
         return [plot_windows(self.model, windows, folder / "forecasts.png")]
+
+
+def _first_windows(batches: Iterable[ForecastBatch]) -> Iterator[ForecastBatch]:
+    """Yield the batches of a loader, not all where windows are slow to gather."""
+    limit = getattr(getattr(batches, "dataset", None), "max_fitted", None)
+    count = 0
+    for batch in batches:
+        yield batch
+        count += len(batch.origin_B)
+        if limit is not None and count >= limit:
+            return

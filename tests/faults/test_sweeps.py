@@ -196,8 +196,9 @@ def test_killed_search_goes_on_with_its_trials(
     draw = random.Random("search")
     killed, seconds = launch_until_done(servers[0], line, tmp_path, folder, 2, draw)
     print(f"{killed} kills, {seconds:.0f} s")
-    found = trials(folder)
-    assert [trial.number for trial in found] == list(range(6))
+    # A trial whose process was killed before it had parameters does not count.
+    found = [trial for trial in trials(folder) if "surplus" not in trial.user_attrs]
+    assert len(found) == 6
     assert {trial.state.name for trial in found} == {"COMPLETE"}, log_of(tmp_path)
     assert len({json.dumps(trial.params, sort_keys=True) for trial in found}) == 6
     for trial in found:
@@ -248,6 +249,8 @@ def test_distributed_jobs_are_one_run_each(words: list[str], tmp_path: Path) -> 
     """With real processes, which Lightning starts again by their command line."""
     command = [sys.executable, "-m", "gru_suite", "-m", *words, "seed=1,2", "device.devices=2"]
     command += ["device.strategy=ddp", "hydra.sweep.dir=sweep", "trainer.max_epochs=1"]
+    # Validation for both processes.
+    command += ["data.eval_stride=1", "trainer.limit_val_batches=1.0"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     run = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300

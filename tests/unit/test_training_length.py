@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 
 from gru_suite.errors import UserError
 from gru_suite.testing.contract import compose_config
-from gru_suite.training.training_length import set_length, steps_per_epoch
+from gru_suite.training.sizing.training_length import set_length, steps_per_epoch
 
 
 class Data:

@@ -3,11 +3,17 @@
 from collections.abc import Iterator, Sized
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Sampler
 
 from .forecast_batch import ForecastBatch
+from .stored.windows import StoredWindowSet
 from .windows import WindowSet
+
+# Rounds of the permutation, and indices that it computes at once.
+_ROUNDS, _PIECE = 6, 1 << 16
 
 
 class EpochShuffle(Sampler[int]):
@@ -21,6 +27,8 @@ class EpochShuffle(Sampler[int]):
         """Shuffle every ``stride``-th of the windows."""
         self.count, self.stride = len(windows), stride
         self.seed, self.epoch = seed, 0
+        # A permutation of many stored windows would take more memory than their values.
+        self._computed = isinstance(windows, StoredWindowSet)
 
     def __len__(self) -> int:
         """Return the number of windows of an epoch, always the same, as schedules count steps."""
@@ -35,8 +43,38 @@ class EpochShuffle(Sampler[int]):
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
         starts = max(min(self.stride, self.count), 1)
         first = int(torch.randint(starts, (), generator=generator))
+        if self._computed:
+            for position in permuted(len(range(first, self.count, self.stride)), generator):
+                yield from (first + position[: len(self)] * self.stride).tolist()
+            return
         index = torch.arange(first, self.count, self.stride)
         yield from index[torch.randperm(len(index), generator=generator)][: len(self)].tolist()
+
+
+def permuted(count: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
+    """Yield a random permutation of ``range(count)`` in pieces, in constant memory.
+
+    Each index is encrypted by a Feistel network until it is below ``count`` (Black and Rogaway
+    2002, "Ciphers with arbitrary finite domains").
+    """
+    half_bits = max(1, -(-max(count - 1, 1).bit_length() // 2))
+    mask = np.uint64((1 << half_bits) - 1)
+    keys = torch.randint(2**62, (_ROUNDS,), generator=generator).numpy().astype(np.uint64)
+
+    def encrypt(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        left, right = value >> np.uint64(half_bits), value & mask
+        for key in keys:
+            # The finalizer of splitmix64.
+            mixed = (right ^ key) * np.uint64(0xBF58476D1CE4E5B9)
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            left, right = right, left ^ ((mixed ^ (mixed >> np.uint64(31))) & mask)
+        return (left << np.uint64(half_bits)) | right
+
+    for start in range(0, count, _PIECE):
+        found = encrypt(np.arange(start, min(start + _PIECE, count), dtype=np.uint64))
+        while (outside := found >= count).any():
+            found[outside] = encrypt(found[outside])
+        yield found.astype(np.int64)
 
 
 def make_loader(

@@ -21,7 +21,7 @@ from ..reading.tables import check_columns, numeric_column, table_name
 from ..reading.time_grid import TimeGrid
 from .calendar_features import choose_calendar, num_slow_cycles
 from .covariates import check_static_covariates, features_size, fit_covariates, take_rows
-from .scaling import target_statistics
+from .scaling import Float64, target_statistics
 from .splits import padding
 
 ROLES = ("past_covariates", "future_covariates", "static_covariates")
@@ -134,13 +134,66 @@ def fit_schema(
     if min_lookback is None:
         seasonal = 1 < season_length <= lookback
         min_lookback = season_length if seasonal else -(-lookback // 4)
-    mean, std, naive = target_statistics(target, grid, train_ends_S, season_length, lookback)
+    statistics = target_statistics(target, grid, train_ends_S, season_length, lookback)
     train_N = grid.position < np.repeat(train_ends_S, grid.lengths)
-    span_days = _span_days(grid, train_N)
+    return assemble_schema(
+        grid,
+        columns,
+        _fit_encoding(table, grid, columns, train_N),
+        statistics,
+        train_ends_S,
+        lookback,
+        horizon,
+        season_length,
+        min_lookback,
+        calendar,
+        _span_days(grid, train_N),
+        _lower_bounds(target[train_N], non_negative),
+        # Young series are padded with missing steps.
+        bool(
+            np.isnan(target[train_N]).any()
+            or padding(train_ends_S, grid.lengths, lookback, horizon, min_lookback).any()
+        ),
+    )
+
+
+def assemble_schema(
+    grid: TimeGrid,
+    columns: dict[str, Any],
+    encoding: dict[str, Any],
+    statistics: tuple[Float64, Float64, Float64],
+    train_ends_S: Int64,
+    lookback: int,
+    horizon: int,
+    season_length: int,
+    min_lookback: int,
+    calendar: str | Sequence[str],
+    span_days: float,
+    lower_bounds: list[float | None],
+    missing_targets: bool,
+) -> dict[str, Any]:
+    """Return the schema of what was learned; for arguments see :func:`fit_schema`.
+
+    Args:
+        grid: names, frequency and zone of the series.
+        columns: roles.
+        encoding: ``categories``, ``covariate_scale`` and ``missing_flags``.
+        statistics: mean, standard deviation and naive error of each series and target.
+        train_ends_S: end of the training part of each series.
+        lookback: past steps.
+        horizon: future steps.
+        season_length: steps in a season.
+        min_lookback: past steps that a forecast needs.
+        calendar: option of the calendar.
+        span_days: length of the training part.
+        lower_bounds: smallest value of each target's forecasts, None for any.
+        missing_targets: whether targets are missing in training.
+    """
+    mean, std, naive = statistics
     cycles = choose_calendar(calendar, grid.frequency, span_days)
     schema: dict[str, Any] = {
         **{name: value for name, value in columns.items() if name != "categorical"},
-        **_fit_encoding(table, grid, columns, train_N),
+        **encoding,
         "calendar": cycles,
         # Only a linear map extrapolates beyond the training part: the backbone does not see these.
         "slow_size": 2 * num_slow_cycles(cycles, span_days),
@@ -153,14 +206,10 @@ def fit_schema(
             name: {"mean": mean[i].tolist(), "std": std[i].tolist(), "naive": naive[i].tolist()}
             for i, name in enumerate(grid.names)
         },
-        "lower_bounds": _lower_bounds(target[train_N], non_negative),
+        "lower_bounds": lower_bounds,
         "train_ends": _train_ends(grid, train_ends_S),
         "min_lookback": min_lookback,
-        # Young series are padded with missing steps.
-        "missing_targets": bool(
-            np.isnan(target[train_N]).any()
-            or padding(train_ends_S, grid.lengths, lookback, horizon, min_lookback).any()
-        ),
+        "missing_targets": missing_targets,
         "num_targets": len(columns["targets"]),
     }
     future_size = features_size(columns["future_covariates"], schema)
@@ -182,7 +231,7 @@ def _train_ends(grid: TimeGrid, ends_S: Int64) -> dict[str, int]:
     """Return the time in ns, or without times the step, at which each training part ends."""
     ends = ends_S
     if grid.time is not None and grid.frequency is not None:
-        first_S = grid.time.view(np.int64)[grid.offsets[:-1]]
+        first_S = grid.time[grid.offsets[:-1]].view(np.int64)
         ends = grid.frequency.times(first_S, ends_S)
     return dict(zip(grid.names, ends.tolist(), strict=True))
 

@@ -108,9 +108,8 @@ def _fractions(grid: TimeGrid, fractions: list[float]) -> SplitBorders:
         train, val = _fraction_steps(grid.lengths, fractions)
         return SplitBorders(train, val, grid.lengths)
     # The same time for all series: none may train on days on which another is tested.
-    times_ns = grid.time.view(np.int64)
-    first = times_ns.min(keepdims=True)
-    number, _ = grid.frequency.ordinals(times_ns.max(keepdims=True), first)
+    first, last = np.array([grid.time.min(), grid.time.max()]).view(np.int64)[:, None]
+    number, _ = grid.frequency.ordinals(last, first)
     train, val = _fraction_steps(number + 1, fractions)
     borders = grid.frequency.times(np.repeat(first, 2), np.concatenate((train, val)))
     return _at_times(grid, borders.view("datetime64[ns]"))

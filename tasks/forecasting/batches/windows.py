@@ -43,7 +43,7 @@ class WindowSet(Dataset[ForecastBatch]):
         self.series_W = torch.from_numpy(series_W.astype(np.int64))
         self.origins_W = torch.from_numpy(origins_W.astype(np.int64))
         self._flat_W = torch.from_numpy(series.offsets[series_W] + origins_W)
-        # Contiguous, as _cut reads them.
+        # Contiguous, as cut reads them.
         self._scaled_NC, self._past_NF, self._future_NG = (
             torch.from_numpy(np.ascontiguousarray(values))
             for values in (series.scaled, series.past, series.future)
@@ -72,17 +72,21 @@ class WindowSet(Dataset[ForecastBatch]):
         series_W, origins_W = self.series_W.numpy()[indices], self.origins_W.numpy()[indices]
         return WindowSet(self.series, series_W, origins_W, self.lookback, self.horizon)
 
+    def at(self, series_W: Int64, origins_W: Int64) -> "WindowSet":
+        """Return other windows of the same series."""
+        return WindowSet(self.series, series_W, origins_W, self.lookback, self.horizon)
+
     def batch(self, indices: Sequence[int] | Int64 | Tensor) -> ForecastBatch:
         """Return windows by index."""
         index_B = torch.as_tensor(indices, dtype=torch.int64)
         flat_B, series_B = self._flat_W[index_B], self.series_W[index_B]
         past_B = flat_B - self.lookback
         return ForecastBatch(
-            target_BTC=_cut(self._scaled_NC, past_B, self.lookback),
-            past_BTF=_cut(self._past_NF, past_B, self.lookback),
-            future_BPF=_cut(self._future_NG, flat_B, self.horizon),
+            target_BTC=cut(self._scaled_NC, past_B, self.lookback),
+            past_BTF=cut(self._past_NF, past_B, self.lookback),
+            future_BPF=cut(self._future_NG, flat_B, self.horizon),
             static_BS=self._static[series_B],
-            truth_BPC=_cut(self._scaled_NC, flat_B, self.horizon),
+            truth_BPC=cut(self._scaled_NC, flat_B, self.horizon),
             mean_BC=self._mean[series_B],
             std_BC=self._std[series_B],
             naive_BC=self._naive[series_B],
@@ -91,7 +95,7 @@ class WindowSet(Dataset[ForecastBatch]):
         )
 
 
-def _cut(flat_NF: Tensor, starts_B: Tensor, length: int) -> Tensor:
+def cut(flat_NF: Tensor, starts_B: Tensor, length: int) -> Tensor:
     """Return ``length`` steps from each start, shape (B, length, F)."""
     num_steps, size = flat_NF.shape
     # Overlapping rows of length * F numbers: a window is copied as one block, 3x faster than step
@@ -117,18 +121,43 @@ def make_windows(
         The windows, by series and time, and the number of those dropped for lack of an observed
         target in the lookback or in the horizon.
     """
+    missing = np.asarray(np.isnan(series.target).all(axis=1))
+    sizes = lookback, horizon, stride
+    series_W, origins_W, dropped = find_windows(series.offsets, missing, starts_S, ends_S, *sizes)
+    return WindowSet(series, series_W, origins_W, lookback, horizon), dropped
+
+
+def find_windows(
+    offsets: Int64,
+    missing: NDArray[np.bool_],
+    starts_S: Int64,
+    ends_S: Int64,
+    lookback: int,
+    horizon: int,
+    stride: int,
+) -> tuple[Int64, Int64, int]:
+    """Return series and origin of the windows of :func:`make_windows`, and the number dropped.
+
+    Args:
+        offsets: first flat step of each series, and the end.
+        missing: whether a flat step has no observed target.
+        starts_S: first step of the part in each series.
+        ends_S: end of the part.
+        lookback: past steps.
+        horizon: steps to forecast.
+        stride: steps between windows.
+    """
     firsts = np.maximum(starts_S, lookback)
     counts = np.maximum((ends_S - horizon - firsts) // stride + 1, 0)
     series_W = np.repeat(np.arange(len(firsts)), counts)
     number_W = np.arange(len(series_W)) - np.repeat(np.cumsum(counts) - counts, counts)
     origins_W = firsts[series_W] + number_W * stride
-    observed = np.concatenate(([0], np.cumsum(~np.isnan(series.target).all(axis=1))))
-    flat_W = series.offsets[series_W] + origins_W
+    observed = np.concatenate(([0], np.cumsum(~missing)))
+    flat_W = offsets[series_W] + origins_W
     keep_W = (observed[flat_W] > observed[flat_W - lookback]) & (
         observed[flat_W + horizon] > observed[flat_W]
     )
-    windows = WindowSet(series, series_W[keep_W], origins_W[keep_W], lookback, horizon)
-    return windows, int((~keep_W).sum())
+    return series_W[keep_W], origins_W[keep_W], int((~keep_W).sum())
 
 
 def most_recent(windows: WindowSet, share: float) -> WindowSet:

@@ -65,14 +65,8 @@ def rolling_factors(
         spans[int(series)] = max(int(earliest_S[series]), int(oldest)), int(own.max())
     origins = {s: np.arange(*span) * spacing - first_S[s] for s, span in spans.items()}
     number_G = np.repeat(list(origins), [len(each) for each in origins.values()]).astype(np.int64)
-    earlier = WindowSet(
-        windows.series,
-        number_G,
-        np.concatenate([*origins.values(), np.empty(0, np.int64)]),
-        lookback,
-        windows.horizon,
-    )
-    num_targets = windows.series.target.shape[1]
+    earlier = windows.at(number_G, np.concatenate([*origins.values(), np.empty(0, np.int64)]))
+    num_targets = windows.series.mean.shape[1]
     factor_WCQ = np.ones((len(series_W), num_targets, len(levels)))
     if not len(earlier):
         return factor_WCQ

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..batches.windows import WindowSet
+from ..reading.stored.columns import StoredColumns
 from ..reading.time_grid import TimeGrid
 
 
@@ -42,4 +43,18 @@ def example_tables(
         if len(later):
             known = pd.concat([known, later.assign(**dict.fromkeys(schema["targets"], np.nan))])
         tables.append(known.reset_index(drop=True))
+    return tables
+
+
+def stored_examples(
+    columns: StoredColumns, schema: dict[str, Any], windows: WindowSet, count: int
+) -> list[pd.DataFrame]:
+    """Return the tables of evenly spaced windows of stored series; see :func:`example_tables`."""
+    ahead = windows.horizon if schema["future_covariates"] else 0
+    places = np.linspace(0, len(windows) - 1, min(count, len(windows))).astype(int)
+    chosen, tables = windows.select(np.unique(places)), []
+    for series, origin in zip(chosen.series_W.tolist(), chosen.origins_W.tolist(), strict=True):
+        table = columns.table(schema, series, origin - windows.lookback, origin + ahead)
+        table.loc[windows.lookback :, schema["targets"]] = np.nan
+        tables.append(table)
     return tables

@@ -20,6 +20,7 @@ from .linear_baselines import (
     RidgeDesign,
     Windows,
     fill_past,
+    fit_limit,
     window_batches,
 )
 from .metrics import ForecastMetrics
@@ -157,7 +158,8 @@ def residual_quantiles(
     """
     example = windows.batch(torch.arange(1)).truth_BPC
     residuals: dict[str, list[Tensor]] = {name: [] for name in forecasters}
-    for batch in window_batches(windows, max(1, MAX_RESIDUALS // example.numel())):
+    limit = fit_limit(windows, max(1, MAX_RESIDUALS // example.numel()))
+    for batch in window_batches(windows, limit):
         for name, forecaster in forecasters.items():
             residuals[name].append(batch.truth_BPC - forecaster(batch))
     return {name: _quantiles(torch.cat(parts), quantiles) for name, parts in residuals.items()}

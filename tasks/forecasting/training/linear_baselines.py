@@ -40,14 +40,20 @@ class Windows(Protocol):
 def window_batches(windows: Windows, limit: int | None = None) -> Iterator[ForecastBatch]:
     """Yield batches of windows in order, bounded in memory; evenly spaced ones beyond ``limit``."""
     count = len(windows)
-    index = torch.arange(count)
     if limit is not None and limit < count:
         index = torch.arange(limit) * count // limit
+    else:
+        index = torch.arange(count)
     if count:
         first = windows.batch(index[:1])
         floats = sum(part.numel() for part in (first.target_BTC, first.past_BTF, first.future_BPF))
         size = min(CHUNK_WINDOWS, max(1, CHUNK_FLOATS // (floats + 8 * first.truth_BPC.numel())))
         yield from map(windows.batch, index.split(size))
+
+
+def fit_limit(windows: Windows, limit: int) -> int:
+    """Return the number of windows to fit on: fewer of windows that are slow to gather."""
+    return min(limit, int(getattr(windows, "max_fitted", limit)))
 
 
 def fill_past(target_BTC: Tensor) -> Tensor:
@@ -197,7 +203,7 @@ class LeastSquares:
 
     def _normal_equations(self, windows: Windows, work: float) -> NormalEquations:
         size = self.design.width(self.design.lookbacks[-1])
-        limit = max(1, int(work / size**2 / self.design.rows_per_window))
+        limit = fit_limit(windows, max(1, int(work / size**2 / self.design.rows_per_window)))
         total: NormalEquations | None = None
         for batch in window_batches(windows, limit):
             filled_BTC, truth_BPC = fill_past(batch.target_BTC), batch.truth_BPC

@@ -5,6 +5,7 @@ Shapes: S samples.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -25,13 +26,13 @@ _MAX_CHANNELS = 8
 class FFmpegReader(SoundReader):
     """A sound file of any format of FFmpeg."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, source: Path | BytesIO) -> None:
         """Read the header.
 
         Raises:
             ValueError: it cannot be read, or holds no sound.
         """
-        self._path = path
+        self._source = source
         with self._opened() as (container, stream):
             codec = stream.codec_context
             if codec is None or not codec.sample_rate:
@@ -45,8 +46,12 @@ class FFmpegReader(SoundReader):
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[InputContainer, AudioStream]]:
+        if isinstance(self._source, BytesIO):
+            self._source.seek(0)
         try:
-            with av.open(self._path, metadata_errors="replace", options=_OPTIONS) as container:
+            with av.open(
+                self._source, "r", metadata_errors="replace", options=_OPTIONS
+            ) as container:
                 if not container.streams.audio:
                     other = ", only pictures" if container.streams.video else ""
                     raise ValueError(f"holds no sound{other}")

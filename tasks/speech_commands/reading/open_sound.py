@@ -5,6 +5,7 @@ Shapes: S samples, C channels.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import soundfile
@@ -35,21 +36,24 @@ class _LibsndfileReader(SoundReader):
 
 
 @contextmanager
-def open_sound(path: Path) -> Iterator[SoundReader]:
+def open_sound(source: Path | BytesIO) -> Iterator[SoundReader]:
     """Open a sound file.
 
     MP3 files are left to FFmpeg: the decoder in libsndfile writes its complaints to the terminal.
 
+    Args:
+        source: the file, or its content.
+
     Raises:
         ValueError: it cannot be read; the message has the reason, without the name.
     """
-    check_complete(path, b"WAVE")
+    check_complete(source, b"WAVE")
     try:
-        file = None if _is_mp3(path) else soundfile.SoundFile(path)
+        file = None if _is_mp3(source) else soundfile.SoundFile(_rewound(source))
     except (soundfile.LibsndfileError, OSError):
         file = None
     if file is None:
-        yield _in_range(_ffmpeg(path))
+        yield _in_range(_ffmpeg(source))
         return
     with file:
         try:
@@ -65,17 +69,26 @@ def _in_range(sound: SoundReader) -> SoundReader:
     return sound
 
 
-def _ffmpeg(path: Path) -> SoundReader:
+def _ffmpeg(source: Path | BytesIO) -> SoundReader:
     # Loaded when a file needs it.
     from .ffmpeg_reader import FFmpegReader
 
-    return FFmpegReader(path)
+    return FFmpegReader(source)
 
 
-def _is_mp3(path: Path) -> bool:
-    if path.suffix.lower() == ".mp3":
+def _is_mp3(source: Path | BytesIO) -> bool:
+    if isinstance(source, BytesIO):
+        head = bytes(source.getbuffer()[:3])
+    elif source.suffix.lower() == ".mp3":
         return True
-    with path.open("rb") as file:
-        head = file.read(3)
+    else:
+        with source.open("rb") as file:
+            head = file.read(3)
     # A tag, or the eleven bits that begin each frame.
     return head == b"ID3" or (head[:1] == b"\xff" and len(head) > 1 and head[1] >= 0xE0)
+
+
+def _rewound(source: Path | BytesIO) -> Path | BytesIO:
+    if isinstance(source, BytesIO):
+        source.seek(0)
+    return source

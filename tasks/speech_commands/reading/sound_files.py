@@ -6,6 +6,7 @@ Shapes: S samples.
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,13 +53,17 @@ def is_sound_file(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def read_sound(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
+def read_sound(source: Path | BytesIO, sample_rate_hz: int) -> NDArray[np.float32]:
     """Read a sound file as one channel at the given rate, full scale 1.0, shape (S,).
+
+    Args:
+        source: the file, or its content.
+        sample_rate_hz: of the result.
 
     Raises:
         ValueError: it cannot be read; the message has the reason, without the name.
     """
-    with open_sound(path) as sound:
+    with open_sound(source) as sound:
         rate_hz, samples_S = sound.rate_hz, sound.read()
     check_finite(samples_S)
     check_length(len(samples_S), rate_hz)

@@ -7,6 +7,7 @@ Shapes: T frames, H height, W width, N targets.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,14 +73,14 @@ def is_video_file(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def read_frames(path: Path, sampling: Sampling, height: int, width: int) -> Frames:
+def read_frames(source: Path | BytesIO, sampling: Sampling, height: int, width: int) -> Frames:
     """Read sampled frames of a video, resized to cover height and width and centre-cropped.
 
     Rotation metadata and pixel aspect ratio are applied. The duration comes from the packets, as
     the number of frames in a header is often wrong.
 
     Args:
-        path: the file.
+        source: the file, or its content.
         sampling: which frames.
         height: of the frames, in pixels.
         width: of the frames, in pixels.
@@ -87,18 +88,18 @@ def read_frames(path: Path, sampling: Sampling, height: int, width: int) -> Fram
     Raises:
         ValueError: it cannot be read; the message has the reason, without the name.
     """
-    check_complete(path, b"AVI ")
-    with _opened(path) as (container, stream):
+    check_complete(source, b"AVI ")
+    with _opened(source) as (container, stream):
         seconds = _packet_seconds(container, stream)
         _check_declared_duration(container, stream, seconds)
-    frames, end = _decode(path, sampling.targets(seconds), seconds, height, width)
+    frames, end = _decode(source, sampling.targets(seconds), seconds, height, width)
     if not end:
         raise ValueError("none of its frames can be decoded")
     if end < seconds:
         # The last packets hold no frames: sample again from the shorter duration.
         _check_truncation(end, seconds)
         seconds = end
-        frames, _ = _decode(path, sampling.targets(seconds), seconds, height, width)
+        frames, _ = _decode(source, sampling.targets(seconds), seconds, height, width)
     time_T = np.array([time for time, _ in frames])
     if sampling.rate_hz is not None:
         seconds = min(seconds, sampling.targets(seconds)[-1] + 1 / sampling.rate_hz)
@@ -107,9 +108,11 @@ def read_frames(path: Path, sampling: Sampling, height: int, width: int) -> Fram
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _opened(source: Path | BytesIO) -> Iterator[tuple[InputContainer, VideoStream]]:
+    if isinstance(source, BytesIO):
+        source.seek(0)
     try:
-        with av.open(path, metadata_errors="replace") as container:
+        with av.open(source, "r", metadata_errors="replace") as container:
             names = container.format.name.split(",")
             if any(name in _STILL_FORMATS or name.endswith("_pipe") for name in names):
                 kind = container.format.name.removesuffix("_pipe")
@@ -179,12 +182,12 @@ def _check_truncation(seconds: float, declared: float) -> None:
 
 
 def _decode(
-    path: Path, target_N: NDArray[np.float64], seconds: float, height: int, width: int
+    source: Path | BytesIO, target_N: NDArray[np.float64], seconds: float, height: int, width: int
 ) -> tuple[list[tuple[float, NDArray[np.uint8]]], float]:
     """Return the frames at the target times, each with its own time, and the end of the last."""
     frames: list[tuple[float, NDArray[np.uint8]]] = []
     number, end = 0, 0.0
-    with _opened(path) as (container, stream):
+    with _opened(source) as (container, stream):
         crop = _CoverCrop(height, width, float(stream.sample_aspect_ratio or 1))
         for start, end, frame in _frame_intervals(container, stream):
             # Only the selected frames are converted.

@@ -1,0 +1,1 @@
+"""Schema, windows and batches of series that are in memory-mapped columns."""

@@ -1,0 +1,1 @@
+"""Series of many Parquet files, written once into memory-mapped columns."""
