@@ -17,11 +17,24 @@ from gru_suite.errors import UserError
 from gru_suite.plots.figure import plot_learning_curve
 from gru_suite.results.costs import measure_costs
 from gru_suite.results.model_card import write_card
-from gru_suite.results.run_folder import Run, begin_run, check_same_task, finish_run, run_facts
+from gru_suite.results.run_folder import (
+    Run,
+    begin_run,
+    check_same_task,
+    fingerprint,
+    finish_run,
+    run_facts,
+)
 from gru_suite.results.trackers import hand_over, tracking
 from gru_suite.training.callbacks.epoch_log import EpochLog
 from gru_suite.training.checkpoint import check_resumable, keep_for_prediction
-from gru_suite.training.distributed import check_sweep, leave_group, single, synchronize
+from gru_suite.training.distributed import (
+    SameConfig,
+    check_sweep,
+    leave_group,
+    single,
+    synchronize,
+)
 from gru_suite.training.recovery.last_checkpoint import LastCheckpoint
 from gru_suite.training.search.trial_report import PrunedTrial, trial_callbacks
 from gru_suite.training.sequence_task import SequenceTask
@@ -92,6 +105,7 @@ def fit_and_test(cfg: DictConfig, run: Run, loggers: list[Logger]) -> float | No
     last = LastCheckpoint(folder / "checkpoints", cfg.checkpoint_minutes)
     epochs = EpochLog(folder / "metrics.csv", cfg.monitor.metric, cfg.monitor.mode)
     callbacks += [*build_all(cfg.callbacks), best, last, epochs]
+    callbacks.append(SameConfig(fingerprint(cfg)))
     callbacks += trial_callbacks(cfg.monitor.metric, first=run.log is not None)
     options = {"logger": loggers or False, **plain(cfg.trainer)}
     trainer = make_trainer(cfg.device, callbacks, **options)

@@ -95,7 +95,7 @@ def begin_run(cfg: DictConfig) -> Iterator[Run]:
 @contextmanager
 def _deciding(cfg: DictConfig, folder: Path, launch: Launch) -> Iterator[Run]:
     """Begin, continue or skip a run in its first process."""
-    config = config_hash(OmegaConf.to_container(cfg, resolve=False))  # type: ignore[arg-type]
+    config = fingerprint(cfg)
     before = read_record(folder) or {}
     state, same = state_of(folder), before.get("config") == config
     # A job of several command lines that was queued again: the first of them may be finished.
@@ -124,6 +124,11 @@ def _deciding(cfg: DictConfig, folder: Path, launch: Launch) -> Iterator[Run]:
                 (folder / "checkpoints" / name).unlink(missing_ok=True)
         _write_config(cfg, folder)
         yield Run(folder, checkpoint, before=before if checkpoint else {}, log=log)
+
+
+def fingerprint(cfg: DictConfig) -> str:
+    """Return a hash of a composed config, equal for runs that are the same training."""
+    return config_hash(OmegaConf.to_container(cfg, resolve=False))  # type: ignore[arg-type]
 
 
 def _going_on(folder: Path, checkpoint: Path | None) -> str:

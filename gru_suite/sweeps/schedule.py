@@ -168,7 +168,14 @@ class ProcessPool:
             slot = next(n for n in range(self.jobs) if n not in self.running)
             self.ledger.error_file(job.number).unlink(missing_ok=True)
             print(f"{job.label}: starts{self._where(job)}", flush=True)
-            self.running[slot] = job, self.start(job, slot), time.monotonic()
+            began = time.monotonic()
+            try:
+                self.running[slot] = job, self.start(job, slot), began
+            except OSError as error:
+                # Its folder cannot be made, or no more processes: the other jobs go on.
+                reason = f"could not start: {error.strerror or error} ({error.filename})"
+                outcome = queue.ended(job, reason)
+                print(f"{job.label}: {describe(outcome, time.monotonic() - began)}", flush=True)
 
     def _where(self, job: SweepJob) -> str:
         return f", {job.folder / 'job.log'}" if self.quiet else ""

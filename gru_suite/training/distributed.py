@@ -10,6 +10,7 @@ from lightning_fabric.plugins.environments.cluster_environment import ClusterEnv
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from omegaconf import DictConfig
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.strategies import DDPStrategy, FSDPStrategy, Strategy
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -59,6 +60,36 @@ def cluster_environments(device: DictConfig) -> list[ClusterEnvironment]:
         return [SLURMEnvironment(auto_requeue=False)]
     of_slurm = "SLURM_NTASKS" in os.environ and launcher != "torchrun"
     return [LightningEnvironment()] if of_slurm else []
+
+
+class SameConfig(Callback):
+    """Stops a run whose processes were given different options, before the first step.
+
+    They would train on as if nothing were wrong, each on a mean of gradients of different models.
+
+    Args:
+        fingerprint: of this process's config.
+    """
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Compare the configs of all processes.
+
+        Raises:
+            UserError: they differ.
+        """
+        if trainer.world_size == 1:
+            return
+        found: list[Any] = [None] * trainer.world_size
+        torch.distributed.all_gather_object(found, self.fingerprint)
+        others = [rank for rank, each in enumerate(found) if each != found[0]]
+        if others:
+            raise UserError(
+                f"the processes of this run have different options (process {others[0]} other ones "
+                "than process 0): start all of them with the same command line"
+            )
 
 
 def single(device: DictConfig) -> DictConfig:

@@ -1,17 +1,15 @@
 """Data module of recordings in shards, decoded in training."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from torch.utils.data import DataLoader
-
-from gru_suite.data.shards.parts import FirstBatches, ShardParts, read_parts
+from gru_suite.data.shards.module import ShardsModule
+from gru_suite.data.shards.parts import ShardParts, read_parts
 from gru_suite.data.shards.records import ShardRecords, labels_of
 from gru_suite.data.shards.shard_files import find_shards
-from gru_suite.data.shards.stream import ShardStream, stream_loader
+from gru_suite.data.shards.stream import ShardStream
 from gru_suite.errors import UserError
-from gru_suite.options import check_count
 
 from .batches.shard_clips import ShardClips, count_samples, decode_batch
 from .data import AudioDataModule
@@ -20,11 +18,13 @@ from .reading.sound_files import SUFFIXES, read_sound, to_int16
 from .samples.spoken_words import write_noise
 
 
-class AudioShardsModule(AudioDataModule):
+class AudioShardsModule(ShardsModule, AudioDataModule):
     """Labelled recordings in tar files of a WebDataset, more than fit into memory or cache.
 
     Training streams its shards; validation and test read theirs by an index of all recordings.
     """
+
+    items = "clips"
 
     def __init__(
         self,
@@ -81,22 +81,15 @@ class AudioShardsModule(AudioDataModule):
             seed=seed,
             schema=schema,
         )
-        check_count("data.buffer_size", buffer_size, 1)
-        check_count("data.num_workers", num_workers, 0)
-        self._shards = {"train": train, "val": val, "test": test}
-        self._pattern, self._buffer_size, self._workers = path, buffer_size, num_workers
+        given = {"train": train, "val": val, "test": test}
+        self.keep_shards(path, given, buffer_size, num_workers)
         self._max_samples = round(self._max_seconds * self._rate_hz)
-
-    def prepare_data(self) -> None:
-        """Index the shards that are not indexed."""
-        if not self.datasets:
-            self._parts()
 
     def setup(self, stage: str) -> None:
         """Open the parts."""
         if self.datasets:
             return
-        parts = self._parts()
+        parts = self.read_shards()
         self._unreadable = parts.unreadable
         words = labels_of(parts.summaries["train"])
         self.labels = self._schema.get("labels") or label_names(self._labels_option, words)
@@ -123,7 +116,8 @@ class AudioShardsModule(AudioDataModule):
         self._noises = [to_int16(read_sound(path, self._rate_hz)) for path in noises]
         self._bank_L = None
 
-    def _parts(self) -> ShardParts:
+    def read_shards(self) -> ShardParts:
+        """Return the shards of each part, from their indices."""
         return read_parts(
             self._pattern,
             self._shards,
@@ -142,25 +136,3 @@ class AudioShardsModule(AudioDataModule):
         chosen = self._labels_option
         labels = chosen if isinstance(chosen, str) else f"{len(chosen)} words"
         return f"{shard.resolve().parent.name} {labels}"
-
-    def part_summary(self, part: str) -> str:
-        """Return the number of clips of a part."""
-        dataset = self.datasets[part]
-        size = dataset.size if isinstance(dataset, ShardStream) else len(dataset)
-        return f"{size:,} clips"
-
-    def loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
-        """Return a stream of training clips, or the clips of another part."""
-        if part == "train":
-            return stream_loader(self.datasets[part], self._workers)
-        return super().loader(part, shuffle)
-
-    def score_baselines(
-        self, loaders: Mapping[str, Iterable[Any]], stage: str, scoring: Mapping[str, Any] | None
-    ) -> Mapping[str, Mapping[str, float]]:
-        """Score the baselines, fitted on at most 20,000 clips."""
-        few = {
-            p: each if p == stage else FirstBatches(each, self._batch_size)
-            for p, each in loaders.items()
-        }
-        return super().score_baselines(few, stage, scoring)

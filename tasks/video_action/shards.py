@@ -1,18 +1,17 @@
 """Data module of videos in shards, decoded in training."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
-from torch.utils.data import DataLoader
 
-from gru_suite.data.shards.parts import FirstBatches, ShardParts, read_parts
+from gru_suite.data.shards.module import ShardsModule
+from gru_suite.data.shards.parts import ShardParts, read_parts
 from gru_suite.data.shards.records import ShardRecords, labels_of
 from gru_suite.data.shards.shard_files import find_shards
-from gru_suite.data.shards.stream import ShardStream, stream_loader
+from gru_suite.data.shards.stream import ShardStream
 from gru_suite.errors import UserError
-from gru_suite.options import check_count
 
 from .batches.shard_videos import Decoding, ShardFrames, ShardTimes, decode_batch, frame_times
 from .batches.video_dataset import VideoDataset, Videos
@@ -20,11 +19,13 @@ from .data import VideoDataModule
 from .reading.video_files import SUFFIXES
 
 
-class VideoShardsModule(VideoDataModule):
+class VideoShardsModule(ShardsModule, VideoDataModule):
     """Labelled videos in tar files of a WebDataset, more than fit into memory or cache.
 
     Training streams its shards; validation and test read theirs by an index of all videos.
     """
+
+    items = "videos"
 
     def __init__(
         self,
@@ -90,21 +91,14 @@ class VideoShardsModule(VideoDataModule):
             seed=seed,
             schema=schema,
         )
-        check_count("data.buffer_size", buffer_size, 1)
-        check_count("data.num_workers", num_workers, 0)
-        self._shards = {"train": train, "val": val, "test": test}
-        self._pattern, self._buffer_size, self._workers = path, buffer_size, num_workers
-
-    def prepare_data(self) -> None:
-        """Index the shards that are not indexed."""
-        if not self.datasets:
-            self._parts()
+        given = {"train": train, "val": val, "test": test}
+        self.keep_shards(path, given, buffer_size, num_workers)
 
     def setup(self, stage: str) -> None:
         """Open the parts."""
         if self.datasets:
             return
-        parts, sampling, decoding = self._parts(), self._sampling(), self._decoding()
+        parts, sampling, decoding = self.read_shards(), self._sampling(), self._decoding()
         train = parts.summaries["train"]
         self._unreadable, self._feature_size = parts.unreadable, None
         self.labels = self._schema.get("labels") or labels_of(train)
@@ -140,7 +134,8 @@ class VideoShardsModule(VideoDataModule):
         source = self._sampling().source_sampling(self._options["oversample"])
         return Decoding(source, height, width)
 
-    def _parts(self) -> ShardParts:
+    def read_shards(self) -> ShardParts:
+        """Return the shards of each part, from their indices."""
         decoding = self._decoding()
         return read_parts(
             self._pattern,
@@ -157,25 +152,3 @@ class VideoShardsModule(VideoDataModule):
     def name(self) -> str:  # type: ignore[override]
         """Name of the shards' folder, as in ``metrics.json``."""
         return find_shards(self._pattern or self._shards["train"] or "")[0].resolve().parent.name
-
-    def part_summary(self, part: str) -> str:
-        """Return the number of videos of a part."""
-        dataset = self.datasets[part]
-        size = dataset.size if isinstance(dataset, ShardStream) else len(dataset.names)
-        return f"{size:,} videos"
-
-    def loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
-        """Return a stream of training clips, or the clips of another part."""
-        if part == "train":
-            return stream_loader(self.datasets[part], self._workers)
-        return super().loader(part, shuffle)
-
-    def score_baselines(
-        self, loaders: Mapping[str, Iterable[Any]], stage: str, scoring: Mapping[str, Any] | None
-    ) -> Mapping[str, Mapping[str, float]]:
-        """Score the baselines, fitted on at most 20,000 clips."""
-        few = {
-            part: each if part == stage else FirstBatches(each, self._batch_size)
-            for part, each in loaders.items()
-        }
-        return super().score_baselines(few, stage, scoring)

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 from small_data import small_runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not os.environ.get("GRU_SUITE_CLUSTER"),
+        reason="GRU_SUITE_CLUSTER=1 starts the services of a cluster on this machine",
+    ),
+]
 
 # One core a node, so that two jobs need both.
 NODES = """

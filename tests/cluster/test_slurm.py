@@ -17,7 +17,13 @@ from typing import Any
 import pytest
 from small_data import small_runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not os.environ.get("GRU_SUITE_CLUSTER"),
+        reason="GRU_SUITE_CLUSTER=1 starts the services of a cluster on this machine",
+    ),
+]
 
 SCRIPT = Path(__file__).with_name("slurm_one_node.sh")
 GRU_SUITE = [sys.executable, "-m", "gru_suite"]

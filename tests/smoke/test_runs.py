@@ -220,7 +220,8 @@ def test_the_same_seed_gives_the_same_metrics(here: Here, folder: Path) -> None:
         assert run_folder(printed) == folder / name
     first, again, other = (metrics_of(folder / name) for name, _ in runs)
     for metrics in (first, again, other):
-        assert metrics.pop("train_seconds") > 0
+        for name in ("train_seconds", "inference_ms", "peak_memory_mb"):
+            assert metrics.pop(name) > 0
     assert first == again
     assert first["val/loss"] != other["val/loss"]
 
@@ -229,7 +230,7 @@ def test_a_run_is_resumed_from_its_last_epoch(here: Here, run: Path) -> None:
     words = (f"checkpoint={run}/checkpoints/last.ckpt", "trainer.max_epochs=3", *SMALL)
     resumed = run_folder(here(*words))
     assert resumed != run
-    assert [row["epoch"] for row in rows_of(resumed / "metrics.csv")] == ["3"]
+    assert [row["epoch"] for row in rows_of(resumed / "metrics.csv")] == ["1", "2", "3"]
 
 
 def test_inspect_prints_the_card_of_the_run(here: Here, run: Path, checkpoint: str) -> None:

@@ -56,7 +56,7 @@ def needs(name: str) -> None:
         pytest.skip(f'needs {name}: pip install "gru-suite[{name}]"')
 
 
-def tested_mae(folder: Path) -> float:
+def mae_of_the_test(folder: Path) -> float:
     metrics: dict[str, Any] = json.loads((folder / "outputs/run/metrics.json").read_text())
     value: float = metrics["test/mae"]
     return value
@@ -76,7 +76,7 @@ def test_tensorboard(folder: Path) -> None:
     for name in EACH_EPOCH:
         assert [each.step for each in events.Scalars(name)] == STEPS, name
     assert [e.step for e in events.Scalars("test/mae")] == STEPS[EPOCHS - 1 :]
-    assert events.Scalars("test/mae")[-1].value == pytest.approx(tested_mae(folder))
+    assert events.Scalars("test/mae")[-1].value == pytest.approx(mae_of_the_test(folder))
     assert {"plots/forecasts", "plots/learning_curve"} <= set(events.Tags()["images"])
     text = events.Tensors("config/text_summary")[-1].tensor_proto.string_val[0].decode()
     assert f"max_epochs: {EPOCHS + 1}" in text
@@ -109,7 +109,7 @@ print(json.dumps({{"id": run.info.run_id, "status": run.info.status, "name": run
     assert found["id"] == record(folder)["trackers"]["mlflow"]
     for name in EACH_EPOCH:
         assert [step for step, _ in found["metrics"][name]] == STEPS, name
-    assert found["metrics"]["test/mae"][-1][1] == pytest.approx(tested_mae(folder))
+    assert found["metrics"]["test/mae"][-1][1] == pytest.approx(mae_of_the_test(folder))
     assert found["params"]["backbone.hidden_size"] == "8"
     # Parameters of a run are fixed: what has changed since is a tag.
     assert found["params"]["trainer.max_epochs"] == str(EPOCHS)
@@ -153,7 +153,7 @@ def test_wandb(folder: Path) -> None:
         steps = [int(row["trainer/global_step"]) for row in rows if name in row]
         assert steps == STEPS, name
     tested = [float(row["test/mae"]) for row in rows if "test/mae" in row]
-    assert tested[-1] == pytest.approx(tested_mae(folder))
+    assert tested[-1] == pytest.approx(mae_of_the_test(folder))
     assert any("plots/forecasts" in name for row in rows for name in row)
     config = {
         item.key or "/".join(item.nested_key): item.value_json

@@ -137,8 +137,11 @@ def test_a_deferred_signal_raises_when_it_is_asked_for() -> None:
 
 
 def test_a_second_signal_is_not_deferred() -> None:
+    # A job that a shell put into the background ignores interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with raising_on_signals():
         request.deferred = True
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
