@@ -14,6 +14,7 @@ from pytorch_lightning.loggers import Logger
 from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.devices import check_devices, check_launch
 from gru_suite.errors import UserError
+from gru_suite.options import check_positive
 from gru_suite.plots.figure import plot_learning_curve
 from gru_suite.results.costs import measure_costs
 from gru_suite.results.model_card import write_card
@@ -64,6 +65,7 @@ def train(cfg: DictConfig) -> float | None:
     check_same_task(cfg.task._target_, cfg.data._target_)
     if cfg.checkpoint is not None:
         check_resumable(cfg.checkpoint)
+    check_positive("checkpoint_minutes", cfg.checkpoint_minutes)
     check_devices(cfg.device)
     check_launch(cfg.device)
     check_sweep(cfg.device, in_sweep=HydraConfig.get().mode == RunMode.MULTIRUN)

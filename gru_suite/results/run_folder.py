@@ -133,7 +133,7 @@ def fingerprint(cfg: DictConfig) -> str:
 
 def _going_on(folder: Path, checkpoint: Path | None) -> str:
     if checkpoint is None:
-        return f"{folder}: no checkpoint was written before it stopped; it begins anew"
+        return f"{folder}: there is no checkpoint to go on from; it begins anew"
     return f"{folder}: goes on from {checkpoint.name}"
 
 

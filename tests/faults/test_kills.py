@@ -114,19 +114,8 @@ def test_killed_runs_end_as_if_undisturbed(
     undisturbed: dict[str, tuple[Path, float]],
     tmp_path: Path,
 ) -> None:
-    expected, seconds = undisturbed[task]
-    draw = random.Random(task)
-    left, number = KILLS // 4, 0
-    while left > 0:
-        number += 1
-        cwd = tmp_path / str(number)
-        cwd.mkdir()
-        moments = [draw.uniform(0.1, seconds) for _ in range(min(left, 3))]
-        codes = run_disturbed(server, words[task], cwd, moments, signal.SIGKILL)
-        assert codes[-1] == 0, (cwd / "log").read_text()[-3000:]
-        assert set(codes[:-1]) <= {-signal.SIGKILL}, (cwd / "log").read_text()[-3000:]
-        left -= max(codes.count(-signal.SIGKILL), 1)
-        assert_same(cwd / "run", expected)
+    draw, own = random.Random(task), words[task]
+    disturb(server, own, undisturbed[task], tmp_path, draw, KILLS // 4, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("task", ["forecasting", "speech_commands"])
@@ -137,16 +126,30 @@ def test_terminated_runs_end_as_if_undisturbed(
     undisturbed: dict[str, tuple[Path, float]],
     tmp_path: Path,
 ) -> None:
-    expected, seconds = undisturbed[task]
-    draw = random.Random(f"{task} terminated")
-    left, number = 5, 0
+    draw, own = random.Random(f"{task} terminated"), words[task]
+    disturb(server, own, undisturbed[task], tmp_path, draw, 5, signal.SIGTERM)
+
+
+def disturb(
+    server: ForkServer,
+    words: list[str],
+    undisturbed: tuple[Path, float],
+    folder: Path,
+    draw: random.Random,
+    left: int,
+    signum: signal.Signals,
+) -> None:
+    """Send so many signals to runs, three to one at most, and compare how each of them ends."""
+    expected, seconds = undisturbed
+    code = 143 if signum == signal.SIGTERM else -signum
+    number = 0
     while left > 0:
         number += 1
-        cwd = tmp_path / str(number)
+        cwd = folder / str(number)
         cwd.mkdir()
         moments = [draw.uniform(0.1, seconds) for _ in range(min(left, 3))]
-        codes = run_disturbed(server, words[task], cwd, moments, signal.SIGTERM)
+        codes = run_disturbed(server, words, cwd, moments, signum)
         assert codes[-1] == 0, (cwd / "log").read_text()[-3000:]
-        assert set(codes[:-1]) <= {143}, (codes, (cwd / "log").read_text()[-3000:])
-        left -= max(codes.count(143), 1)
+        assert set(codes[:-1]) <= {code}, (codes, (cwd / "log").read_text()[-3000:])
+        left -= max(codes.count(code), 1)
         assert_same(cwd / "run", expected)

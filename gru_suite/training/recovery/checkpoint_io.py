@@ -74,10 +74,10 @@ def find_resumable(folder: Path) -> tuple[Path | None, list[str]]:
         try:
             check_whole(path)
         except UserError as error:
-            notes.append(f"{error}; the one before it is taken")
+            notes.append(str(error))
             continue
-        return path, notes
-    return None, notes
+        return path, [f"{note}; the one before it is taken" for note in notes]
+    return None, [f"{note}; there is none before it" for note in notes]
 
 
 def check_whole(path: Path) -> None:
