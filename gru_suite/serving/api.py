@@ -23,7 +23,6 @@ from gru_suite.model.service.service import plain
 from gru_suite.serving.batching import Overloaded
 from gru_suite.serving.guard import Guard, Refused
 from gru_suite.serving.inputs import read_inputs, read_one
-from gru_suite.serving.metrics import Metrics
 from gru_suite.serving.openapi import OPERATIONS, TAGS
 from gru_suite.serving.options import ServeOptions
 from gru_suite.serving.store import ModelStore, NoSuchModel, ServedModel, Work
@@ -61,7 +60,9 @@ def create_app(store: ModelStore) -> Guard:
     _add_errors(app)
 
     def route(method: str, path: str) -> Callable[[Any], Any]:
-        return app.api_route(path, methods=[method], response_model=None, **OPERATIONS[method, path])
+        return app.api_route(
+            path, methods=[method], response_model=None, **OPERATIONS[method, path]
+        )
 
     @route("GET", "/health")
     async def health() -> Response:

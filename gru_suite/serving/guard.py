@@ -84,7 +84,9 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        headers = {
+            key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
+        }
         try:
             self._check(scope, headers)
         except Refused as error:
@@ -110,7 +112,9 @@ class Guard:
             raise Refused(403, f"host {name[:80]!r}: this server is for this machine alone")
         origin = headers.get("origin")
         if origin is not None and origin != "null" and urlsplit(origin).netloc != host:
-            raise Refused(403, f"origin {origin[:80]!r}: pages of other sites may not use this server")
+            raise Refused(
+                403, f"origin {origin[:80]!r}: pages of other sites may not use this server"
+            )
         if options.token and path.startswith(("/v1", "/metrics")):
             self._check_token(scope, headers)
         length = headers.get("content-length", "0")

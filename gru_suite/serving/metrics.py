@@ -18,7 +18,10 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self.requests = Counter(
-            "gru_suite_requests", "Requests by route and status", ["route", "status"], registry=registry
+            "gru_suite_requests",
+            "Requests by route and status",
+            ["route", "status"],
+            registry=registry,
         )
         self.seconds = Histogram(
             "gru_suite_request_seconds",
@@ -37,7 +40,9 @@ class Metrics:
             buckets=_SIZES,
             registry=registry,
         )
-        self.streams = Gauge("gru_suite_streams", "Open streams by model", ["model"], registry=registry)
+        self.streams = Gauge(
+            "gru_suite_streams", "Open streams by model", ["model"], registry=registry
+        )
         self.rows = Histogram(
             "gru_suite_stream_rows",
             "Streams computed at once, by model",

@@ -103,7 +103,9 @@ _PREDICTION_EXAMPLES: dict[str, Any] = {
 }
 
 
-def _body(schema: dict[str, Any], files: dict[str, Any], examples: dict[str, Any]) -> dict[str, Any]:
+def _body(
+    schema: dict[str, Any], files: dict[str, Any], examples: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "required": True,
         "content": {
@@ -152,7 +154,11 @@ _ONE = {
 _ONE_EXAMPLES = {key: each for key, each in _INPUTS.items() if key != "texts"}
 _GUARD = (401, 403, 429)
 _READ = (400, *_GUARD, 404, 413, 415, 422, 503)
-_MODEL = {"type": "object", "required": ["name", "task"], "properties": {"name": {"type": "string"}}}
+_MODEL = {
+    "type": "object",
+    "required": ["name", "task"],
+    "properties": {"name": {"type": "string"}},
+}
 
 OPERATIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("GET", "/health"): _operation(

@@ -110,7 +110,9 @@ def parse_options(words: Sequence[str]) -> ServeOptions:
     """
     fields = {each.name: each for each in dataclasses.fields(ServeOptions)}
     keys = ["checkpoint", "serve", "device"]
-    keys += [f"{_PREFIX}{name}" for name in fields if name not in ("checkpoints", "folder", "device")]
+    keys += [
+        f"{_PREFIX}{name}" for name in fields if name not in ("checkpoints", "folder", "device")
+    ]
     found: dict[str, object] = {}
     checkpoints: list[Path] = []
     for word in words:

@@ -107,7 +107,9 @@ async def _command(text: str, client: StreamClient, pool: StreamPool) -> None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        raise UserError('a message that is not JSON: needs {"type": "chunk", "value": ...}') from None
+        raise UserError(
+            'a message that is not JSON: needs {"type": "chunk", "value": ...}'
+        ) from None
     kind = value.get("type") if isinstance(value, dict) else None
     if kind == "chunk" and "value" in value:
         await pool.push(client, value["value"])

@@ -6,7 +6,7 @@ Shapes: B batch, S samples (right-padded), T frames, K classes, N recordings.
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,9 @@ from .inference.timeline import Detection, Timeline, detect
 from .network.conv_front_end import OUTPUT_SIZE, ConvFrontEnd
 from .network.spec_augment import SpecAugment
 from .network.spectral_features import SpectralFeatures
+
+if TYPE_CHECKING:
+    from .inference.service import SpeechService
 
 _BATCH_SIZE = 64
 # In a file longer than this many training clips, words are detected instead of one classified.
@@ -131,6 +134,12 @@ class SpeechCommandsModel(ClassificationModel):
             'samples = numpy.random.default_rng(0).normal(0, 0.1, rate_hz).astype("float32")',
             "print(model.predict((samples, rate_hz)).to_frame())",
         ]
+
+    def service(self) -> "SpeechService":
+        """Return recordings and microphones in, classes and words out, for a server."""
+        from .inference.service import SpeechService
+
+        return SpeechService(self)
 
     def export_module(self, example: Callable[[], Any] | None = None) -> ExportModule:
         """Return probabilities as a function of samples and lengths."""

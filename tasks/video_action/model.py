@@ -5,7 +5,7 @@ Shapes: B clips, T frames (right-padded), H height, W width, K classes, V videos
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from .inference.inputs import read_inputs, reporting_left_out
 from .inference.streaming import VideoStream, VideoStreamEncoder
 from .inference.video_means import video_means
 from .network.video_classifier import VideoClassifier
+
+if TYPE_CHECKING:
+    from .inference.service import VideoService
 
 _BATCH_SIZE = 8
 
@@ -121,6 +124,12 @@ class VideoActionModel(VideoClassifier):
             UserError: the backbone is bidirectional.
         """
         return VideoStream(self, self.schema, batch_size)
+
+    def service(self) -> "VideoService":
+        """Return videos and cameras in, classes out, for a server."""
+        from .inference.service import VideoService
+
+        return VideoService(self)
 
     def export_module(self, example: Callable[[], Any] | None = None) -> ExportModule:
         """Return probabilities as a function of frames and lengths."""

@@ -8,7 +8,7 @@ from gru_suite.model.predictions import Predictions
 from gru_suite.model.service.service import Service, as_numbers
 
 if TYPE_CHECKING:
-    from gru_suite.model.sequence_model import SequenceModel
+    pass
 
 
 class PlainService(Service["SequenceModel", Any]):

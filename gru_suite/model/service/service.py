@@ -158,7 +158,9 @@ def as_numbers(value: Any, limits: Limits) -> NDArray[np.float32]:
     try:
         array = np.array(value, np.float32)
     except (TypeError, ValueError, OverflowError):
-        raise UserError(f"rows of different lengths, or other things than numbers: {needed}") from None
+        raise UserError(
+            f"rows of different lengths, or other things than numbers: {needed}"
+        ) from None
     if array.ndim == 1 and len(array):
         array = array[:, None]
     if array.ndim < 2 or not array.size or not np.isfinite(array).all():

@@ -135,9 +135,7 @@ class _Anchors(NamedTuple):
     first: int
 
 
-def _set_factors(
-    ratio_GPCQ: Float64, pending: Sequence[_Anchors], levels: Sequence[float]
-) -> None:
+def _set_factors(ratio_GPCQ: Float64, pending: Sequence[_Anchors], levels: Sequence[float]) -> None:
     if not pending or not len(ratio_GPCQ):
         return
     sizes = [len(each.number_A) for each in pending]
@@ -182,9 +180,7 @@ def _has_early_past(windows: WindowSet) -> NDArray[np.bool_]:
     return seen_G
 
 
-def _ratios(
-    forecast: Forecast, origins: Sequence[_Origins], factors: Sequence[Float64]
-) -> Float64:
+def _ratios(forecast: Forecast, origins: Sequence[_Origins], factors: Sequence[Float64]) -> Float64:
     """Return the miss ratios from all earlier origins, NaN where a forecast does not count."""
     num_targets, num_levels = factors[0].shape[1:]
     horizon = origins[0].earlier.horizon

@@ -19,7 +19,7 @@ from .adaptive_intervals import memory_steps
 from .forecasts import Forecasts
 
 if TYPE_CHECKING:
-    from ..model import ForecastingModel
+    pass
 
 _MAX_COLUMNS = 2_000
 _FORMS = '{"csv": "..."}, {"columns": {"name": [...]}} or {"rows": [{"name": ...}]}'
@@ -103,7 +103,9 @@ class ForecastingService(Service["ForecastingModel", TableInput]):
 
     def _table(self, value: Any) -> pd.DataFrame:
         if not isinstance(value, dict) or len(value) != 1 or value.keys() - _READERS.keys():
-            found = f"keys {', '.join(map(str, value))}" if isinstance(value, dict) else kind_of(value)
+            found = (
+                f"keys {', '.join(map(str, value))}" if isinstance(value, dict) else kind_of(value)
+            )
             raise UserError(f"a table as {found[:200] or 'nothing'}: needs {_FORMS}")
         ((form, content),) = value.items()
         try:

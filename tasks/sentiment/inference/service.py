@@ -65,7 +65,9 @@ class TextService(ClassificationService):
         try:
             return self.read(path.read_text(encoding="utf-8-sig"))
         except UnicodeDecodeError as error:
-            raise UserError(f"{name}: is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+            raise UserError(
+                f"{name}: is not UTF-8 (byte {error.start}); save it as UTF-8"
+            ) from None
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
 

@@ -1,0 +1,269 @@
+"""The video classifier's use over a network: files, and cameras.
+
+Shapes: T frames of a window, H height, W width, K classes, F features of a frame.
+"""
+
+import time
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import av
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from gru_suite.errors import UserError
+from gru_suite.model.service.classification import ClassificationService
+from gru_suite.model.service.service import kind_of
+from gru_suite.model.service.streams import ServiceStreams
+from gru_suite.nn.evaluation import evaluating
+
+from ..reading.video_files import SUFFIXES
+from .annotation import stepwise_predictions
+from .inputs import Clip, array_clips, read_clips
+from .streaming import resize_and_crop_frame
+
+if TYPE_CHECKING:
+    from ..model import VideoActionModel
+
+_MAX_STEPS = 200
+# Of a camera, where the training data has no frame rate.
+_USUAL_FPS = 12.5
+_PICTURES = ("JPEG", "PNG", "WEBP")
+
+
+class Video(NamedTuple):
+    """A checked video.
+
+    Attributes:
+        name: of its file.
+        clips: its test clips, (T, H, W, 3), uint8.
+        steps: times and running probabilities; None for frames without times.
+    """
+
+    name: str
+    clips: list[Clip]
+    steps: dict[str, Any] | None
+
+
+class VideoService(ClassificationService):
+    """Videos in, classes out; cameras as streams."""
+
+    model: "VideoActionModel"
+    input_kind = "video"
+    suffixes = SUFFIXES
+    step_kind = "frame"
+
+    def inputs(self) -> dict[str, Any]:
+        """Return number, rate and size of the frames."""
+        schema = self.model.schema
+        return {
+            "num_frames": int(schema["num_frames"]),
+            "frame_rate_hz": schema.get("frame_rate_hz"),
+            "size": list(schema["size"]),
+            "max_seconds": self.limits.max_seconds,
+        }
+
+    def read(self, value: Any) -> Video:
+        """Return the frames of a clip.
+
+        Raises:
+            UserError: they are none.
+        """
+        needed = 'needs {"frames": ...} of shape (frames, height, width, 3), 0 to 255, or a file'
+        if not isinstance(value, dict) or value.keys() != {"frames"}:
+            raise UserError(f"a video of type {kind_of(value)}: {needed}")
+        frames = value["frames"]
+        if not isinstance(frames, list):
+            raise UserError(f"frames of type {kind_of(frames)}: {needed}")
+        try:
+            array = np.array(frames, np.float64)
+        except (TypeError, ValueError, OverflowError):
+            raise UserError(
+                f"frames that are not numbers, or of different sizes: {needed}"
+            ) from None
+        fits = array.ndim == 4 and array.shape[-1] == 3 and array.size
+        if not fits or not ((array >= 0) & (array <= 255)).all():
+            raise UserError(f"frames of shape {array.shape}: {needed}")
+        self.limits.check_rows(len(array), array[0].size)
+        return Video("frames", array_clips(array.astype(np.uint8), self.model.schema), None)
+
+    def read_file(self, path: Path, name: str) -> Video:
+        """Return the clips of a video file, and its running prediction.
+
+        Raises:
+            UserError: it cannot be read, or is too long or large.
+        """
+        self._check_size(path, name)
+        try:
+            clips = read_clips(path, self.model.schema)
+        except ValueError as error:
+            raise UserError(f"{name}: {error}") from None
+        time_T, probability_TK = stepwise_predictions(self.model, path)
+        step = -(-len(time_T) // _MAX_STEPS)
+        values_TK = probability_TK[::step].astype(np.float64).round(4)
+        steps = {
+            "time": time_T[::step].round(3).tolist(),
+            "probability": {
+                label: values_TK[:, index].tolist() for index, label in enumerate(self.model.labels)
+            },
+        }
+        return Video(name, clips, steps)
+
+    def _check_size(self, path: Path, name: str) -> None:
+        try:
+            with av.open(str(path)) as container:
+                for stream in container.streams.video:
+                    if stream.width * stream.height > self.limits.max_pixels:
+                        raise UserError(
+                            f"{name}: frames of {stream.width} x {stream.height} pixels"
+                        )
+                    if stream.duration and stream.time_base:
+                        self.limits.check_seconds(float(stream.duration * stream.time_base))
+                if container.duration:
+                    self.limits.check_seconds(container.duration / av.time_base)
+        except UserError:
+            raise
+        except (av.FFmpegError, OSError, ValueError):
+            # The reader says why.
+            return
+
+    def predict(self, items: Sequence[Video]) -> list[dict[str, Any]]:
+        """Return the classes of videos."""
+        model, results = self.model, []
+        for item in items:
+            probability_K = model.video_probability(item.clips).astype(np.float64)
+            result: dict[str, Any] = {
+                "name": item.name,
+                "label": model.labels[int(probability_K.argmax())],
+                "probability": dict(zip(model.labels, probability_K.tolist(), strict=True)),
+            }
+            if item.steps is not None:
+                result["steps"] = item.steps
+            results.append(result)
+        return results
+
+    def live(self) -> dict[str, Any]:
+        """Return the form of a chunk: a picture, and how many a second."""
+        return {"chunk": "jpeg", "fps": float(self.model.schema.get("frame_rate_hz") or _USUAL_FPS)}
+
+    def live_chunk(self, message: Any) -> Tensor:
+        """Return a frame of the model's input size from a picture, (H, W, 3), uint8.
+
+        Raises:
+            UserError: it is none, or too large.
+        """
+        if not isinstance(message, bytes):
+            raise UserError(
+                "a chunk of a camera needs a binary message: a JPEG, PNG or WebP picture"
+            )
+        try:
+            with Image.open(BytesIO(message), formats=_PICTURES) as picture:
+                width, height = picture.size
+                if width * height > self.limits.max_pixels:
+                    raise UserError(f"a picture of {width} x {height} pixels is too large")
+                frame_HW3 = np.asarray(picture.convert("RGB"))
+        except UserError:
+            raise
+        except (
+            UnidentifiedImageError,
+            Image.DecompressionBombError,
+            OSError,
+            ValueError,
+            SyntaxError,
+        ) as error:
+            raise UserError(f"a picture that cannot be read: {type(error).__name__}") from None
+        return resize_and_crop_frame(frame_HW3, self.model.schema["size"])
+
+    def streams(self) -> "CameraStreams":
+        """Return streams of cameras, also of a model that looks ahead."""
+        return CameraStreams(self)
+
+
+class _Camera:
+    """One client: features of its last frames, the frame before, and when frames came."""
+
+    def __init__(self) -> None:
+        self.features: list[Tensor] = []
+        self.before: Tensor | None = None
+        self.times: list[float] = []
+
+
+class CameraStreams(ServiceStreams):
+    """Cameras as rows of one batch, each with the prediction of its last frames.
+
+    A prediction is that of a clip of the last frames, as many as in training, so that it follows
+    what is seen now. Each frame is encoded once.
+    """
+
+    def __init__(self, service: VideoService) -> None:
+        """Begin without clients."""
+        self._service, self._model = service, service.model
+        self._num_frames = int(service.model.schema["num_frames"])
+        self._cameras: list[_Camera] = []
+
+    def join(self) -> None:
+        """Add a client."""
+        self._cameras.append(_Camera())
+
+    def leave(self, row: int) -> None:
+        """Remove a client."""
+        self._cameras.pop(row)
+
+    def reset(self, row: int) -> None:
+        """Reset a client."""
+        self._cameras[row] = _Camera()
+
+    def read(self, message: Any) -> Tensor:
+        """Return a checked frame."""
+        return self._service.live_chunk(message)
+
+    @torch.inference_mode()
+    def push(self, chunks: Sequence[list[Any]]) -> list[dict[str, Any] | None]:
+        """Encode new frames and classify the last ones of each client."""
+        model, now = self._model, time.monotonic()
+        rows = [row for row, own in enumerate(chunks) if own]
+        found: list[dict[str, Any] | None] = [None] * len(chunks)
+        if not rows:
+            return found
+        with evaluating(model):
+            self._encode([(self._cameras[row], frame) for row in rows for frame in chunks[row]])
+            windows = [torch.stack(self._cameras[row].features) for row in rows]
+            lengths_B = torch.tensor([len(each) for each in windows], device=model.device)
+            z_BTF = torch.nn.utils.rnn.pad_sequence(windows, batch_first=True)
+            probability_BK = model.classify(z_BTF, lengths_B).float().softmax(-1).cpu().numpy()
+        for row, probability_K in zip(rows, probability_BK, strict=True):
+            camera = self._cameras[row]
+            camera.times = [*camera.times, *[now] * len(chunks[row])][-self._num_frames :]
+            found[row] = {**self._classes(probability_K), "fps": _rate(camera.times)}
+        return found
+
+    def _encode(self, frames: Sequence[tuple[_Camera, Tensor]]) -> None:
+        """Add the features of frames to their cameras, those of all cameras as one batch."""
+        model = self._model
+        x_NHW3 = torch.stack([frame for _, frame in frames]).to(model.device)
+        before = []
+        for index, (camera, _) in enumerate(frames):
+            # The first frame has no difference, as if it repeated.
+            before.append(x_NHW3[index] if camera.before is None else camera.before)
+            camera.before = x_NHW3[index]
+        z_N1F = model.encoder(x_NHW3[:, None], None, torch.stack(before))
+        for (camera, _), z_1F in zip(frames, z_N1F, strict=True):
+            camera.features = [*camera.features, z_1F[0]][-self._num_frames :]
+
+    def _classes(self, probability_K: NDArray[np.float32]) -> dict[str, Any]:
+        labels = self._model.labels
+        values = [round(each, 5) for each in probability_K.astype(np.float64).tolist()]
+        return {
+            "label": labels[int(probability_K.argmax())],
+            "probability": dict(zip(labels, values, strict=True)),
+        }
+
+
+def _rate(times: Sequence[float]) -> float | None:
+    seconds = times[-1] - times[0]
+    return round((len(times) - 1) / seconds, 1) if seconds > 0 else None
