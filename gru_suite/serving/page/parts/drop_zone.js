@@ -1,0 +1,26 @@
+// A place to drop a file, with the file input that the keyboard and phones use.
+import { h, uniqueId } from "./nodes.js";
+
+/** Build it; `onFile` gets the first file that is dropped or chosen. */
+export function dropZone(label, suffixes, onFile) {
+  const id = uniqueId("file");
+  const input = h("input", {
+    id, type: "file", accept: suffixes.join(","),
+    onchange: () => {
+      if (input.files.length) onFile(input.files[0]);
+      input.value = "";
+    },
+  });
+  const zone = h("div", { class: "drop" }, h("label", { for: id }, label), input);
+  zone.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    zone.classList.add("over");
+  });
+  zone.addEventListener("dragleave", () => zone.classList.remove("over"));
+  zone.addEventListener("drop", (event) => {
+    event.preventDefault();
+    zone.classList.remove("over");
+    if (event.dataTransfer.files.length) onFile(event.dataTransfer.files[0]);
+  });
+  return zone;
+}
