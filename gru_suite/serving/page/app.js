@@ -44,7 +44,7 @@ async function route(focus) {
       page.stop();
       return;
     }
-    document.title = `${name} – GRU Suite`;
+    document.title = `${name} - GRU Suite`;
     main.replaceChildren(page.root);
     leave = page.stop;
     if (focus) page.root.querySelector("h1").focus();

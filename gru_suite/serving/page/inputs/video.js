@@ -8,6 +8,8 @@ import { timelineChart, timelineTable } from "../parts/timeline.js";
 import { fileOfExample } from "./wav.js";
 import { Webcam } from "./webcam.js";
 
+const SAY_MS = 1500;
+
 /** The label with the highest probability, with it. */
 function highest(probability) {
   return Object.entries(probability).reduce((best, pair) => (pair[1] > best[1] ? pair : best));
@@ -119,15 +121,21 @@ export function mountVideo(info, gates) {
   const status = new Status();
   const view = new VideoView(info.outputs.labels ?? []);
   let call = null;
+  let said = 0;
 
   const webcam = new Webcam(info, view.screen, status, () => {
     view.clear();
-    view.said.textContent = "The running prediction stands over the picture.";
+    view.said.textContent = "Waiting for the first prediction.";
+    said = 0;
     view.screen.root.hidden = false;
     gates.say("Gates are computed for files, not while the camera runs.");
   }, (message) => {
     view.screen.say(message.probability, message.fps);
     view.bars.update(message.probability);
+    // Screen readers would not finish one of fifteen sentences a second.
+    if (performance.now() - said < SAY_MS) return;
+    said = performance.now();
+    view.said.textContent = verdict(message);
   });
 
   async function read(file) {

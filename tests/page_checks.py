@@ -1,0 +1,68 @@
+"""What tests of the page look at: painted canvases, and names of what one can operate."""
+
+from typing import Any
+
+# Beside a probability bar without a prediction.
+NO_NUMBER = "\N{EN DASH}"
+
+# Different colours among the pixels of a canvas, at most 1000.
+_COLOURS = """canvas => {
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const found = new Set();
+  for (let at = 0; at < data.length && found.size < 1000; at += 4) {
+    found.add(data.slice(at, at + 4).join());
+  }
+  return found.size;
+}"""
+# Visible controls without a name, pictures without a text, and ids that two elements have.
+_UNNAMED = """() => {
+  const shown = (node) => node.offsetParent !== null || node.getClientRects().length > 0;
+  const label = (node) => (node.getAttribute("aria-label") || "").trim();
+  const problems = [];
+  for (const node of document.querySelectorAll("input, select, textarea, meter, progress")) {
+    if (shown(node) && !label(node) && !node.labels?.length) problems.push(node.outerHTML);
+  }
+  for (const node of document.querySelectorAll("button, a, summary")) {
+    if (shown(node) && !label(node) && !node.textContent.trim()) problems.push(node.outerHTML);
+  }
+  for (const node of document.querySelectorAll(
+    "[role=img], [role=region], nav, section, video, audio")) {
+    if (shown(node) && !label(node)) problems.push(node.outerHTML.slice(0, 200));
+  }
+  const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+  problems.push(...ids.filter((id, at) => ids.indexOf(id) !== at).map((id) => `two of id ${id}`));
+  for (const name of ["main", "nav", "h1"]) {
+    if (document.querySelectorAll(name).length !== 1) problems.push(`not one ${name}`);
+  }
+  const levels = [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].filter(shown);
+  levels.reduce((last, node) => {
+    const level = Number(node.tagName[1]);
+    if (level > last + 1) problems.push(`heading ${level} after ${last}: ${node.textContent}`);
+    return level;
+  }, 0);
+  return problems;
+}"""
+
+
+def color_count(canvas: Any) -> int:
+    """Return how many colours a canvas shows: 1 where nothing was painted."""
+    return int(canvas.evaluate(_COLOURS))
+
+
+def unnamed_controls(page: Any) -> list[str]:
+    """Return what a screen reader could not tell of: no label, no name, headings that jump."""
+    return list(page.evaluate(_UNNAMED))
+
+
+def wait_for_gates(page: Any, names: tuple[str, ...] = ("update", "reset")) -> None:
+    """Wait until the heat map of each gate is painted and its mean stands below."""
+    for name in names:
+        canvas = page.get_by_role("img", name=f"Heat map of the {name} gate. Mean 0.")
+        canvas.wait_for()
+        assert color_count(canvas) > 20, name
+
+
+def bar_texts(page: Any) -> dict[str, str]:
+    """Return the number beside each probability bar."""
+    rows = page.get_by_role("list", name="Probability of each class").get_by_role("listitem").all()
+    return {row.locator(".name").inner_text(): row.locator(".number").inner_text() for row in rows}
