@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,36 +127,53 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
-def start_server(trained: Path) -> Iterator[Callable[..., Server]]:
-    """Return a function that starts a server on run folders, with further words."""
-    started: list[subprocess.Popen[bytes]] = []
+@contextmanager
+def running_server(
+    checkpoints: Sequence[Path], folder: Path, words: Sequence[str] = (), packages: str = ""
+) -> Iterator[Server]:
+    """Start a server in a folder, wait for its address, and stop it at the end.
 
-    def start(*names: str, words: tuple[str, ...] = ()) -> Server:
-        checkpoints = ",".join(str(trained / name / "checkpoints" / "best.ckpt") for name in names)
-        log = trained / f"server{len(started)}.log"
-        package = trained / "package" / "gru-suite-wave-kind"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [*GRU_SUITE, "serve", f"checkpoint={checkpoints}", "serve.port=0", *words],
-                cwd=trained,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(package)},
-            )
-        started.append(process)
+    Args:
+        checkpoints: what it serves.
+        folder: where its log is written.
+        words: further words of its command line; a port other than a free one is one of them.
+        packages: more folders that Python imports from.
+    """
+    log = folder / f"server_{time.monotonic_ns()}.log"
+    port = () if any(word.startswith("serve.port=") for word in words) else ("serve.port=0",)
+    served = f"checkpoint={','.join(map(str, checkpoints))}"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*GRU_SUITE, "serve", served, *port, *words],
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": packages},
+        )
+    try:
         until = time.monotonic() + START_SECONDS
         while not (found := re.search(r"http://[\w.]+:\d+", log.read_text())):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.1)
-        return Server(process, found.group(), log)
-
-    yield start
-    for process in started:
+        yield Server(process, found.group(), log)
+    finally:
         process.terminate()
-    for process in started:
         process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def start_server(trained: Path) -> Iterator[Callable[..., Server]]:
+    """Return a function that starts a server on run folders, with further words."""
+    packages = str(trained / "package" / "gru-suite-wave-kind")
+    with ExitStack() as servers:
+
+        def start(*names: str, words: Sequence[str] = ()) -> Server:
+            checkpoints = [trained / name / "checkpoints" / "best.ckpt" for name in names]
+            started = running_server(checkpoints, trained, words, packages)
+            return servers.enter_context(started)
+
+        yield start
 
 
 @pytest.fixture(scope="session")

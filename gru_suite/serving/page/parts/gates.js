@@ -8,6 +8,8 @@ const MEANING = {
   input: "how much of the candidate enters", forget: "how much of the cell state is kept",
   output: "how much of the cell state is shown",
 };
+// The update gates of a GRU and of a minGRU weigh opposite sides.
+const MIN_GRU = { update: "how much of the candidate enters" };
 
 export class GatesPanel {
   constructor(info) {
@@ -58,7 +60,7 @@ export class GatesPanel {
       + "Point at a value, or move with the arrow keys, to read it.");
     for (const [gate, numbers] of Object.entries(values.gates)) {
       if (!this.views.has(gate)) {
-        this.views.set(gate, new GateView(gate));
+        this.views.set(gate, new GateView(gate, values.cell));
         this.list.append(this.views.get(gate).root);
       }
       this.views.get(gate).update(numbers, values);
@@ -71,14 +73,15 @@ export class GatesPanel {
 }
 
 class GateView {
-  constructor(gate) {
+  constructor(gate, cell) {
     this.gate = gate;
+    const meaning = (cell === "min_gru" ? MIN_GRU : MEANING)[gate];
     this.cell = [0, 0];
     this.canvas = h("canvas", { class: "heat-map", role: "img", tabindex: "0" });
     this.mean = h("p", { class: "number" });
     this.value = h("p", { class: "hint value", "aria-live": "polite" });
     this.root = h("figure", {},
-      h("figcaption", {}, h("strong", {}, gate), MEANING[gate] ? `: ${MEANING[gate]}` : ""), this.canvas,
+      h("figcaption", {}, h("strong", {}, gate), meaning ? `: ${meaning}` : ""), this.canvas,
       h("div", { class: "values" }, this.mean, this.value));
     this.canvas.addEventListener("pointermove", (event) => this.point(event));
     this.canvas.addEventListener("pointerleave", () => { this.value.textContent = ""; });

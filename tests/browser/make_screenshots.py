@@ -1,0 +1,97 @@
+"""Pictures of the page for the documentation, of trained checkpoints.
+
+    python tests/browser/make_screenshots.py RUNS SOUND VIDEO [OUTPUT]
+
+RUNS is a folder with the finished runs weather, reviews, words_live (causal) and people; SOUND is a
+WAV file that the microphone plays, VIDEO a file that the browser can play. The pictures
+page_<task>.png are written to OUTPUT, docs/pictures by default, each of at most 150 KB.
+"""
+
+import io
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from conftest import FLAGS, chromium_path, running_server
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+MAX_BYTES = 150_000
+COLORS = 160
+RUNS = {
+    "weather": "forecasting",
+    "reviews": "sentiment",
+    "words_live": "speech_commands",
+    "people": "video_action",
+}
+REVIEW = (
+    "The first half is slow and the plot makes no sense, but the two leads are wonderful together, "
+    "and the last twenty minutes are the funniest and most moving thing I have seen this year."
+)
+
+
+def show(page: Page, name: str, video: Path) -> None:
+    """Give the page of a run its input and wait for what it shows."""
+    said = page.locator(".verdict").filter(has_text="%")
+    if name == "weather":
+        page.get_by_role("button", name="Try an example").click()
+        page.get_by_role("img", name="Chart of temp").wait_for()
+    elif name == "reviews":
+        page.get_by_label("Text", exact=True).fill(REVIEW)
+        said.wait_for()
+    elif name == "words_live":
+        page.get_by_role("button", name="Use the microphone").click()
+        page.locator(".words li").nth(3).wait_for(timeout=60_000)
+    else:
+        page.set_input_files("input[type=file]", video)
+        said.wait_for()
+        page.locator(".overlay .label").filter(has_text="%").wait_for()
+        page.wait_for_timeout(1500)
+    page.locator(".heat-map").first.wait_for()
+    page.wait_for_timeout(500)
+
+
+def save(picture: bytes, path: Path) -> None:
+    """Write a picture with few colours, smaller until it has at most MAX_BYTES."""
+    image: Any = Image.open(io.BytesIO(picture)).convert("RGB")
+    size = MAX_BYTES + 1
+    while size > MAX_BYTES:
+        buffer = io.BytesIO()
+        image.quantize(COLORS, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+        size = buffer.tell()
+        path.write_bytes(buffer.getvalue())
+        image = image.resize(
+            (9 * image.width // 10, 9 * image.height // 10), Image.Resampling.LANCZOS
+        )
+    print(path, size)
+
+
+def main(runs: Path, sound: Path, video: Path, output: Path) -> None:
+    """Start a server and a browser, and write the pictures."""
+    output.mkdir(parents=True, exist_ok=True)
+    checkpoints = [runs / name / "checkpoints" / "best.ckpt" for name in RUNS]
+    microphone = f"--use-file-for-fake-audio-capture={sound}"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_server(checkpoints, Path(folder)) as server,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path(), args=[*FLAGS, microphone]
+        )
+        for name, task in RUNS.items():
+            page = browser.new_page(viewport={"width": 1100, "height": 900})
+            page.goto(f"{server.url}/#/{name}")
+            page.get_by_role("heading", level=1, name=name, exact=True).wait_for()
+            show(page, name, video)
+            save(page.screenshot(full_page=True), output / f"page_{task}.png")
+            page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (4, 5):
+        sys.exit(__doc__)
+    docs = Path(__file__).resolve().parents[2] / "docs" / "pictures"
+    main(*(Path(word).resolve() for word in (*sys.argv[1:], str(docs))[:4]))
