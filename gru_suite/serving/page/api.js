@@ -136,8 +136,12 @@ export function openStream(name, onMessage, onClose) {
     else onMessage(message);
   });
   socket.addEventListener("close", (event) => {
-    if (event.code === 1000) onClose(null);
-    else onClose(refusal ?? (event.reason || "The stream to the server has ended."));
+    if (event.code === 1000) {
+      onClose(null);
+      return;
+    }
+    serverResponds().then((responds) => responds || dispatchEvent(new CustomEvent("server-gone")));
+    onClose(refusal ?? (event.reason || "The stream to the server has ended."));
   });
   return socket;
 }

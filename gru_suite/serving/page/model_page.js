@@ -17,7 +17,7 @@ function classSentence(what, labels) {
   if (!labels) return `${what}.`;
   const names = labels.slice(0, NAMED_CLASSES).join(", ");
   const rest = labels.length - NAMED_CLASSES;
-  return `${what} to one of ${countOf(labels.length, "class").replace("classs", "classes")}: ${names}${rest > 0 ? ` and ${rest} more` : ""}.`;
+  return `${what} to one of ${countOf(labels.length, "class", "classes")}: ${names}${rest > 0 ? ` and ${rest} more` : ""}.`;
 }
 
 /** What the model does, in one sentence. */

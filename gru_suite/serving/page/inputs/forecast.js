@@ -1,7 +1,7 @@
 // Tables: a file or pasted rows in, a chart with history, forecast and intervals out.
 import { predict } from "../api.js";
 import { dropZone } from "../parts/drop_zone.js";
-import { button, h, uniqueId } from "../parts/nodes.js";
+import { button, countOf, h, uniqueId } from "../parts/nodes.js";
 import { Status, uploadProgress } from "../parts/status.js";
 import { ForecastResult } from "./forecast_result.js";
 
@@ -47,7 +47,7 @@ export function mountTable(info, gates) {
     status.busy(`Working on ${what}`);
     try {
       const prediction = await predict(info.name, source, { signal: call.signal, onUpload: uploadProgress(status, what) });
-      status.clear();
+      status.say(`The forecast of ${countOf(prediction.series.length, "series", "series")} stands below.`);
       shown?.destroy();
       shown = new ForecastResult(info, prediction);
       place.replaceChildren(shown.root);
@@ -71,7 +71,7 @@ export function mountTable(info, gates) {
       info.suffixes.length ? dropZone(`Drop or choose a table (${info.suffixes.join(", ")})`, info.suffixes, (file) => forecast({ file }, file.name)) : null,
       h("label", { for: id }, "Or paste rows, with the names of the columns in the first line"), area,
       h("div", { class: "row" }, button("Forecast", pasted, "primary"), example, status.root)),
-    h("section", { class: "panel", "aria-label": "Forecast", "aria-live": "polite" }, h("h2", {}, "Forecast"), place));
+    h("section", { class: "panel", "aria-label": "Forecast" }, h("h2", {}, "Forecast"), place));
   place.append(h("p", { class: "hint" }, "The chart appears here."));
   return { root, stop: () => { call?.abort(); shown?.destroy(); } };
 }

@@ -6,6 +6,7 @@ import { Status } from "../parts/status.js";
 
 const PAUSE_MS = 150;
 const GATES_PAUSE_MS = 400;
+const SLOW_MS = 400;
 
 /** Pieces of the text: tokens with their attribution, and what stands between them (null). */
 export function textPieces(text, tokens) {
@@ -80,7 +81,8 @@ export function mountText(info, gates) {
     }
     call = new AbortController();
     const { signal } = call;
-    status.busy("Working on the text");
+    // Most answers come before this: no spinner, and no announcement, for each letter.
+    const late = setTimeout(() => status.busy("Working on the text"), SLOW_MS);
     try {
       const answer = await (info.explains ? explain : predict)(info.name, { input: text }, { signal });
       // An abort after the last byte no longer stops the call.
@@ -92,6 +94,8 @@ export function mountText(info, gates) {
       gatesTimer = setTimeout(() => gates.show({ input: text }), GATES_PAUSE_MS);
     } catch (error) {
       if (error.name !== "AbortError") status.error(error);
+    } finally {
+      clearTimeout(late);
     }
   }
 

@@ -49,4 +49,4 @@ export function download(name, text, type = "text/csv") {
 
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 export const seconds = (value) => `${value.toFixed(2)} s`;
-export const countOf = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+export const countOf = (count, noun, nouns = `${noun}s`) => `${count} ${count === 1 ? noun : nouns}`;

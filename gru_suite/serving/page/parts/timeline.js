@@ -48,7 +48,7 @@ export function timelineChart(title, { time, probability, events = [] }) {
     draw: eventPainter(events),
   });
   const others = rest.length
-    ? h("p", { class: "hint" }, `The other ${countOf(rest.length, "class").replace("classs", "classes")} stay at or below ${percent(rest[0][1])}.`)
+    ? h("p", { class: "hint" }, `The other ${countOf(rest.length, "class", "classes")} ${rest.length === 1 ? "stays" : "stay"} at or below ${percent(rest[0][1])}.`)
     : null;
   return { root: h("div", {}, chart.root, others), destroy: () => chart.destroy() };
 }
