@@ -43,6 +43,32 @@ _UNNAMED = """() => {
   return problems;
 }"""
 
+# Texts whose contrast with their ground is below 4.5, and the contrast; not those over a picture.
+_LOW_CONTRAST = """() => {
+  const numbers = (color) => { const all = color.match(/[\\d.]+/g).map(Number); return all.length === 4 ? all : [...all, 1]; };
+  const luminance = (color) => {
+    const [red, green, blue] = color.map((value) => value / 255)
+      .map((value) => value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const ground = (node) => {
+    const layers = [];
+    for (let at = node; at; at = at.parentElement) layers.unshift(numbers(getComputedStyle(at).backgroundColor));
+    return layers.reduce((below, layer) => below.map((value, at) => value * (1 - layer[3]) + layer[at] * layer[3]), [255, 255, 255]);
+  };
+  const found = {};
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode.textContent.trim();
+    const node = walker.currentNode.parentElement;
+    if (!text || !node.getClientRects().length || node.closest(".overlay")) continue;
+    const pair = [luminance(numbers(getComputedStyle(node).color).slice(0, 3)), luminance(ground(node))];
+    const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    if (contrast < 4.5) found[text.slice(0, 40)] = contrast;
+  }
+  return found;
+}"""  # noqa: E501
+
 
 def color_count(canvas: Any) -> int:
     """Return how many colours a canvas shows: 1 where nothing was painted."""
@@ -52,6 +78,11 @@ def color_count(canvas: Any) -> int:
 def unnamed_controls(page: Any) -> list[str]:
     """Return what a screen reader could not tell of: no label, no name, headings that jump."""
     return list(page.evaluate(_UNNAMED))
+
+
+def low_contrasts(page: Any) -> dict[str, float]:
+    """Return the contrast of each text where it is too low to read."""
+    return dict(page.evaluate(_LOW_CONTRAST))
 
 
 def wait_for_gates(page: Any, names: tuple[str, ...] = ("update", "reset")) -> None:

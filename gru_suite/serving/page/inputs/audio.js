@@ -47,6 +47,7 @@ class AudioView {
       this.noWords.textContent = "None found.";
       this.noWords.hidden = timeline.events.length > 0;
       this.chart = timelineChart("Probabilities over time", timeline);
+      this.chart.follow(this.player);
       this.timeline.append(h("h3", {}, "Over time"), this.chart.root, timelineTable(timeline));
     }
     if (this.address) URL.revokeObjectURL(this.address);

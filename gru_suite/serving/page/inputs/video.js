@@ -68,6 +68,7 @@ class VideoView {
     const { steps } = prediction;
     if (steps?.time.length) {
       this.chart = timelineChart("Prediction over time", steps);
+      this.chart.follow(this.screen.video);
       this.timeline.append(h("h3", {}, "Over time"), this.chart.root, timelineTable(steps));
     }
     this.play(file, steps);

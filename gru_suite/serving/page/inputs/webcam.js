@@ -94,7 +94,7 @@ export class Webcam {
     if (!this.running) return;
     this.running = false;
     clearInterval(this.timer);
-    this.socket.close();
+    this.socket.close(1000);
     for (const track of this.media.getTracks()) track.stop();
     this.screen.video.srcObject = null;
     this.button.textContent = "Use the camera";

@@ -14,8 +14,8 @@ function highestClasses(probability) {
   return { shown: peaks.slice(0, LINES.length), rest: peaks.slice(LINES.length) };
 }
 
-/** Paint the events as marked stretches with their names. */
-function eventPainter(events) {
+/** Paint the events as marked stretches with their names, and where the player is. */
+function painter(events, player) {
   return (plot) => {
     const { ctx, bbox } = plot;
     const scale = devicePixelRatio;
@@ -34,23 +34,41 @@ function eventPainter(events) {
       ctx.fillStyle = cssColor("--text");
       ctx.fillText(label, left + 3 * scale, bbox.top + 14 * scale);
     }
+    if (player.now !== null) {
+      ctx.fillStyle = cssColor("--text");
+      ctx.fillRect(plot.valToPos(player.now, "x", true), bbox.top, scale, bbox.height);
+    }
     ctx.restore();
   };
 }
 
-/** Draw {time, probability} with `events`; returns {root, destroy}. */
+/** Draw {time, probability} with `events`; `follow(media)` marks where the player is. */
 export function timelineChart(title, { time, probability, events = [] }) {
   const { shown, rest } = highestClasses(probability);
   const label = `${title}: highest are ${shown.map(([name, peak]) => `${name} ${percent(peak)}`).join(", ")}`;
+  const player = { now: null };
   const chart = new Chart(label, {
     x: time, xText: time.map(seconds), isTime: false, xLabel: "time", range: [0, 1.02], height: 260,
     series: shown.map(([name], index) => ({ label: name, values: probability[name], ...LINES[index] })),
-    draw: eventPainter(events),
+    draw: painter(events, player),
   });
   const others = rest.length
     ? h("p", { class: "hint" }, `The other ${countOf(rest.length, "class", "classes")} ${rest.length === 1 ? "stays" : "stay"} at or below ${percent(rest[0][1])}.`)
     : null;
-  return { root: h("div", {}, chart.root, others), destroy: () => chart.destroy() };
+  let forget = () => {};
+  const follow = (media) => {
+    const move = () => {
+      player.now = media.currentTime;
+      chart.plot?.redraw(false, false);
+    };
+    for (const event of ["timeupdate", "seeked"]) media.addEventListener(event, move);
+    forget = () => ["timeupdate", "seeked"].forEach((event) => media.removeEventListener(event, move));
+  };
+  const destroy = () => {
+    forget();
+    chart.destroy();
+  };
+  return { root: h("div", {}, chart.root, others), follow, destroy };
 }
 
 /** One found word as a list item. */
