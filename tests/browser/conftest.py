@@ -142,13 +142,14 @@ def running_server(
     log = folder / f"server_{time.monotonic_ns()}.log"
     port = () if any(word.startswith("serve.port=") for word in words) else ("serve.port=0",)
     served = f"checkpoint={','.join(map(str, checkpoints))}"
+    path = os.pathsep.join(filter(None, (packages, os.environ.get("PYTHONPATH", ""))))
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*GRU_SUITE, "serve", served, *port, *words],
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": packages},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
         )
     try:
         until = time.monotonic() + START_SECONDS

@@ -35,6 +35,7 @@ def test_pasted_rows_become_a_chart_and_a_file(
     assert page.get_by_text("80 % interval").is_visible()
     page.get_by_text("Columns used").wait_for()
     # Values at the cursor, and zoom by dragging.
+    chart.scroll_into_view_if_needed()
     box = chart.locator(".u-over").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 50)
     legend = chart.locator(".u-legend")

@@ -17,6 +17,9 @@ def fill(page: Any, name: str, trained: Path, media: Path) -> None:
         page.set_input_files("input[type=file]", trained / "data" / "videos" / "left" / "0.mp4")
     elif name == "tones":
         page.set_input_files("input[type=file]", media / "tones.wav")
+    elif name == "waves":
+        page.get_by_label("Rows of numbers, one a step").fill("0.1, 0.2, 0.3\n" * 20)
+        page.get_by_role("button", name="Predict").click()
     else:
         page.get_by_role("button", name="Try an example").click()
     ready = page.get_by_role("img", name="Chart of value") if name == "series" else None

@@ -15,7 +15,7 @@ const MOST_WAITING_SECONDS = 3;
 /** The stream of one recording: sends pieces, hands messages on, and ends by the last prediction. */
 class Stream {
   constructor(info, onMessage, onLost) {
-    this.mostWaiting = 2 * MOST_WAITING_SECONDS * info.live.sample_rate_hz;
+    this.mostWaiting = 2 * MOST_WAITING_SECONDS * info.inputs.sample_rate_hz;
     this.waiting = [];
     this.ready = false;
     this.closed = new Promise((resolve) => { this.finish = resolve; });

@@ -69,6 +69,15 @@ export function mountText(info, gates) {
   let gatesTimer = null;
   let call = null;
 
+  async function classify(text, signal) {
+    const source = { input: text };
+    // An explanation tells the probability of its label alone.
+    const calls = [predict(info.name, source, { signal })];
+    if (info.explains) calls.push(explain(info.name, source, { signal }));
+    const [prediction, reasons] = await Promise.all(calls);
+    return { ...reasons, ...prediction };
+  }
+
   async function update() {
     call?.abort();
     const text = area.value;
@@ -84,7 +93,7 @@ export function mountText(info, gates) {
     // Most answers come before this: no spinner, and no announcement, for each letter.
     const late = setTimeout(() => status.busy("Working on the text"), SLOW_MS);
     try {
-      const answer = await (info.explains ? explain : predict)(info.name, { input: text }, { signal });
+      const answer = await classify(text, signal);
       // An abort after the last byte no longer stops the call.
       if (signal.aborted) return;
       status.clear();
