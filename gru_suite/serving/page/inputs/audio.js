@@ -15,11 +15,11 @@ class AudioView {
     this.words = h("ol", { class: "words", "aria-live": "polite", "aria-label": "Words" });
     this.noWords = h("p", { class: "hint" }, "None yet.");
     this.wordsPart = h("div", { hidden: true }, h("h3", {}, "Words"), this.noWords, this.words);
-    this.timeline = h("div");
+    this.timeline = h("div", { class: "result" });
     this.player = h("audio", { controls: true, hidden: true, "aria-label": "The recording" });
     this.columns = h("div", { class: "columns-2" },
       h("div", {}, this.now, this.bars.root), this.wordsPart);
-    this.root = h("div", {}, this.columns, this.player, this.timeline);
+    this.root = h("div", { class: "result" }, this.columns, this.player, this.timeline);
   }
 
   clear() {

@@ -40,9 +40,9 @@ class VideoView {
     this.screen = new Screen();
     this.bars = new ClassBars(labels);
     this.said = h("p", { class: "verdict", "aria-live": "polite" }, "Use the camera or a file.");
-    this.timeline = h("div");
+    this.timeline = h("div", { class: "result" });
     this.note = h("p", { class: "hint", hidden: true });
-    this.root = h("div", {},
+    this.root = h("div", { class: "result" },
       h("div", { class: "columns-2" }, h("div", {}, this.screen.root, this.note), h("div", {}, this.said, this.bars.root)),
       this.timeline);
   }

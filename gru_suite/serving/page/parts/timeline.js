@@ -1,6 +1,6 @@
 // Probabilities over the time of a recording or a video, and the words that were found.
 import { Chart, cssColor } from "./chart.js";
-import { countOf, disclosure, h, percent, seconds } from "./nodes.js";
+import { disclosure, h, percent, seconds } from "./nodes.js";
 
 const LINES = [
   { color: "--line-1" }, { color: "--line-2", dash: [8, 4] }, { color: "--line-3", dash: [2, 3] },
@@ -53,7 +53,7 @@ export function timelineChart(title, { time, probability, events = [] }) {
     draw: painter(events, player),
   });
   const others = rest.length
-    ? h("p", { class: "hint" }, `The other ${countOf(rest.length, "class", "classes")} ${rest.length === 1 ? "stays" : "stay"} at or below ${percent(rest[0][1])}.`)
+    ? h("p", { class: "hint" }, `${rest.length === 1 ? "The other class stays" : `The other ${rest.length} classes stay`} at or below ${percent(rest[0][1])}.`)
     : null;
   let forget = () => {};
   const follow = (media) => {
