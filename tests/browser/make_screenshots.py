@@ -41,7 +41,9 @@ def show(page: Page, name: str, video: Path) -> None:
     said = page.locator(".verdict").filter(has_text="%")
     if name == "weather":
         rows = load_weather().groupby("origin").tail(240)
-        page.get_by_label("Or paste rows").fill(rows.to_csv(index=False))
+        area = page.get_by_label("Or paste rows")
+        area.fill(rows.to_csv(index=False))
+        area.evaluate("area => { area.scrollTop = 0; }")
         page.get_by_role("button", name="Forecast", exact=True).click()
         page.get_by_role("img", name="Chart of temp").wait_for()
     elif name == "reviews":

@@ -48,7 +48,7 @@ export function timelineChart(title, { time, probability, events = [] }) {
   const label = `${title}: highest are ${shown.map(([name, peak]) => `${name} ${percent(peak)}`).join(", ")}`;
   const player = { now: null };
   const chart = new Chart(label, {
-    x: time, xText: time.map(seconds), isTime: false, xLabel: "time", range: [0, 1.02], height: 260,
+    x: time, xText: time.map(seconds), isTime: false, xLabel: "time", range: [0, events.length ? 1.2 : 1.02], height: 260,
     series: shown.map(([name], index) => ({ label: name, values: probability[name], ...LINES[index] })),
     draw: painter(events, player),
   });
