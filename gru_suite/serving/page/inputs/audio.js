@@ -82,7 +82,7 @@ export function mountAudio(info, gates) {
   const root = h("div", { class: "stack" },
     h("section", { class: "panel", "aria-label": "Input" },
       h("h2", {}, "Your sound"), live.root,
-      dropZone(`Or drop or choose a file (${info.suffixes.join(", ")})`, info.suffixes, read),
+      dropZone("Or drop or choose a file", info.suffixes, read),
       h("div", { class: "row" }, example, status.root)),
     h("section", { class: "panel", "aria-label": "Prediction" }, h("h2", {}, "Prediction"), view.root));
   return {

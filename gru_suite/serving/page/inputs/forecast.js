@@ -68,7 +68,7 @@ export function mountTable(info, gates) {
   const root = h("div", { class: "stack" },
     h("section", { class: "panel", "aria-label": "Input" },
       h("h2", {}, "Your table"), columnList(info.inputs),
-      info.suffixes.length ? dropZone(`Drop or choose a table (${info.suffixes.join(", ")})`, info.suffixes, (file) => forecast({ file }, file.name)) : null,
+      info.suffixes.length ? dropZone("Drop or choose a table", info.suffixes, (file) => forecast({ file }, file.name)) : null,
       h("label", { for: id }, "Or paste rows, with the names of the columns in the first line"), area,
       h("div", { class: "row" }, button("Forecast", pasted, "primary"), example, status.root)),
     h("section", { class: "panel", "aria-label": "Forecast" }, h("h2", {}, "Forecast"), place));

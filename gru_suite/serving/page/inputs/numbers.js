@@ -81,7 +81,7 @@ export function mountNumbers(info, gates) {
     parts.push(h("div", { class: "row" }, example));
   }
   if (info.suffixes.length || info.input_kind === "file") {
-    parts.push(dropZone(`Drop or choose a file${info.suffixes.length ? ` (${info.suffixes.join(", ")})` : ""}`, info.suffixes,
+    parts.push(dropZone("Drop or choose a file", info.suffixes,
       (file) => run({ file }, file.name)));
   }
   const root = h("div", { class: "columns-2" },

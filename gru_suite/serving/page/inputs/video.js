@@ -31,7 +31,7 @@ class Screen {
     if (probability === null) return;
     const [label, share] = highest(probability);
     this.label.textContent = `${label} ${percent(share)}`;
-    this.fps.textContent = fps === undefined ? "" : `${fps.toFixed(1)} frames/s`;
+    this.fps.textContent = (fps ?? null) === null ? "" : `${fps.toFixed(1)} frames/s`;
   }
 }
 
@@ -158,7 +158,7 @@ export function mountVideo(info, gates) {
   const root = h("div", { class: "stack" },
     h("section", { class: "panel", "aria-label": "Input" },
       h("h2", {}, "Your video"), webcam.root,
-      dropZone(`Or drop or choose a file (${info.suffixes.join(", ")})`, info.suffixes, read),
+      dropZone("Or drop or choose a file", info.suffixes, read),
       h("div", { class: "row" }, example, status.root)),
     h("section", { class: "panel", "aria-label": "Prediction" }, h("h2", {}, "Prediction"), view.root));
   return {

@@ -1,9 +1,19 @@
 // A place to drop a file, with the file input that the keyboard and phones use.
 import { h, uniqueId } from "./nodes.js";
 
+const NAMED_SUFFIXES = 5;
+
+/** The suffixes in a sentence, not all of a long list. */
+function suffixText(suffixes) {
+  if (!suffixes.length) return "";
+  const named = suffixes.slice(0, NAMED_SUFFIXES).join(", ");
+  return ` (${named}${suffixes.length > NAMED_SUFFIXES ? " and others" : ""})`;
+}
+
 /** Build it; `onFile` gets the first file that is dropped or chosen. */
-export function dropZone(label, suffixes, onFile) {
+export function dropZone(what, suffixes, onFile) {
   const id = uniqueId("file");
+  const label = `${what}${suffixText(suffixes)}`;
   const input = h("input", {
     id, type: "file", accept: suffixes.join(","),
     onchange: () => {
