@@ -95,6 +95,28 @@ VERBS = {
             ("metric=", "the score to compare; by default the first of the task"),
         ),
     ),
+    "serve": Verb(
+        "gru_suite.commands.serve:serve",
+        "open a page to try checkpoints on, and an API to build on",
+        None,
+        (
+            "gru-suite serve checkpoint=best.ckpt",
+            "gru-suite serve serve=outputs",
+            "gru-suite serve checkpoint=a.ckpt,b.ckpt serve.host=0.0.0.0 serve.token=SECRET",
+        ),
+        (
+            ("checkpoint=", "the checkpoint file; several with commas"),
+            ("serve=FOLDER", "all finished runs in a folder"),
+            ("device=auto", "auto (the default), cpu or gpu"),
+            ("serve.port=8765", "the port; 0 takes a free one"),
+            ("serve.host=127.0.0.1", "the address; others than this machine's need a token"),
+            ("serve.token=", "what requests must carry: Authorization: Bearer TOKEN"),
+            ("serve.batch_size=64", "inputs predicted at once, at most; 1 switches batching off"),
+            ("serve.threads=1", "threads of torch"),
+            ("serve.max_body_mb=32", "limits of requests: also max_items, max_seconds, max_queue,"),
+            ("serve.max_streams=64", "requests_per_second, timeout_s, wait_ms, max_models"),
+        ),
+    ),
     "tasks": Verb("gru_suite.commands.tasks:tasks", "list the available tasks", None),
     "inspect": Verb(
         "gru_suite.commands.inspect:inspect",

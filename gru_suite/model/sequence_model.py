@@ -4,7 +4,7 @@ import inspect
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
@@ -13,6 +13,9 @@ from gru_suite.errors import UserError
 from gru_suite.model.export.module import ExportModule
 from gru_suite.model.streaming.stream import Stream, StreamModule
 from gru_suite.nn.backbone import RecurrentBackbone
+
+if TYPE_CHECKING:
+    from gru_suite.model.service.service import Service
 
 TRAINING_KEYS = ("init_from", "freeze_epochs")
 """Options of the group ``backbone`` that are about its training, not its shape."""
@@ -129,6 +132,15 @@ class SequenceModel(nn.Module, metaclass=RecordsOptions):
             f"task {self.name} does not say how its inputs and outputs are exported: implement "
             "export_module(), or use format=safetensors, which holds any model"
         )
+
+    def service(self) -> "Service[Any, Any]":
+        """Return the model's use over a network, for ``gru-suite serve``.
+
+        By default inputs are rows of numbers or files, whatever :meth:`predict` takes of them.
+        """
+        from gru_suite.model.service.classification import PlainService
+
+        return PlainService(self)
 
     def limits(self) -> list[str]:
         """Return known limits of the model for its card, a sentence each."""

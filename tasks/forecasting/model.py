@@ -33,6 +33,9 @@ from .results.card_text import describe_limits, usage_lines
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .batches.inference_windows import InferenceWindows
+    from .inference.service import ForecastingService
+
     Table = pd.DataFrame | str | Path
 
 
@@ -177,16 +180,25 @@ class ForecastingModel(CalibratedForecaster):
         from .batches.inference_windows import inference_tables
 
         memory = memory_steps(self.schema["horizon"]) if self.adaptive else 0
-        tables = inference_tables(raw, self.schema, memory)
-        factors = [self.interval_factors(table.windows) for table in tables]
-        known = [factor_BCQ for factor_BCQ in factors if factor_BCQ is not None]
+        found = self.forecast_tables(inference_tables(raw, self.schema, memory))
+        if found.left_out:
+            warnings.warn(describe_left_out(found.left_out), stacklevel=2)
+        return found
+
+    def forecast_tables(self, tables: "Sequence[InferenceWindows]") -> Forecasts:
+        """Forecast the last windows of tables, one after the other, as one batch."""
+        factors = self.interval_factors_of([table.windows for table in tables])
         batch = ForecastBatch(*(torch.cat(p) for p in zip(*(t.batch for t in tables), strict=True)))
         names = [name for table in tables for name in table.names]
         left_out = {name: why for table in tables for name, why in table.left_out.items()}
-        if left_out:
-            warnings.warn(describe_left_out(left_out), stacklevel=2)
-        found = self.forecast_windows(batch, names, torch.cat(known) if known else None)
+        found = self.forecast_windows(batch, names, torch.cat(factors) if factors else None)
         return replace(found, left_out=left_out)
+
+    def service(self) -> "ForecastingService":
+        """Return tables in, forecasts out, for a server."""
+        from .inference.service import ForecastingService
+
+        return ForecastingService(self)
 
     def stream(self, batch_size: int = 1) -> Stream[Forecasts]:
         """Return streams of rows as they are measured; see :class:`ForecastingStream`.

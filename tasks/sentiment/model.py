@@ -25,6 +25,8 @@ from .reading.prediction_inputs import read_texts
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .inference.service import TextService
+
 MAX_EXPLAINED = 500
 """Texts at most on the page of attributions, which takes a backward pass a text."""
 
@@ -91,6 +93,12 @@ class SentimentModel(TextClassifier):
     def stream(self, batch_size: int = 1) -> SentimentStream:
         """Return streams that take texts in chunks; see :class:`SentimentStream`."""
         return SentimentStream(self, batch_size)
+
+    def service(self) -> "TextService":
+        """Return texts in, probabilities and attributions out, for a server."""
+        from .inference.service import TextService
+
+        return TextService(self)
 
     def export_module(self, example: Callable[[], Any] | None = None) -> ExportModule:
         """Return probabilities as a function of token ids and lengths."""

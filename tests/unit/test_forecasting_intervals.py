@@ -286,7 +286,7 @@ def test_a_forecaster_without_earlier_rows_is_left_as_it_is(data: ForecastingDat
     def never(batch: ForecastBatch) -> torch.Tensor:
         raise AssertionError(batch)
 
-    assert (rolling_factors(never, windows, [0.1, 0.5, 0.9], late) == 1).all()
+    assert (rolling_factors(never, [windows], [0.1, 0.5, 0.9], [late])[0] == 1).all()
 
 
 def test_models_of_before_have_no_calibration(data: ForecastingDataModule) -> None:

@@ -57,16 +57,21 @@ def miss_ratios(quantiles_PCQ: NDArray[np.float32], truth_PC: NDArray[np.float32
 
 
 def adapted_factors(
-    ratio_GPCQ: Float64, anchor_A: NDArray[np.int64], levels: Sequence[float]
+    ratio_GPCQ: Float64,
+    anchor_A: NDArray[np.int64],
+    levels: Sequence[float],
+    first_A: NDArray[np.int64] | None = None,
 ) -> Float64:
     """Return the factor of each quantile's distance from the median, shape (A, C, Q).
 
     Args:
-        ratio_GPCQ: :func:`miss_ratios` of the forecasts of one series from the origins of the grid,
-            NaN where a truth is missing or there was no forecast.
-        anchor_A: numbers of origins of the grid, from 0; a factor depends on truths before its
-            origin alone.
+        ratio_GPCQ: :func:`miss_ratios` of the forecasts from the origins of the grid, series after
+            series; NaN where a truth is missing or there was no forecast.
+        anchor_A: numbers of origins of the grid of their series, from 0; a factor depends on
+            truths before its origin alone.
         levels: of the quantiles.
+        first_A: row of ``ratio_GPCQ`` with the first origin of the series of each; None where
+            there is one series.
     """
     horizon, num_targets, num_levels = ratio_GPCQ.shape[1:]
     spacing = grid_spacing(horizon)
@@ -81,7 +86,8 @@ def adapted_factors(
         misses_ACQ, count_AC1 = np.zeros_like(log_ACQ), np.zeros((len(anchor_A), num_targets, 1))
         # What was measured between this origin and the next: of each earlier forecast other steps.
         for lag in range(min(num_lags, len(issued))):
-            row_A = (anchor_A - age - lag + 1).clip(min=0)
+            local_A = anchor_A - age - lag
+            row_A = np.where(local_A < 0, 0, local_A + 1 + (0 if first_A is None else first_A))
             arrived_ASCQ = padded_GPCQ[row_A, lag * spacing : (lag + 1) * spacing]
             misses_ACQ += (arrived_ASCQ > issued[-1 - lag]).sum(1)
             count_AC1 += (~np.isnan(arrived_ASCQ[..., :1])).sum(1)

@@ -3,6 +3,7 @@
 Shapes: B windows, W windows of a set, C targets, Q quantiles.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -67,15 +68,20 @@ class CalibratedForecaster(SequenceModel):
     def _calibrated(self, output: ForecastOutput, batch: ForecastBatch) -> ForecastOutput:
         return calibrated(output, self._fitted, batch.series_B)
 
-    @torch.inference_mode()
     def interval_factors(self, windows: "WindowSet") -> Tensor | None:
         """Return the factors of adaptive intervals from the rows before each window, (W, C, Q).
 
         None where the intervals are not adaptive.
         """
+        found = self.interval_factors_of([windows])
+        return None if found is None else found[0]
+
+    @torch.inference_mode()
+    def interval_factors_of(self, sets: "Sequence[WindowSet]") -> list[Tensor] | None:
+        """Return :meth:`interval_factors` of several sets, whose earlier forecasts are batched."""
         if not self.adaptive:
             return None
-        from .rolling_forecasts import adapted
+        from .rolling_forecasts import adapted_sets
 
         def quantiles(batch: ForecastBatch) -> Tensor:
             batch = ForecastBatch(*(part.to(self.device) for part in batch))
@@ -84,8 +90,7 @@ class CalibratedForecaster(SequenceModel):
             return found
 
         with evaluating(self):
-            factor_WCQ: Tensor = adapted(quantiles, windows, self.levels, self.schema)
-        return factor_WCQ
+            return adapted_sets(quantiles, sets, self.levels, self.schema)
 
     @torch.inference_mode()
     def forecast_windows(

@@ -5,7 +5,7 @@ quantiles.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ Forecast = Callable[[ForecastBatch], Tensor]
 """Returns z-scored quantiles of a batch, shape (B, P, C, Q)."""
 
 _BATCH_SIZE = 512
+# Factors at once, to bound the memory of many windows.
+_MAX_ANCHORS = 4096
 
 
 def untrained_steps(schema: Mapping[str, Any], grid: TimeGrid) -> NDArray[np.int64]:
@@ -41,60 +43,174 @@ def untrained_steps(schema: Mapping[str, Any], grid: TimeGrid) -> NDArray[np.int
     return found
 
 
+class _Origins(NamedTuple):
+    """Earlier origins of a set of windows, series after series.
+
+    Attributes:
+        earlier: their windows, G.
+        counts_G: whether their forecasts count.
+        span_S: first origin of each series that has windows, and its number of origins, by series.
+        anchor_W: number of the origin of the grid that each window stands at.
+        series_W: series of each window.
+    """
+
+    earlier: WindowSet
+    counts_G: NDArray[np.bool_]
+    span_S: dict[int, tuple[int, int]]
+    anchor_W: NDArray[np.int64]
+    series_W: NDArray[np.int64]
+
+
 def rolling_factors(
-    forecast: Forecast, windows: WindowSet, levels: Sequence[float], untrained_S: NDArray[np.int64]
-) -> Float64:
-    """Return the factors of windows from the rows before them, shape (W, C, Q).
+    forecast: Forecast,
+    sets: Sequence[WindowSet],
+    levels: Sequence[float],
+    untrained: Sequence[NDArray[np.int64]],
+) -> list[Float64]:
+    """Return the factors of windows from the rows before them, shape (W, C, Q) for each set.
 
     Args:
         forecast: of the model.
-        windows: the windows.
+        sets: sets of windows, such as the tables of several requests.
         levels: of the quantiles.
-        untrained_S: :func:`untrained_steps`, from which on forecasts count.
+        untrained: :func:`untrained_steps` of each set, from which on forecasts count.
     """
-    lookback, spacing = windows.lookback, grid_spacing(windows.horizon)
-    series_W, origin_W = windows.series_W.numpy(), windows.origins_W.numpy()
-    first_S = windows.series.grid.first_steps
-    anchor_W = (origin_W + first_S[series_W]) // spacing
-    earliest_S = -(-(np.maximum(untrained_S, lookback) + first_S) // spacing)
-    spans: dict[int, tuple[int, int]] = {}
-    for series in np.unique(series_W):
-        own = anchor_W[series_W == series]
-        # Forecasts of a horizon before the memory still have steps that arrive within it.
-        oldest = own.min() - MEMORY - -(-windows.horizon // spacing)
-        spans[int(series)] = max(int(earliest_S[series]), int(oldest)), int(own.max())
-    origins = {s: np.arange(*span) * spacing - first_S[s] for s, span in spans.items()}
-    number_G = np.repeat(list(origins), [len(each) for each in origins.values()]).astype(np.int64)
-    earlier = windows.at(number_G, np.concatenate([*origins.values(), np.empty(0, np.int64)]))
-    num_targets = windows.series.mean.shape[1]
-    factor_WCQ = np.ones((len(series_W), num_targets, len(levels)))
-    if not len(earlier):
-        return factor_WCQ
-    ratio_GPCQ = _ratios(forecast, earlier)
-    for series, (begin, _) in spans.items():
-        chosen = series_W == series
-        anchors, index = np.unique(anchor_W[chosen], return_inverse=True)
-        # Before the first forecast that counts, nothing is known.
-        number_A = np.maximum(anchors - begin, 0)
-        factors = adapted_factors(ratio_GPCQ[number_G == series], number_A, levels)
-        factor_WCQ[chosen] = factors[index]
-    return factor_WCQ
+    origins = [_origins(*each) for each in zip(sets, untrained, strict=True)]
+    factors = [
+        np.ones((len(each.series_W), windows.series.mean.shape[1], len(levels)))
+        for each, windows in zip(origins, sets, strict=True)
+    ]
+    ratio_GPCQ = _ratios(forecast, origins, factors)
+    # Anchors of as many series at once as fit, each with the windows that stand at it.
+    pending: list[_Anchors] = []
+    first = 0
+    for each, factor_WCQ in zip(origins, factors, strict=True):
+        for series, (begin, count) in each.span_S.items():
+            windows_N = np.flatnonzero(each.series_W == series)
+            anchors_A, index_N = np.unique(each.anchor_W[windows_N], return_inverse=True)
+            # Before the first forecast that counts, nothing is known.
+            number_A = np.maximum(anchors_A - begin, 0)
+            pending.append(_Anchors(factor_WCQ, windows_N, index_N, number_A, first))
+            first += count
+            if sum(len(other.number_A) for other in pending) >= _MAX_ANCHORS:
+                _set_factors(ratio_GPCQ, pending, levels)
+                pending = []
+    _set_factors(ratio_GPCQ, pending, levels)
+    return factors
 
 
 def adapted(
     forecast: Forecast, windows: WindowSet, levels: Sequence[float], schema: Mapping[str, Any]
 ) -> Tensor:
-    """Return :func:`rolling_factors` of windows, given the schema of the training data."""
-    untrained_S = untrained_steps(schema, windows.series.grid)
-    return torch.from_numpy(rolling_factors(forecast, windows, levels, untrained_S))
+    """Return the factors of a set of windows, given the schema of the training data."""
+    return adapted_sets(forecast, [windows], levels, schema)[0]
 
 
-def _ratios(forecast: Forecast, windows: WindowSet) -> Float64:
-    parts = []
-    for start in range(0, len(windows), _BATCH_SIZE):
-        batch = windows.batch(np.arange(start, min(start + _BATCH_SIZE, len(windows))))
-        ratio_BPCQ = miss_ratios(forecast(batch).cpu().numpy(), batch.truth_BPC.numpy())
-        # Without any past there was no forecast to learn from.
-        ratio_BPCQ[batch.target_BTC.isnan().all(1).all(1).numpy()] = np.nan
-        parts.append(ratio_BPCQ)
-    return np.concatenate(parts)
+def adapted_sets(
+    forecast: Forecast,
+    sets: Sequence[WindowSet],
+    levels: Sequence[float],
+    schema: Mapping[str, Any],
+) -> list[Tensor]:
+    """Return :func:`rolling_factors` of sets, given the schema of the training data."""
+    untrained = [untrained_steps(schema, each.series.grid) for each in sets]
+    return [torch.from_numpy(each) for each in rolling_factors(forecast, sets, levels, untrained)]
+
+
+class _Anchors(NamedTuple):
+    """Origins of the grid of one series that factors are wanted for.
+
+    Attributes:
+        factor_WCQ: factors of a set, to be filled.
+        windows_N: its windows of this series.
+        index_N: the anchor of each of them.
+        number_A: numbers of the anchors, from the first origin of the series.
+        first: row of the first origin of the series among the ratios.
+    """
+
+    factor_WCQ: Float64
+    windows_N: NDArray[np.int64]
+    index_N: NDArray[np.int64]
+    number_A: NDArray[np.int64]
+    first: int
+
+
+def _set_factors(
+    ratio_GPCQ: Float64, pending: Sequence[_Anchors], levels: Sequence[float]
+) -> None:
+    if not pending or not len(ratio_GPCQ):
+        return
+    sizes = [len(each.number_A) for each in pending]
+    number_A = np.concatenate([each.number_A for each in pending])
+    first_A = np.repeat([each.first for each in pending], sizes)
+    factor_ACQ = adapted_factors(ratio_GPCQ, number_A, levels, first_A)
+    for each, found_ACQ in zip(pending, np.split(factor_ACQ, np.cumsum(sizes)[:-1]), strict=True):
+        each.factor_WCQ[each.windows_N] = found_ACQ[each.index_N]
+
+
+def _origins(windows: WindowSet, untrained_S: NDArray[np.int64]) -> _Origins:
+    lookback, spacing = windows.lookback, grid_spacing(windows.horizon)
+    series_W, origin_W = windows.series_W.numpy(), windows.origins_W.numpy()
+    first_S = windows.series.grid.first_steps
+    anchor_W = (origin_W + first_S[series_W]) // spacing
+    earliest_S = -(-(np.maximum(untrained_S, lookback) + first_S) // spacing)
+    span_S: dict[int, tuple[int, int]] = {}
+    for series in np.unique(series_W):
+        own = anchor_W[series_W == series]
+        # Forecasts of a horizon before the memory still have steps that arrive within it.
+        oldest = own.min() - MEMORY - -(-windows.horizon // spacing)
+        begin = max(int(earliest_S[series]), int(oldest))
+        span_S[int(series)] = begin, max(0, int(own.max()) - begin)
+    steps = [
+        (begin + np.arange(count)) * spacing - first_S[s] for s, (begin, count) in span_S.items()
+    ]
+    number_G = np.repeat(list(span_S), [len(each) for each in steps]).astype(np.int64)
+    earlier = windows.at(number_G, np.concatenate([*steps, np.empty(0, np.int64)]))
+    return _Origins(earlier, _has_early_past(earlier), span_S, anchor_W, series_W)
+
+
+def _has_early_past(windows: WindowSet) -> NDArray[np.bool_]:
+    """Return whether each window has an observed target in the first quarter of its lookback.
+
+    Forecasts from less are not those that a lookback of the same length gives.
+    """
+    observed_N = ~np.isnan(windows.series.scaled).all(1)
+    count_N = np.concatenate([[0], np.cumsum(observed_N)])
+    start_G = windows.series.offsets[windows.series_W.numpy()] + windows.origins_W.numpy()
+    start_G = start_G - windows.lookback
+    seen_G: NDArray[np.bool_] = count_N[start_G + max(1, windows.lookback // 4)] > count_N[start_G]
+    return seen_G
+
+
+def _ratios(
+    forecast: Forecast, origins: Sequence[_Origins], factors: Sequence[Float64]
+) -> Float64:
+    """Return the miss ratios from all earlier origins, NaN where a forecast does not count."""
+    num_targets, num_levels = factors[0].shape[1:]
+    horizon = origins[0].earlier.horizon
+    counts_G = np.concatenate([each.counts_G for each in origins])
+    ratio_GPCQ = np.full((len(counts_G), horizon, num_targets, num_levels), np.nan)
+    chunks = [
+        (each.earlier, index)
+        for each in origins
+        for index in _chunks(np.flatnonzero(each.counts_G), _BATCH_SIZE)
+    ]
+    parts: list[Float64] = []
+    while chunks:
+        size, count = 0, 0
+        while count < len(chunks) and size + len(chunks[count][1]) <= _BATCH_SIZE:
+            size, count = size + len(chunks[count][1]), count + 1
+        parts.append(_batch_ratios(forecast, [w.batch(index) for w, index in chunks[:count]]))
+        chunks = chunks[count:]
+    if parts:
+        ratio_GPCQ[counts_G] = np.concatenate(parts)
+    return ratio_GPCQ
+
+
+def _chunks(index_G: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    return [index_G[start : start + size] for start in range(0, len(index_G), size)]
+
+
+def _batch_ratios(forecast: Forecast, batches: Sequence[ForecastBatch]) -> Float64:
+    batch = ForecastBatch(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
+    return miss_ratios(forecast(batch).cpu().numpy(), batch.truth_BPC.numpy())
