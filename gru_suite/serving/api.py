@@ -225,6 +225,11 @@ def _add_errors(app: FastAPI) -> None:
     async def overloaded(request: Request, error: Overloaded) -> Response:
         return answer(503, "too many inputs wait; try again later", **{"retry-after": "1"})
 
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        # Starlette raises it again after this answer, and the guard logs it.
+        return answer(500, "the server failed; its log has the reason")
+
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         return answer(error.status_code, error.detail, **(error.headers or {}))

@@ -136,7 +136,7 @@ async def read_form(
         if detail is None:
             raise
         raise Refused(400, f"the form cannot be read: {detail}") from None
-    async with form:
+    try:
         files = [each for _, each in form.multi_items() if isinstance(each, UploadFile)]
         fields = {key: each for key, each in form.multi_items() if isinstance(each, str)}
         if not 1 <= len(files) <= max_items:
@@ -146,6 +146,8 @@ async def read_form(
         works = []
         for each in files:
             works.append(await read_file(await each.read(), each.filename or "", served))
+    finally:
+        await form.close()
     return works, fields
 
 
