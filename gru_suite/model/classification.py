@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -28,9 +28,6 @@ from gru_suite.nn.evaluation import evaluating
 from gru_suite.nn.pooling import POOLINGS, Pooling
 from gru_suite.options import check_share
 
-if TYPE_CHECKING:
-    from gru_suite.model.service.service import Service
-
 # Longer lists of labels are cut in a sentence.
 _MAX_NAMED = 20
 
@@ -46,6 +43,7 @@ class ClassificationModel(SequenceModel):
     """
 
     input_kind: ClassVar[str] = "input"
+    service_class: ClassVar[str] = "gru_suite.model.service.classification:ClassificationService"
 
     def __init__(
         self,
@@ -194,12 +192,6 @@ class ClassificationModel(SequenceModel):
         with atomic_path(target) as temporary:
             predictions.to_frame().to_csv(temporary, index=False)
         return [target]
-
-    def service(self) -> "Service[Any, Any]":
-        """Return the classifier's use over a network."""
-        from gru_suite.model.service.classification import ClassificationService
-
-        return ClassificationService(self)
 
     def limits(self) -> list[str]:
         """Name the classes, and the size of the rarest in training."""

@@ -1,10 +1,11 @@
 """The base of every task's model: encoder -> backbone -> head, and its use without a trainer."""
 
+import importlib
 import inspect
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -13,9 +14,6 @@ from gru_suite.errors import UserError
 from gru_suite.model.export.module import ExportModule
 from gru_suite.model.streaming.stream import Stream, StreamModule
 from gru_suite.nn.backbone import RecurrentBackbone
-
-if TYPE_CHECKING:
-    from gru_suite.model.service.service import Service
 
 TRAINING_KEYS = ("init_from", "freeze_epochs")
 """Options of the group ``backbone`` that are about its training, not its shape."""
@@ -51,6 +49,8 @@ class SequenceModel(nn.Module, metaclass=RecordsOptions):
         name: the task's name, as in ``task=``.
         tables: names in the state of large tables with a row for each word, which ``best.ckpt``
             stores compressed.
+        service_class: the :class:`gru_suite.model.service.service.Service` of the model, as
+            ``module:class``; by default inputs are rows of numbers or files.
         schema: the description of the training data (``SequenceDataModule.schema``).
         options: the arguments that the model was built from; a subclass may set an entry in
             ``__init__`` where a checkpoint is to hold another value.
@@ -62,6 +62,7 @@ class SequenceModel(nn.Module, metaclass=RecordsOptions):
 
     name: ClassVar[str]
     tables: ClassVar[tuple[str, ...]] = ()
+    service_class: ClassVar[str] = "gru_suite.model.service.classification:PlainService"
 
     def __init__(self, backbone: dict[str, Any], input_size: int, schema: dict[str, Any]) -> None:
         """Build the backbone.
@@ -133,14 +134,10 @@ class SequenceModel(nn.Module, metaclass=RecordsOptions):
             "export_module(), or use format=safetensors, which holds any model"
         )
 
-    def service(self) -> "Service[Any, Any]":
-        """Return the model's use over a network, for ``gru-suite serve``.
-
-        By default inputs are rows of numbers or files, whatever :meth:`predict` takes of them.
-        """
-        from gru_suite.model.service.classification import PlainService
-
-        return PlainService(self)
+    def service(self) -> Any:
+        """Return the model's use over a network, for ``gru-suite serve``: its ``service_class``."""
+        module, _, name = self.service_class.partition(":")
+        return getattr(importlib.import_module(module), name)(self)
 
     def limits(self) -> list[str]:
         """Return known limits of the model for its card, a sentence each."""

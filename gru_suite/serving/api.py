@@ -189,7 +189,9 @@ async def _alone(
         return function(item)
 
     loop = asyncio.get_running_loop()
-    return await _within(_awaited(loop.run_in_executor(store.compute, run)), store.options)
+    running = loop.run_in_executor(store.compute, run)
+    found: dict[str, Any] = await _within(_awaited(running), store.options)
+    return found
 
 
 async def _awaited(future: "asyncio.Future[Any]") -> Any:

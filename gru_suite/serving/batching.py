@@ -82,7 +82,7 @@ class Batcher(Generic[InputT, OutputT]):
         while self._queue:
             if self._arriving and len(self._queue) < self._batch_size and self._wait_s:
                 await asyncio.sleep(self._wait_s)
-            batch = []
+            batch: list[tuple[InputT, asyncio.Future[OutputT]]] = []
             while self._queue and len(batch) < self._batch_size:
                 each = self._queue.popleft()
                 if not each[1].done():

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .batches.inference_windows import InferenceWindows
-    from .inference.service import ForecastingService
 
     Table = pd.DataFrame | str | Path
 
@@ -48,6 +47,7 @@ class ForecastingModel(CalibratedForecaster):
     """
 
     name: ClassVar[str] = "forecasting"
+    service_class: ClassVar[str] = "gru_suite.tasks.forecasting.service:ForecastingService"
 
     def __init__(
         self,
@@ -193,12 +193,6 @@ class ForecastingModel(CalibratedForecaster):
         left_out = {name: why for table in tables for name, why in table.left_out.items()}
         found = self.forecast_windows(batch, names, torch.cat(factors) if factors else None)
         return replace(found, left_out=left_out)
-
-    def service(self) -> "ForecastingService":
-        """Return tables in, forecasts out, for a server."""
-        from .inference.service import ForecastingService
-
-        return ForecastingService(self)
 
     def stream(self, batch_size: int = 1) -> Stream[Forecasts]:
         """Return streams of rows as they are measured; see :class:`ForecastingStream`.

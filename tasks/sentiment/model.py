@@ -5,7 +5,7 @@ Shapes: N texts, K classes.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from .reading.prediction_inputs import read_texts
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .inference.service import TextService
 
 MAX_EXPLAINED = 500
 """Texts at most on the page of attributions, which takes a backward pass a text."""
@@ -33,6 +32,8 @@ MAX_EXPLAINED = 500
 
 class SentimentModel(TextClassifier):
     """Text classifier: sentiment, or any other labels of the training data."""
+
+    service_class: ClassVar[str] = "gru_suite.tasks.sentiment.service:TextService"
 
     def predict(self, raw: "str | Path | pd.DataFrame | Sequence[str]") -> Predictions:
         """Predict labels and their probabilities.
@@ -93,12 +94,6 @@ class SentimentModel(TextClassifier):
     def stream(self, batch_size: int = 1) -> SentimentStream:
         """Return streams that take texts in chunks; see :class:`SentimentStream`."""
         return SentimentStream(self, batch_size)
-
-    def service(self) -> "TextService":
-        """Return texts in, probabilities and attributions out, for a server."""
-        from .inference.service import TextService
-
-        return TextService(self)
 
     def export_module(self, example: Callable[[], Any] | None = None) -> ExportModule:
         """Return probabilities as a function of token ids and lengths."""

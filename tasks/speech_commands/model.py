@@ -6,7 +6,7 @@ Shapes: B batch, S samples (right-padded), T frames, K classes, N recordings.
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +33,6 @@ from .network.conv_front_end import OUTPUT_SIZE, ConvFrontEnd
 from .network.spec_augment import SpecAugment
 from .network.spectral_features import SpectralFeatures
 
-if TYPE_CHECKING:
-    from .inference.service import SpeechService
-
 _BATCH_SIZE = 64
 # In a file longer than this many training clips, words are detected instead of one classified.
 _MAX_CLIP_RATIO = 2.0
@@ -47,6 +44,7 @@ class SpeechCommandsModel(ClassificationModel):
     The inputs are samples; their features are part of the model.
     """
 
+    service_class: ClassVar[str] = "gru_suite.tasks.speech_commands.service:SpeechService"
     name: ClassVar[str] = "speech_commands"
     input_kind: ClassVar[str] = "file"
 
@@ -134,12 +132,6 @@ class SpeechCommandsModel(ClassificationModel):
             'samples = numpy.random.default_rng(0).normal(0, 0.1, rate_hz).astype("float32")',
             "print(model.predict((samples, rate_hz)).to_frame())",
         ]
-
-    def service(self) -> "SpeechService":
-        """Return recordings and microphones in, classes and words out, for a server."""
-        from .inference.service import SpeechService
-
-        return SpeechService(self)
 
     def export_module(self, example: Callable[[], Any] | None = None) -> ExportModule:
         """Return probabilities as a function of samples and lengths."""

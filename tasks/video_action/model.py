@@ -5,7 +5,7 @@ Shapes: B clips, T frames (right-padded), H height, W width, K classes, V videos
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -25,14 +25,13 @@ from .inference.streaming import VideoStream, VideoStreamEncoder
 from .inference.video_means import video_means
 from .network.video_classifier import VideoClassifier
 
-if TYPE_CHECKING:
-    from .inference.service import VideoService
-
 _BATCH_SIZE = 8
 
 
 class VideoActionModel(VideoClassifier):
     """Video classifier: mean class probabilities over several clips of a video."""
+
+    service_class: ClassVar[str] = "gru_suite.tasks.video_action.service:VideoService"
 
     def predict_loader(self, loader: DataLoader[Any]) -> Predictions:
         """Predict the videos of a part, each as the mean over its clips.
@@ -124,12 +123,6 @@ class VideoActionModel(VideoClassifier):
             UserError: the backbone is bidirectional.
         """
         return VideoStream(self, self.schema, batch_size)
-
-    def service(self) -> "VideoService":
-        """Return videos and cameras in, classes out, for a server."""
-        from .inference.service import VideoService
-
-        return VideoService(self)
 
     def export_module(self, example: Callable[[], Any] | None = None) -> ExportModule:
         """Return probabilities as a function of frames and lengths."""

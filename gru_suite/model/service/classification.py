@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from gru_suite.model.predictions import Predictions
 from gru_suite.model.service.service import Service, as_numbers
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     pass
 
 
-class PlainService(Service["SequenceModel", Any]):
+class PlainService(Service[Any, Any]):
     """The service of a model that has none of its own: rows of numbers, or a file, to ``predict``.
 
     A string is never passed on, since ``predict`` may take it for a path; what a file is, the

@@ -89,6 +89,7 @@ def _reduced(values_TH: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[
         first = np.unique(np.arange(min(size, largest)) * size // min(size, largest))
         counts = np.diff([*first, size])
         shape = (-1, 1) if axis == 0 else (1, -1)
-        values_TH = np.add.reduceat(values_TH, first, axis) / counts.reshape(shape)
+        sums_TH = np.add.reduceat(values_TH, first, axis)
+        values_TH = (sums_TH / counts.reshape(shape)).astype(np.float32)
         starts.append(first.tolist())
     return values_TH, starts[0], starts[1]

@@ -43,5 +43,6 @@ class Limits:
         """
         if seconds is not None and seconds > self.max_seconds:
             raise UserError(
-                f"an input of {seconds:,.0f} seconds: at most {self.max_seconds:,.0f} are taken here"
+                f"an input of {seconds:,.0f} seconds: at most {self.max_seconds:,.0f} are taken "
+                "here"
             )

@@ -13,7 +13,7 @@ from gru_suite.model.service.service import kind_of
 from gru_suite.model.service.streams import ModelStreams, ServiceStreams
 
 if TYPE_CHECKING:
-    from ..model import SentimentModel
+    from .model import SentimentModel
 
 # Of a text in the list of predictions.
 _NAME_CHARACTERS = 80

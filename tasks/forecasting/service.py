@@ -13,10 +13,10 @@ from gru_suite.errors import UserError
 from gru_suite.model.service.service import Service, kind_of
 from gru_suite.model.service.streams import ModelStreams, ServiceStreams
 
-from ..batches.inference_windows import InferenceWindows, inference_windows
-from ..reading.tables import read_table
-from .adaptive_intervals import memory_steps
-from .forecasts import Forecasts
+from .batches.inference_windows import InferenceWindows, inference_windows
+from .inference.adaptive_intervals import memory_steps
+from .inference.forecasts import Forecasts
+from .reading.tables import read_table
 
 if TYPE_CHECKING:
     pass
@@ -39,8 +39,10 @@ class TableInput(NamedTuple):
     columns: dict[str, list[str]]
 
 
-class ForecastingService(Service["ForecastingModel", TableInput]):
+class ForecastingService(Service[Any, TableInput]):
     """Tables in, forecasts of all series in them out."""
+
+    model: "ForecastingModel"
 
     input_kind = "table"
     output_kind = "forecast"
@@ -75,7 +77,7 @@ class ForecastingService(Service["ForecastingModel", TableInput]):
 
     def example(self) -> Any:
         """Return a table of the model's columns: sine waves on the training data's scale."""
-        from .example_table import example_table
+        from .inference.example_table import example_table
 
         table = example_table(self.model.schema)
         return None if table is None else {"csv": table.to_csv(index=False)}
