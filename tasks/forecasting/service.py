@@ -19,7 +19,7 @@ from .inference.forecasts import Forecasts
 from .reading.tables import read_table
 
 if TYPE_CHECKING:
-    pass
+    from .model import ForecastingModel
 
 _MAX_COLUMNS = 2_000
 _FORMS = '{"csv": "..."}, {"columns": {"name": [...]}} or {"rows": [{"name": ...}]}'

@@ -7,9 +7,6 @@ from typing import Any, ClassVar
 from gru_suite.model.predictions import Predictions
 from gru_suite.model.service.service import Service, as_numbers
 
-if TYPE_CHECKING:
-    pass
-
 
 class PlainService(Service[Any, Any]):
     """The service of a model that has none of its own: rows of numbers, or a file, to ``predict``.
