@@ -128,7 +128,7 @@ def comparison(folder: Path) -> None:
     if not (sweep / "comparison" / "report.html").is_file():
         run(folder, "sweep=gru_vs_lstm", "hydra.sweep.dir=outputs/cells")
         run(folder, "compare", "outputs/cells")
-    page_picture(sweep / "comparison" / "report.html", "comparison", (1100, 3000), 1100)
+    page_picture(sweep / "comparison" / "report.html", "comparison", (1100, 3000), 930)
 
 
 def main() -> None:
