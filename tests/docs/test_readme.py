@@ -75,7 +75,13 @@ def folder_of(
             page, where = read_page(name), tmp_path_factory.mktemp("page")
             for needed in page.needs:
                 # Files are replaced, never written into, so links are copies.
-                shutil.copytree(folder(needed), where, dirs_exist_ok=True, copy_function=os.link)
+                shutil.copytree(
+                    folder(needed),
+                    where,
+                    ignore=shutil.ignore_patterns(".log"),
+                    copy_function=os.link,
+                    dirs_exist_ok=True,
+                )
             run_page(page, where, server)
             done[name] = where
         return done[name]
