@@ -1,68 +1,96 @@
-"""Every example of the README runs as it stands there, training ones with ``debug=tiny``."""
+"""Every example of README.md and docs/ runs as it stands, training ones with ``debug=tiny``."""
 
 import os
-import re
-import shlex
-import subprocess
-import sys
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from doc_pages import PAGES, read_page, run_page
+from fork_server import ForkServer
 
-README = Path(__file__).resolve().parents[2] / "README.md"
-BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-# The first two blocks make environments; the packaging tests and CI do that.
-EXAMPLES = [(kind, text) for kind, text in BLOCKS if ".venv" not in text]
-NO_RUN = {"tasks", "--help", "--cfg", "evaluate", "predict", "inspect", "export"}
-
-
-def words_of(line: str) -> list[str]:
-    """Return a README line as words to run with this interpreter."""
-    words = shlex.split(line, comments=True)
-    if words[0] == "python":
-        return [sys.executable, *words[1:]]
-    assert words[0] == "gru-suite", line
-    if not NO_RUN & set(words):
-        words.append("debug=tiny")
-    if words[1] == "evaluate" and "weather" in words[2]:
-        words.append("data.eval_stride=24")
-    return [sys.executable, "-m", "gru_suite", *words[1:]]
+# Why a command is shown and not run, and how many blocks there are of each.
+NOT_RUN = {
+    "another program": 14,
+    "eight trainings": 1,
+    "fetches weights": 1,
+    "installs packages": 1,
+    "makes an environment": 2,
+    "needs GPUs or several processes": 1,
+    "needs a checkpoint of another experiment": 1,
+    "needs a cluster": 2,
+    "needs a data set": 2,
+    "needs a tracker or its server": 1,
+    "serves until it is stopped": 1,
+    "three trainings": 1,
+}
+RUN = 50
+# What the examples of a page write.
+WRITTEN = {
+    "forecasting.md": ("forecast.csv", "forecast.png"),
+    "sentiment.md": ("labels.csv", "labels.html"),
+    "speech_commands.md": ("words.csv", "words_in_a_row.wav"),
+    "video_action.md": ("actions.csv",),
+    "export.md": ("weather.onnx", "words.pt2", "reviews.safetensors"),
+    "checkpoints.md": ("backbone.safetensors",),
+    "sweeps.md": ("comparison/report.html",),
+    "README.md": ("forecast.csv",),
+}
+EXAMPLES = sorted(name for name in PAGES if any(block.runs for block in read_page(name).blocks))
 
 
 def test_the_readme_has_two_commands_of_one_line_each() -> None:
-    setups = [text.strip() for _, text in BLOCKS if ".venv" in text]
+    blocks = read_page("README.md").blocks
+    setups = [each.text.strip() for each in blocks if each.runs and ".venv" in each.text]
     assert len(setups) == 2
     assert all(len(text.splitlines()) == 1 for text in setups)
     assert setups[0].endswith("gru-suite")
     assert setups[1].endswith("pytest -n 2")
 
 
+def test_every_block_is_run_or_has_a_known_reason() -> None:
+    blocks = [block for name in PAGES for block in read_page(name).blocks]
+    assert Counter(block.reason for block in blocks if block.reason) == NOT_RUN
+    # The two that make environments, the packaging tests and CI run.
+    assert sum(block.runs for block in blocks) - 2 >= RUN
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    started = ForkServer()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def folder_of(
+    tmp_path_factory: pytest.TempPathFactory, server: ForkServer
+) -> Callable[[str], Path]:
+    """Return a function that runs a page once, after those that it needs, in a folder."""
+    done: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in done:
+            page, where = read_page(name), tmp_path_factory.mktemp("page")
+            for needed in page.needs:
+                # Files are replaced, never written into, so links are copies.
+                shutil.copytree(
+                    folder(needed),
+                    where,
+                    ignore=shutil.ignore_patterns(".log"),
+                    copy_function=os.link,
+                    dirs_exist_ok=True,
+                )
+            run_page(page, where, server)
+            done[name] = where
+        return done[name]
+
+    return folder
+
+
 @pytest.mark.slow
-def test_examples_run_in_order(tmp_path: Path) -> None:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    lines = [
-        words
-        for kind, text in EXAMPLES
-        for words in (
-            [[sys.executable, "-c", text]]
-            if kind == "python"
-            else [words_of(line) for line in text.strip().splitlines()]
-        )
-    ]
-    assert len(lines) > 10
-    for words in lines:
-        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}{done.stderr}"
-    written = (
-        "forecast.csv",
-        "forecast.png",
-        "labels.csv",
-        "labels.html",
-        "words.csv",
-        "actions.csv",
-        "weather.onnx",
-        "words.pt2",
-        "reviews.safetensors",
-        "backbone.safetensors",
-    )
-    assert [name for name in written if not (tmp_path / name).is_file()] == []
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_run_in_order(name: str, folder_of: Callable[[str], Path]) -> None:
+    folder = folder_of(name)
+    assert [each for each in WRITTEN.get(name, ()) if not (folder / each).is_file()] == []

@@ -1,0 +1,12 @@
+"""Hooks of mkdocs: docstrings in the idiom of Sphinx become plain HTML."""
+
+import re
+from typing import Any
+
+# :class:`Name`, with or without the module that mkdocstrings cannot resolve.
+_ROLE = re.compile(r":(?:class|func|mod|meth):(?=<code>)")
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Remove the roles of cross-references, and the double colons before literal blocks."""
+    return _ROLE.sub("", html).replace("::</p>", ":</p>")
