@@ -4,10 +4,7 @@ import asyncio
 import base64
 import binascii
 import json
-import re
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -152,39 +149,14 @@ async def read_form(
 
 
 async def read_file(content: bytes, name: str, served: ServedModel) -> Work:
-    """Return a file as an input: a copy is written, read and removed.
-
-    Args:
-        content: of the file.
-        name: that the client gives it; only its suffix is used, beside messages.
-        served: the model.
+    """Return a file as an input, read in a thread.
 
     Raises:
-        UserError: the suffix is of no kind that the model takes, or it cannot be read.
+        UserError: its suffix is of no kind that the model takes, or it cannot be read.
     """
-    service = served.service
-    plain = re.sub(r"[^\w. -]", "_", Path(name.replace("\\", "/")).name)[-80:] or "file"
-    suffix = Path(plain).suffix.lower()
-    if suffix not in service.suffixes:
-        listed = ", ".join(service.suffixes)
-        raise UserError(
-            f"{plain}: needs a file of {listed}"
-            if listed
-            else f"{plain}: a {served.model.name} checkpoint takes no files here"
-        )
-
-    def read_now() -> Any:
-        with tempfile.TemporaryDirectory(prefix="gru-suite-") as folder:
-            copy = Path(folder, f"input{suffix}")
-            copy.write_bytes(content)
-            try:
-                return service.read_file(copy, plain)
-            except UserError as error:
-                text = str(error).replace(str(copy), plain).replace(copy.name, plain)
-                raise UserError(text) from None
-
     loop = asyncio.get_running_loop()
-    return Work(await loop.run_in_executor(served.reading, read_now), is_read=True)
+    read = served.service.read_content
+    return Work(await loop.run_in_executor(served.reading, read, content, name), is_read=True)
 
 
 def _is_form(request: Request) -> bool:

@@ -91,12 +91,6 @@ class ServedModel:
             self.stream_reason = str(error)
         metrics.loads.labels(name).inc()
 
-    def warm_up(self) -> None:
-        """Predict the example, so that the first client does not wait for imports."""
-        example = self.service.example()
-        if example is not None:
-            self.service.predict([self.service.read(example)])
-
     def card(self) -> str:
         """Return the model card in Markdown, without the folder of the file."""
         return render({**self.facts, "checkpoint": self.path.name})
@@ -179,7 +173,7 @@ class ModelStore:
     async def _load(self, name: str, path: Path) -> ServedModel:
         def load_now() -> ServedModel:
             served = ServedModel(name, path, self.options, self)
-            served.warm_up()
+            served.service.warm_up()
             return served
 
         return await asyncio.get_running_loop().run_in_executor(self.reading, load_now)

@@ -96,12 +96,8 @@ class ForecastingService(Service[Any, TableInput]):
         Raises:
             UserError: it cannot be read, is too large, or its columns do not fit.
         """
-        try:
-            is_table = self.model.schema["layout"] == "table"
-            return self._input(read_table(path) if is_table else path, name)
-        except UserError as error:
-            # The name of the copy says nothing to whoever sent it.
-            raise UserError(str(error).replace(str(path), name).replace(path.name, name)) from None
+        is_table = self.model.schema["layout"] == "table"
+        return self._input(read_table(path) if is_table else path, name)
 
     def _table(self, value: Any) -> pd.DataFrame:
         if not isinstance(value, dict) or len(value) != 1 or value.keys() - _READERS.keys():

@@ -3,6 +3,7 @@
 Shapes: T frames of a window, H height, W width, K classes, F features of a frame.
 """
 
+import base64
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
@@ -19,6 +21,7 @@ from gru_suite.model.service.service import kind_of
 
 from .inference.annotation import stepwise_predictions
 from .inference.camera_streams import CameraStreams
+from .inference.example_video import example_video
 from .inference.inputs import Clip, array_clips, read_clips
 from .inference.streaming import resize_and_crop_frame
 from .reading.video_files import SUFFIXES
@@ -26,10 +29,14 @@ from .reading.video_files import SUFFIXES
 if TYPE_CHECKING:
     from .model import VideoActionModel
 
-_MAX_STEPS = 200
+_MAX_STEPS, _MAX_FRAMES = 200, 1000
 # Of a camera, where the training data has no frame rate.
 _USUAL_FPS = 12.5
 _PICTURES = ("JPEG", "PNG", "WEBP")
+_NEEDED = (
+    'needs {"frames": ...} of shape (frames, height, width, 3) from 0 to 255, {"pictures": [...]} '
+    "with JPEG or PNG in base64, or a file"
+)
 
 
 class Video(NamedTuple):
@@ -64,29 +71,49 @@ class VideoService(ClassificationService):
             "max_seconds": self.limits.max_seconds,
         }
 
+    def example(self) -> Any:
+        """Return a short video of a moving square, as a file."""
+        height, width = self.model.schema["size"]
+        content = example_video(2 * height, 2 * width, int(self.model.schema["num_frames"]))
+        return {"name": "square.webm", "base64": base64.b64encode(content).decode()}
+
     def read(self, value: Any) -> Video:
-        """Return the frames of a clip.
+        """Return the frames of a clip: numbers, or pictures as of :meth:`live_chunk`.
 
         Raises:
             UserError: they are none.
         """
-        needed = 'needs {"frames": ...} of shape (frames, height, width, 3), 0 to 255, or a file'
-        if not isinstance(value, dict) or value.keys() != {"frames"}:
-            raise UserError(f"a video of type {kind_of(value)}: {needed}")
-        frames = value["frames"]
-        if not isinstance(frames, list):
-            raise UserError(f"frames of type {kind_of(frames)}: {needed}")
+        if not isinstance(value, dict) or len(value) != 1 or value.keys() - _READERS.keys():
+            found = ", ".join(map(str, value)) if isinstance(value, dict) else kind_of(value)
+            raise UserError(f"a video as {found[:200] or 'nothing'}: {_NEEDED}")
+        ((form, frames),) = value.items()
+        if not isinstance(frames, list) or not frames:
+            raise UserError(f"{form} of type {kind_of(frames)}: {_NEEDED}")
+        if len(frames) > _MAX_FRAMES:
+            raise UserError(f"{len(frames):,} frames: at most {_MAX_FRAMES:,} are taken here")
+        x_THW3 = _READERS[form](self, frames)
+        return Video("frames", array_clips(x_THW3, self.model.schema), None)
+
+    def _numbers(self, frames: list[Any]) -> NDArray[np.uint8]:
         try:
             array = np.array(frames, np.float64)
         except (TypeError, ValueError, OverflowError):
-            raise UserError(
-                f"frames that are not numbers, or of different sizes: {needed}"
-            ) from None
+            raise UserError(f"frames that are no numbers, or differ in size: {_NEEDED}") from None
         fits = array.ndim == 4 and array.shape[-1] == 3 and array.size
         if not fits or not ((array >= 0) & (array <= 255)).all():
-            raise UserError(f"frames of shape {array.shape}: {needed}")
+            raise UserError(f"frames of shape {array.shape}: {_NEEDED}")
         self.limits.check_rows(len(array), array[0].size)
-        return Video("frames", array_clips(array.astype(np.uint8), self.model.schema), None)
+        return array.astype(np.uint8)
+
+    def _pictures(self, frames: list[Any]) -> NDArray[np.uint8]:
+        pictures = []
+        for each in frames:
+            try:
+                content = base64.b64decode(each, validate=True)
+            except (TypeError, ValueError):
+                raise UserError(f"a picture that is not in base64: {_NEEDED}") from None
+            pictures.append(self.live_chunk(content).numpy())
+        return np.stack(pictures)
 
     def read_file(self, path: Path, name: str) -> Video:
         """Return the clips of a video file, and its running prediction.
@@ -178,3 +205,6 @@ class VideoService(ClassificationService):
     def streams(self) -> CameraStreams:
         """Return streams of cameras, also of a model that looks ahead."""
         return CameraStreams(self.model, self.live_chunk)
+
+
+_READERS = {"frames": VideoService._numbers, "pictures": VideoService._pictures}

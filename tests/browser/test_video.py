@@ -28,7 +28,7 @@ def test_the_camera_streams_with_the_prediction_over_the_picture(open_model: Ope
         seen.add(tuple(bar_texts(page).values()))
         page.wait_for_timeout(100)
     assert len(seen) > 1
-    assert page.get_by_text("Gates are computed for files").is_visible()
+    wait_for_gates(page)
     assert unnamed_controls(page) == []
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("The camera is off.").wait_for()

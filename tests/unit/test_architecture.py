@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 # A task's folder: these modules and rooms, in the order of the data's way.
 ROOMS = {"reading", "batches", "samples", "network", "inference", "training", "results"}
-MODULES = {"__init__.py", "model.py", "data.py", "task.py"}
+MODULES = {"__init__.py", "model.py", "service.py", "data.py", "task.py"}
 # A second data module, of media files in tar archives.
 OPTIONAL = {"__pycache__", "shards.py"}
 TASKS = ("forecasting", "sentiment", "speech_commands", "video_action")

@@ -3,7 +3,10 @@
 Shapes: T time steps, F input features, H hidden units of a layer.
 """
 
+import base64
 import math
+import re
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,7 +63,7 @@ class Service(ABC, Generic[ModelT, Item]):
         return {}
 
     def example(self) -> Any:
-        """Return an input as :meth:`read` takes it, or None."""
+        """Return an input as :meth:`read` takes it, a file (``name``, ``base64``), or None."""
         return None
 
     @abstractmethod
@@ -82,6 +85,35 @@ class Service(ABC, Generic[ModelT, Item]):
             UserError: it cannot be read.
         """
         raise UserError(f"{name}: a {self.model.name} checkpoint takes no files here")
+
+    def read_content(self, content: bytes, name: str) -> Item:
+        """Return a checked input from the content of a file; a copy is written and removed.
+
+        Args:
+            content: of the file.
+            name: that it has where it comes from; its suffix counts, the rest is for messages.
+
+        Raises:
+            UserError: the suffix is of no kind that the model takes, or it cannot be read.
+        """
+        own = re.sub(r"[^\w. -]", "_", Path(name.replace("\\", "/")).name)[-80:] or "file"
+        suffix = Path(own).suffix.lower()
+        if suffix not in self.suffixes:
+            listed = ", ".join(self.suffixes)
+            raise UserError(
+                f"{own}: needs a file of {listed}"
+                if listed
+                else f"{own}: a {self.model.name} checkpoint takes no files here"
+            )
+        with tempfile.TemporaryDirectory(prefix="gru-suite-") as folder:
+            copy = Path(folder, f"input{suffix}")
+            copy.write_bytes(content)
+            try:
+                return self.read_file(copy, own)
+            except UserError as error:
+                # The name of the copy says nothing to whoever sent it.
+                text = str(error).replace(str(copy), own).replace(copy.name, own)
+                raise UserError(text) from None
 
     @abstractmethod
     def predict(self, items: Sequence[Item]) -> list[dict[str, Any]]:
@@ -119,6 +151,17 @@ class Service(ABC, Generic[ModelT, Item]):
             UserError: it is none.
         """
         return as_numbers(message, self.limits)
+
+    def warm_up(self) -> None:
+        """Predict the example, so that the first client does not wait for imports."""
+        example = self.example()
+        if example is None:
+            return
+        if isinstance(example, dict) and "base64" in example:
+            content = base64.b64decode(example["base64"])
+            self.predict([self.read_content(content, example["name"])])
+        else:
+            self.predict([self.read(example)])
 
     @property
     def gate_names(self) -> list[str]:

@@ -9,6 +9,7 @@ import { fileOfExample } from "./wav.js";
 import { Webcam } from "./webcam.js";
 
 const SAY_MS = 1500;
+const GATES_MS = 1000;
 
 /** The label with the highest probability, with it. */
 function highest(probability) {
@@ -118,21 +119,41 @@ class VideoView {
   }
 }
 
+/** The content of a blob in base64. */
+function base64Of(blob) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.split(",")[1]);
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(blob);
+  });
+}
+
 export function mountVideo(info, gates) {
   const status = new Status();
   const view = new VideoView(info.outputs.labels ?? []);
   let call = null;
   let said = 0;
+  let gatesAt = 0;
+
+  /** Show the gates of the camera's last frames, one call after the other. */
+  async function showGates() {
+    if (!info.gates.length || performance.now() - gatesAt < GATES_MS) return;
+    gatesAt = Infinity;
+    const pictures = await Promise.all(webcam.recent.map(base64Of));
+    if (webcam.running && pictures.length) await gates.show({ input: { pictures } });
+    gatesAt = performance.now();
+  }
 
   const webcam = new Webcam(info, view.screen, status, () => {
     view.clear();
     view.said.textContent = "Waiting for the first prediction.";
     said = 0;
     view.screen.root.hidden = false;
-    gates.say("Gates are computed for files, not while the camera runs.");
   }, (message) => {
     view.screen.say(message.probability, message.fps);
     view.bars.update(message.probability);
+    showGates();
     // Screen readers would not finish one of fifteen sentences a second.
     if (performance.now() - said < SAY_MS) return;
     said = performance.now();

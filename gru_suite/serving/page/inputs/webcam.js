@@ -10,7 +10,10 @@ const PATIENCE_MS = 3000;
 const QUALITY = 0.85;
 
 export class Webcam {
-  /** `screen` shows picture and overlay, `onPrediction` gets each message with a prediction. */
+  /**
+   * `screen` shows picture and overlay, `onPrediction` gets each message with a prediction;
+   * `recent` holds the frames of the last clip.
+   */
   constructor(info, screen, status, onStart, onPrediction) {
     Object.assign(this, { info, screen, status, onStart, onPrediction });
     this.button = button("Use the camera", () => (this.running ? this.stop() : this.start()), "primary");
@@ -18,6 +21,7 @@ export class Webcam {
     const [height, width] = info.inputs.size;
     this.small = h("canvas", { width: 2 * width, height: 2 * height });
     this.running = false;
+    this.recent = [];
   }
 
   async start() {
@@ -38,6 +42,7 @@ export class Webcam {
     video.srcObject = this.media;
     await video.play().catch(() => {});
     this.sent = this.answered = this.refused = 0;
+    this.recent = [];
     this.running = true;
     this.socket = openStream(this.info.name, (message) => this.hear(message), (sentence) => this.lose(sentence));
     this.button.textContent = "Stop";
@@ -71,7 +76,9 @@ export class Webcam {
     this.sent += 1;
     this.fit(video);
     this.small.toBlob((blob) => {
-      if (blob && this.socket.readyState === WebSocket.OPEN) this.socket.send(blob);
+      if (!blob || this.socket.readyState !== WebSocket.OPEN) return;
+      this.socket.send(blob);
+      this.recent = [...this.recent, blob].slice(-this.info.inputs.num_frames);
     }, "image/jpeg", QUALITY);
   }
 
