@@ -89,12 +89,12 @@ def run_page(page: Page, folder: Path, server: ForkServer) -> int:
     blocks = [each for each in page.blocks if each.runs and ".venv" not in each.text]
     for block in blocks:
         if block.language == "python":
-            _run([sys.executable, "-c", block.text], folder)
+            run([sys.executable, "-c", block.text], folder)
             continue
         for line in block.text.strip().splitlines():
             words = words_of(line)
             if words[0] != "gru-suite":
-                _run(words, folder)
+                run(words, folder)
                 continue
             log = folder / ".log"
             log.unlink(missing_ok=True)
@@ -104,7 +104,8 @@ def run_page(page: Page, folder: Path, server: ForkServer) -> int:
     return len(blocks)
 
 
-def _run(words: list[str], folder: Path) -> None:
+def run(words: list[str], folder: Path) -> None:
+    """Run words in a folder; the test fails where they do."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, text=True, check=False

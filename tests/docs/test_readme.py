@@ -2,13 +2,15 @@
 
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from doc_pages import PAGES, read_page, run_page
+from doc_pages import PAGES, read_page, run, run_page
 from fork_server import ForkServer
+from running_server import running_server
 
 # Why a command is shown and not run, and how many blocks there are of each.
 NOT_RUN = {
@@ -22,7 +24,8 @@ NOT_RUN = {
     "needs a cluster": 2,
     "needs a data set": 2,
     "needs a tracker or its server": 1,
-    "serves until it is stopped": 1,
+    "runs against a server": 3,
+    "serves until it is stopped": 2,
     "three trainings": 1,
 }
 RUN = 50
@@ -94,3 +97,16 @@ def folder_of(
 def test_examples_run_in_order(name: str, folder_of: Callable[[str], Path]) -> None:
     folder = folder_of(name)
     assert [each for each in WRITTEN.get(name, ()) if not (folder / each).is_file()] == []
+
+
+@pytest.mark.slow
+def test_lines_of_the_api_run_against_a_server(folder_of: Callable[[str], Path]) -> None:
+    page = read_page("serving.md")
+    blocks = [each for each in page.blocks if each.reason == "runs against a server"]
+    assert len(blocks) == NOT_RUN["runs against a server"]
+    folder = folder_of("checkpoints.md")
+    with running_server(("serve=outputs",), folder) as server:
+        for block in blocks:
+            text = block.text.replace("127.0.0.1:8765", server.url.removeprefix("http://"))
+            shell = ["bash", "-euc", text]
+            run(shell if block.language == "sh" else [sys.executable, "-c", text], folder)

@@ -37,9 +37,9 @@ def normal(name: str) -> str:
 def test_every_import_is_a_declared_dependency() -> None:
     by_module = packages_distributions()
     trackers = ("tensorboard", "mlflow", "wandb")
-    extras = ("samples", "export", "excel", "search", "cluster", *trackers)
+    extras = ("samples", "export", "excel", "search", "serve", "cluster", *trackers)
     requirements = declared("dependencies", *extras)
-    known = {normal(re.split(r"[<>=!]", requirement)[0]) for requirement in requirements}
+    known = {normal(re.split(r"[\[<>=!]", requirement)[0]) for requirement in requirements}
     undeclared = {
         module: sorted(files)
         for module, files in imported().items()
