@@ -10,9 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from gru_suite.errors import UserError
+from gru_suite.tasks.forecasting.batches.forecast_batch import ForecastBatch
 from gru_suite.tasks.forecasting.batches.loaders import EpochShuffle, permuted
 from gru_suite.tasks.forecasting.batches.stored.windows import StoredWindowSet
 from gru_suite.tasks.forecasting.data import ForecastingDataModule
+from gru_suite.tasks.forecasting.inference.rolling_forecasts import adapted
 from gru_suite.tasks.forecasting.reading.stored import columns as stored_columns
 from gru_suite.tasks.forecasting.reading.stored.parquet_files import find_parquet
 
@@ -121,6 +123,22 @@ def test_windows_and_schema_are_those_of_one_table(both: Any) -> None:
             if name != "series_B":
                 torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-5, equal_nan=True)
     assert one.dropped["train"] > 0
+
+
+def test_adapted_intervals_are_those_of_one_table(both: Any) -> None:
+    levels = [0.1, 0.5, 0.9]
+    offset_Q = torch.tensor([-0.1, 0.0, 0.1])
+
+    def last_value(batch: ForecastBatch) -> torch.Tensor:
+        last_B1C = batch.target_BTC.nan_to_num()[:, -1:]
+        return last_B1C.expand_as(batch.truth_BPC)[..., None] + offset_Q
+
+    order = same_order(*both, "test")
+    one, many = (
+        adapted(last_value, each.windows["test"], levels, each.schema()).numpy() for each in both
+    )
+    assert one == pytest.approx(many[order], rel=1e-5)
+    assert len(np.unique(one[..., 0])) > 3
 
 
 def test_blocks_of_series_change_nothing(both: Any, monkeypatch: pytest.MonkeyPatch) -> None:

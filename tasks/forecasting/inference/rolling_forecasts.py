@@ -48,14 +48,12 @@ class _Origins(NamedTuple):
 
     Attributes:
         earlier: their windows, G.
-        counts_G: whether their forecasts count.
         span_S: first origin of each series that has windows, and its number of origins, by series.
         anchor_W: number of the origin of the grid that each window stands at.
         series_W: series of each window.
     """
 
     earlier: WindowSet
-    counts_G: NDArray[np.bool_]
     span_S: dict[int, tuple[int, int]]
     anchor_W: NDArray[np.int64]
     series_W: NDArray[np.int64]
@@ -164,49 +162,47 @@ def _origins(windows: WindowSet, untrained_S: NDArray[np.int64]) -> _Origins:
     ]
     number_G = np.repeat(list(span_S), [len(each) for each in steps]).astype(np.int64)
     earlier = windows.at(number_G, np.concatenate([*steps, np.empty(0, np.int64)]))
-    return _Origins(earlier, _has_early_past(earlier), span_S, anchor_W, series_W)
-
-
-def _has_early_past(windows: WindowSet) -> NDArray[np.bool_]:
-    """Return whether each window has an observed target in the first quarter of its lookback.
-
-    Forecasts from less are not those that a lookback of the same length gives.
-    """
-    observed_N = ~np.isnan(windows.series.scaled).all(1)
-    count_N = np.concatenate([[0], np.cumsum(observed_N)])
-    start_G = windows.series.offsets[windows.series_W.numpy()] + windows.origins_W.numpy()
-    start_G = start_G - windows.lookback
-    seen_G: NDArray[np.bool_] = count_N[start_G + max(1, windows.lookback // 4)] > count_N[start_G]
-    return seen_G
+    return _Origins(earlier, span_S, anchor_W, series_W)
 
 
 def _ratios(forecast: Forecast, origins: Sequence[_Origins], factors: Sequence[Float64]) -> Float64:
     """Return the miss ratios from all earlier origins, NaN where a forecast does not count."""
     num_targets, num_levels = factors[0].shape[1:]
-    horizon = origins[0].earlier.horizon
-    counts_G = np.concatenate([each.counts_G for each in origins])
-    ratio_GPCQ = np.full((len(counts_G), horizon, num_targets, num_levels), np.nan)
-    chunks = [
-        (each.earlier, index)
-        for each in origins
-        for index in _chunks(np.flatnonzero(each.counts_G), _BATCH_SIZE)
-    ]
-    parts: list[Float64] = []
-    while chunks:
-        size, count = 0, 0
-        while count < len(chunks) and size + len(chunks[count][1]) <= _BATCH_SIZE:
-            size, count = size + len(chunks[count][1]), count + 1
-        parts.append(_batch_ratios(forecast, [w.batch(index) for w, index in chunks[:count]]))
-        chunks = chunks[count:]
-    if parts:
-        ratio_GPCQ[counts_G] = np.concatenate(parts)
+    total = sum(len(each.earlier) for each in origins)
+    shape = (total, origins[0].earlier.horizon, num_targets, num_levels)
+    ratio_GPCQ = np.full(shape, np.nan)
+    pending: list[tuple[NDArray[np.int64], ForecastBatch]] = []
+
+    def set_ratios() -> None:
+        if pending:
+            rows, batches = zip(*pending, strict=True)
+            batch = ForecastBatch(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
+            found = miss_ratios(forecast(batch).cpu().numpy(), batch.truth_BPC.numpy())
+            ratio_GPCQ[np.concatenate(rows)] = found
+            pending.clear()
+
+    first = 0
+    for each in origins:
+        for start in range(0, len(each.earlier), _BATCH_SIZE):
+            index_B = np.arange(start, min(start + _BATCH_SIZE, len(each.earlier)))
+            batch = each.earlier.batch(index_B)
+            counts_B = _has_early_past(batch)
+            if not bool(counts_B.all()):
+                batch = ForecastBatch(*(part[counts_B] for part in batch))
+                index_B = index_B[counts_B.numpy()]
+            if sum(len(rows) for rows, _ in pending) + len(index_B) > _BATCH_SIZE:
+                set_ratios()
+            if len(index_B):
+                pending.append((first + index_B, batch))
+        first += len(each.earlier)
+    set_ratios()
     return ratio_GPCQ
 
 
-def _chunks(index_G: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    return [index_G[start : start + size] for start in range(0, len(index_G), size)]
+def _has_early_past(batch: ForecastBatch) -> Tensor:
+    """Return whether each window has an observed target in the first quarter of its lookback.
 
-
-def _batch_ratios(forecast: Forecast, batches: Sequence[ForecastBatch]) -> Float64:
-    batch = ForecastBatch(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
-    return miss_ratios(forecast(batch).cpu().numpy(), batch.truth_BPC.numpy())
+    Forecasts from less are not those that a lookback of the same length gives.
+    """
+    early_BTC = batch.target_BTC[:, : max(1, batch.target_BTC.size(1) // 4)]
+    return ~early_BTC.isnan().flatten(1).all(1)
