@@ -138,7 +138,16 @@ def _resume_overrides(folder: str, config_dir: str) -> list[str]:
     """Return the overrides that let a run go on in its folder."""
     quoted = "'" + str(Path(folder).expanduser().absolute()) + "'"
     kept = [o for o in _rerun_overrides(Path(config_dir), "train") if "hydra.run.dir" not in o]
+    kept += _new_keys(Path(config_dir))
     return [*kept, f"hydra.run.dir={quoted}", "hydra.output_subdir=null", f"++resume={quoted}"]
+
+
+def _new_keys(config_dir: Path) -> list[str]:
+    """Return the keys that a run of an earlier version lacks, with their defaults, as overrides."""
+    saved = _flat(_read(config_dir / "config.yaml"))
+    root = _read(own_package().conf / "train.yaml")
+    defaults = _flat({key: root[key] for key in root if key not in ("defaults", "hydra")})
+    return [f"+{key}={value}" for key, value in defaults.items() if key not in saved]
 
 
 def _rerun_overrides(config_dir: Path, config_name: str) -> list[str]:
@@ -186,7 +195,8 @@ def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = f"'{value}'" if isinstance(value, str) else str(value).lower()
+            plain = "null" if value is None else str(value).lower()
+            flat[prefix + key] = f"'{value}'" if isinstance(value, str) else plain
     return flat
 
 

@@ -560,3 +560,12 @@ def test_completion_offers_only_what_begins_so(
     monkeypatch.setenv("COMP_LINE", "gru-suite evaluate d")
     cli.main(["-sc", "query=bash"])
     assert all(word.startswith("d") for word in capsys.readouterr().out.split())
+
+
+def test_a_run_of_an_earlier_version_gets_the_keys_that_it_lacks(tmp_path: Path) -> None:
+    saved = tmp_path / ".hydra" / "config.yaml"
+    saved.parent.mkdir()
+    saved.write_text("seed: 3\nmonitor: {metric: val/loss, mode: min}\nresume: null\n")
+    words = parse_hydra_call("train", "train", [f"resume={tmp_path}"], ["train"]).overrides
+    assert {"+jobs=1", "+checkpoint=null", "+compare.match='hidden_size'"} <= set(words)
+    assert not any(word.startswith(("+seed", "+monitor")) for word in words)
