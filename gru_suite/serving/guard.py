@@ -111,7 +111,7 @@ class Guard:
             # A foreign page whose name was made to point here.
             raise Refused(403, f"host {name[:80]!r}: this server is for this machine alone")
         origin = headers.get("origin")
-        if origin is not None and origin != "null" and urlsplit(origin).netloc != host:
+        if origin is not None and urlsplit(origin).netloc != host:
             raise Refused(
                 403, f"origin {origin[:80]!r}: pages of other sites may not use this server"
             )
