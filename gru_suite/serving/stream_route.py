@@ -42,15 +42,17 @@ async def serve_stream(socket: WebSocket, name: str, store: ModelStore) -> None:
         return
     store.num_streams += 1
     gauge.labels(name).inc()
-    client = await pool.join()
+    client: StreamClient | None = None
     try:
+        client = await pool.join()
         live = served.service.live()
         await _send(socket, {"type": "ready", "model": name, "version": served.version, **live})
         await _serve(socket, client, pool, store.options.timeout_s)
     finally:
         store.num_streams -= 1
         gauge.labels(name).dec()
-        await asyncio.shield(pool.leave(client))
+        if client is not None:
+            await asyncio.shield(pool.leave(client))
 
 
 def _pool(served: ServedModel) -> StreamPool:

@@ -3,6 +3,7 @@
 Shapes: B batch, T time steps, F input features, H hidden units.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -30,11 +31,15 @@ class BackboneCall(NamedTuple):
 
 @contextmanager
 def capture_inputs(model: nn.Module) -> Iterator[list[BackboneCall]]:
-    """Yield a list that takes the arguments of the first call of ``model.backbone``."""
+    """Yield a list that takes the arguments of the first call of ``model.backbone``.
+
+    Calls of other threads, such as those of streams, are not taken.
+    """
     calls: list[BackboneCall] = []
+    own = threading.get_ident()
 
     def keep(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        if not calls:
+        if not calls and threading.get_ident() == own:
             names = ("x_BTF", "lengths_B", "state")
             given = {**dict(zip(names, arguments, strict=False)), **named}
             calls.append(BackboneCall(*(given.get(name) for name in names)))  # type: ignore[arg-type]
