@@ -28,6 +28,10 @@ NUMERIC_DATE = re.compile(
     r"((?P<gap>[ T])\d{1,2}:(?P<minute>\d\d)(?P<second>:\d\d)?(?P<half>\s?[AaPp][Mm])?)?"
 )
 
+_MAX_PLAIN = 5000
+_PLAIN = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?")
+_EARLIEST, _LATEST = np.datetime64("1678-01-01"), np.datetime64("2261-12-31")
+
 
 def time_column_values(
     table: pd.DataFrame,
@@ -50,6 +54,9 @@ def time_column_values(
         UserError: a time is missing or not readable; its row is named. Or the zones are not one.
     """
     column = time_column if isinstance(time_column, str) else time_column[0]
+    plain = _plain_times(table[column]) if isinstance(time_column, str) else None
+    if plain is not None:
+        return _clock_times(table, column, plain, series, timezone, given)
     times = _stamps(table, time_column)
     stated = stated_offsets(table[column])
     where = f"{table_name(table)}, column {column!r}"
@@ -143,6 +150,26 @@ def _offsets_ns(values: "pd.Series[Any]") -> NDArray[np.int64]:
 def _offset_name(offset_ns: int) -> str:
     minutes = abs(offset_ns) // (60 * 10**9)
     return f"{'-' if offset_ns < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def _plain_times(values: "pd.Series[Any]") -> NDArray[np.datetime64] | None:
+    """Return the times of a short column that are all ISO 8601 without a zone; else None.
+
+    pandas takes a millisecond for what is needed to read any time, which counts for a server.
+    """
+    if len(values) > _MAX_PLAIN or types.is_datetime64_any_dtype(values.dtype):
+        return None
+    texts = values.tolist()
+    if not all(isinstance(text, str) and _PLAIN.fullmatch(text) for text in texts):
+        return None
+    try:
+        times = np.array(texts, "datetime64[s]")
+    except ValueError:
+        # A month or an hour that is none; the usual way says which.
+        return None
+    if times.min() < _EARLIEST or times.max() > _LATEST:
+        return None
+    return times.astype("datetime64[ns]")
 
 
 def _stamps(table: pd.DataFrame, time_column: str | list[str]) -> NDArray[np.datetime64]:
