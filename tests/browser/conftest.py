@@ -5,20 +5,18 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import wave
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from fork_server import ForkServer
+from server_process import GRU_SUITE, START_SECONDS, Server, running_server
 from small_data import small_runs
 
-GRU_SUITE = (sys.executable, "-m", "gru_suite")
-START_SECONDS = 120
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -32,20 +30,6 @@ TINY = ("debug=tiny", "device=cpu")
 SAMPLE_RATE_HZ = 16000
 # What the browser itself writes of an answer with an error status or of no answer.
 NETWORK_MESSAGE = re.compile(r"^Failed to load resource: ")
-
-
-class Server(NamedTuple):
-    """A running server.
-
-    Attributes:
-        process: its process.
-        url: its address, without a token and a slash at the end.
-        log: the file of what it prints.
-    """
-
-    process: subprocess.Popen[bytes]
-    url: str
-    log: Path
 
 
 class View(NamedTuple):
@@ -125,42 +109,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     finally:
         forks.close()
     return root
-
-
-@contextmanager
-def running_server(
-    checkpoints: Sequence[Path], folder: Path, words: Sequence[str] = (), packages: str = ""
-) -> Iterator[Server]:
-    """Start a server in a folder, wait for its address, and stop it at the end.
-
-    Args:
-        checkpoints: what it serves.
-        folder: where its log is written.
-        words: further words of its command line; a port other than a free one is one of them.
-        packages: more folders that Python imports from.
-    """
-    log = folder / f"server_{time.monotonic_ns()}.log"
-    port = () if any(word.startswith("serve.port=") for word in words) else ("serve.port=0",)
-    served = f"checkpoint={','.join(map(str, checkpoints))}"
-    path = os.pathsep.join(filter(None, (packages, os.environ.get("PYTHONPATH", ""))))
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*GRU_SUITE, "serve", served, *port, *words],
-            cwd=folder,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
-        )
-    try:
-        until = time.monotonic() + START_SECONDS
-        while not (found := re.search(r"http://[\w.]+:\d+", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < until, log.read_text()
-            time.sleep(0.1)
-        yield Server(process, found.group(), log)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 @pytest.fixture(scope="session")

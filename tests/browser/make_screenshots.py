@@ -16,7 +16,7 @@ from typing import Any
 # Helpers of the tests, as pytest finds them.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from conftest import FLAGS, chromium_path, running_server
+from conftest import FLAGS, chromium_path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
