@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 from gru_suite.errors import UserError
 from gru_suite.model.service.service import plain
 from gru_suite.serving.batching import Overloaded
-from gru_suite.serving.guard import Guard, Refused
+from gru_suite.serving.guard import Guard, Refused, TooLarge
 from gru_suite.serving.inputs import read_inputs, read_one
 from gru_suite.serving.openapi import OPERATIONS, TAGS
 from gru_suite.serving.options import ServeOptions
@@ -214,6 +214,11 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:
         return answer(error.status, error, **error.headers)
+
+    @app.exception_handler(TooLarge)
+    async def too_large(request: Request, error: TooLarge) -> Response:
+        # What is left of the body is not read.
+        return answer(413, error, connection="close")
 
     @app.exception_handler(NoSuchModel)
     async def unknown(request: Request, error: NoSuchModel) -> Response:
