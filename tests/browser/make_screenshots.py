@@ -19,6 +19,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from conftest import FLAGS, chromium_path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+from server_process import running_server
 
 from gru_suite.tasks.forecasting.samples.weather import load_weather
 
