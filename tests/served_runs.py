@@ -2,12 +2,11 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from fork_server import ForkServer
-from running_server import START_SECONDS
+from server_process import GRU_SUITE, START_SECONDS
 from small_data import small_runs
 
 # Enough for the tones of the small data; the look-ahead model and the others show their page only.
@@ -17,7 +16,7 @@ TINY = ("debug=tiny", "device=cpu")
 
 def write_plugin(folder: Path) -> Path:
     """Write the package of a task and install it by its metadata alone; return its folder."""
-    command = [sys.executable, "-m", "gru_suite", "new-task", "wave_kind", "--package"]
+    command = [*GRU_SUITE, "new-task", "wave_kind", "--package"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=START_SECONDS)
     package = folder / "gru-suite-wave-kind"
     info = package / "gru_suite_wave_kind-0.1.0.dist-info"

@@ -216,7 +216,7 @@ def _add_errors(app: FastAPI) -> None:
         return answer(error.status, error, **error.headers)
 
     @app.exception_handler(TooLarge)
-    async def large(request: Request, error: TooLarge) -> Response:
+    async def too_large(request: Request, error: TooLarge) -> Response:
         # What is left of the body is not read.
         return answer(413, error, connection="close")
 

@@ -19,6 +19,8 @@ from gru_suite.serving.stream_pool import StreamClient, StreamPool
 _REFUSED, _TRY_LATER, _DONE, _GONE = 1008, 1013, 1000, 1001
 # Without a message for so long a client is taken for gone.
 _IDLE_S = 300.0
+# Between two cancellations of a task.
+_AGAIN_S = 0.05
 _MAX_ERRORS = 100
 """Bad chunks of a client, before it is sent away."""
 
@@ -42,7 +44,7 @@ async def serve_stream(socket: WebSocket, name: str, store: ModelStore) -> None:
         return
     store.num_streams += 1
     gauge.labels(name).inc()
-    client: StreamClient | None = None
+    client = None
     try:
         client = await pool.join()
         live = served.service.live()
@@ -71,14 +73,22 @@ async def _serve(
     if ended:
         await client.idle.wait()
     for task in pending:
-        task.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await task
+        await _stop(task)
     for task in done:
         # Retrieved, so that asyncio does not report it.
         task.exception()
     with suppress(Exception):
         await asyncio.wait_for(_close(socket, client, ended), timeout_s)
+
+
+async def _stop(task: "asyncio.Task[None]") -> None:
+    # Before Python 3.12 asyncio.wait_for may swallow one cancellation: when what it waits for is
+    # done in the same turn.
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_AGAIN_S)
+    if not task.cancelled():
+        task.exception()
 
 
 async def _close(socket: WebSocket, client: StreamClient, ended: bool) -> None:

@@ -1,17 +1,14 @@
 """Load on a server of checkpoints, from another process over loopback.
 
-``python tests/benchmarks/serving.py load CHECKPOINT`` compares a server with batching, one without,
-and a plain FastAPI endpoint that predicts one request after the other; ``microphones CHECKPOINT``
-streams recordings to it in real time.
-
-Server and clients share the machine, so its figures are ratios between servers.
+``python tests/benchmarks/serving.py CHECKPOINT`` compares a server with batching, one without, and
+a plain FastAPI endpoint that predicts one request after the other. Server and clients share the
+machine, so its figures are ratios between servers. ``tests/stream_load.py`` streams recordings.
 """
 
 import argparse
 import asyncio
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from running_server import running_server
+from server_process import running_server
 
 PLAIN = """
 import sys, torch, uvicorn, fastapi, gru_suite, pandas
@@ -114,12 +111,6 @@ async def load(
     }
 
 
-def rss_mb(pid: int) -> float:
-    """Return the resident memory of a process."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
-
-
 def compare(checkpoint: Path, seconds: float, clients: int, rounds: int) -> None:
     """Print the figures of the three servers, in turns."""
     name = "model"
@@ -128,8 +119,8 @@ def compare(checkpoint: Path, seconds: float, clients: int, rounds: int) -> None
         link.symlink_to(checkpoint.absolute())
         words = (f"checkpoint={link}", "serve.requests_per_second=0")
         with (
-            running_server(words, Path(folder)) as batching,
-            running_server((*words, "serve.batch_size=1"), Path(folder)) as single,
+            running_server((), Path(folder), words) as batching,
+            running_server((), Path(folder), (*words, "serve.batch_size=1")) as single,
         ):
             requests = bodies(batching.url, f"{name}s")
             plain = subprocess.Popen([sys.executable, "-c", PLAIN, str(checkpoint), "8798"])
@@ -150,7 +141,7 @@ def compare(checkpoint: Path, seconds: float, clients: int, rounds: int) -> None
             finally:
                 plain.terminate()
                 plain.wait()
-            memory = rss_mb(batching.process.pid)
+            memory = batching.resident_mb
     first = np.median([each["requests_per_second"] for each in found["batching"]])
     for title, runs in found.items():
         middle = {key: round(float(np.median([each[key] for each in runs])), 1) for key in runs[0]}
@@ -171,106 +162,16 @@ def _wait(port: int) -> None:
     raise RuntimeError("the plain endpoint did not start")
 
 
-async def microphone(
-    url: str, pcm: bytes, rate_hz: int, seconds: float, delays: list[float]
-) -> int:
-    """Stream 20 ms at a time in real time; append the delay of each answer; return the words."""
-    from websockets.asyncio.client import connect
-
-    size = 2 * rate_hz // 50
-    sent: list[float] = []
-    words = 0
-    async with connect(url, max_queue=None) as socket:
-        await socket.recv()
-
-        async def hear() -> None:
-            nonlocal words
-            answered = 0
-            async for message in socket:
-                found = json.loads(message)
-                assert found["type"] == "prediction", found
-                now = time.perf_counter()
-                # The oldest chunk of those that are answered together.
-                delays.append(now - sent[answered])
-                answered = found["chunks"]
-                words += len(found["words"])
-
-        hearing = asyncio.create_task(hear())
-        begun = time.perf_counter()
-        for number in range(round(seconds * 50)):
-            await asyncio.sleep(max(0.0, begun + 0.02 * number - time.perf_counter()))
-            start = number * size % (len(pcm) - size)
-            sent.append(time.perf_counter())
-            await socket.send(pcm[start : start + size])
-        await asyncio.sleep(0.5)
-        hearing.cancel()
-    return words
-
-
-async def microphones(
-    url: str, name: str, pcm: bytes, rate_hz: int, seconds: float, count: int, pid: int
-) -> None:
-    """Print the delays of many microphones, and the memory of the server over time."""
-    delays: list[float] = []
-    target = f"{url.replace('http', 'ws')}/v1/models/{name}/stream"
-    step = 2 * rate_hz // 7
-    started = [
-        asyncio.create_task(
-            microphone(target, pcm[step * row :] + pcm[: step * row], rate_hz, seconds, delays)
-        )
-        for row in range(count)
-    ]
-    pause = max(1.0, seconds / 10)
-    begun, last = time.perf_counter(), 0
-    while not all(each.done() for each in started):
-        await asyncio.sleep(min(pause, 5))
-        if time.perf_counter() - begun >= (last + 1) * pause:
-            last += 1
-            print(f"{time.perf_counter() - begun:5.0f} s  {rss_mb(pid):.0f} MB", flush=True)
-    words = await asyncio.gather(*started)
-    p50, p99, worst = np.percentile(delays, [50, 99, 100]) * 1000
-    print(
-        f"{count} streams, {seconds:g} s: {len(delays)} answers, delay p50 {p50:.1f} ms, "
-        f"p99 {p99:.1f} ms, worst {worst:.0f} ms; {sum(words)} words"
-    )
-
-
 def main() -> None:
-    """Run a benchmark by the command line."""
+    """Compare the servers by the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("load", "microphones"))
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--clients", type=int)
+    parser.add_argument("--seconds", type=float, default=60, help="of each server, in all")
+    parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--recordings", type=Path, help="a folder of WAV files at the model's rate")
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    if given.what == "load":
-        compare(given.checkpoint, given.seconds, given.clients or 64, given.rounds)
-        return
-    import soundfile
-
-    draw = np.random.default_rng(0)
-    parts = []
-    for path in sorted(given.recordings.rglob("*.wav"))[:40]:
-        samples, rate_hz = soundfile.read(path)
-        parts += [samples, draw.normal(0, 0.001, rate_hz // 2)]
-    pcm = (np.concatenate(parts).clip(-1, 1) * 32767).astype("<i2").tobytes()
-    with tempfile.TemporaryDirectory() as folder:
-        words = (f"checkpoint={given.checkpoint.absolute()}", "serve.requests_per_second=0")
-        with running_server(words, Path(folder)) as server:
-            name = httpx.get(f"{server.url}/v1/models").json()["models"][0]["name"]
-            streaming = microphones(
-                server.url,
-                name,
-                pcm,
-                rate_hz,
-                given.seconds,
-                given.clients or 32,
-                server.process.pid,
-            )
-            asyncio.run(streaming)
+    compare(given.checkpoint, given.seconds, given.clients, given.rounds)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from running_server import Server, running_server
 from served_runs import train
+from server_process import Server, running_server
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -71,8 +71,7 @@ def start_server(trained: Path) -> Iterator[Callable[..., Server]]:
 
         def start(*names: str, words: Sequence[str] = ()) -> Server:
             checkpoints = [trained / name / "checkpoints" / "best.ckpt" for name in names]
-            served = f"checkpoint={','.join(map(str, checkpoints))}"
-            started = running_server((served, *words), trained, packages)
+            started = running_server(checkpoints, trained, words, packages)
             return servers.enter_context(started)
 
         yield start

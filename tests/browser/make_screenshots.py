@@ -16,9 +16,10 @@ from typing import Any
 # Helpers of the tests, as pytest finds them.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from conftest import FLAGS, chromium_path, running_server
+from conftest import FLAGS, chromium_path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+from server_process import running_server
 
 from gru_suite.tasks.forecasting.samples.weather import load_weather
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from doc_pages import PAGES, read_page, run, run_page
 from fork_server import ForkServer
-from running_server import running_server
+from server_process import running_server
 
 # Why a command is shown and not run, and how many blocks there are of each.
 NOT_RUN = {
@@ -105,7 +105,7 @@ def test_lines_of_the_api_run_against_a_server(folder_of: Callable[[str], Path])
     blocks = [each for each in page.blocks if each.reason == "runs against a server"]
     assert len(blocks) == NOT_RUN["runs against a server"]
     folder = folder_of("checkpoints.md")
-    with running_server(("serve=outputs",), folder) as server:
+    with running_server((), folder, ("serve=outputs",)) as server:
         for block in blocks:
             text = block.text.replace("127.0.0.1:8765", server.url.removeprefix("http://"))
             shell = ["bash", "-euc", text]

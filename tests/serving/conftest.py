@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_server import Server, running_server
 from served_runs import train
+from server_process import Server, running_server
 
 NAMES = ("series", "texts", "tones", "ahead", "squares", "waves")
 
@@ -28,15 +28,14 @@ def packages(trained: Path) -> str:
 @pytest.fixture(scope="session")
 def server(trained: Path, packages: str) -> Iterator[Server]:
     """Start a server of all the small checkpoints, with small limits."""
-    files = ",".join(str(trained / name / "checkpoints" / "best.ckpt") for name in NAMES)
+    files = [trained / name / "checkpoints" / "best.ckpt" for name in NAMES]
     words = (
-        f"checkpoint={files}",
         "serve.requests_per_second=0",
         "serve.max_body_mb=2",
         "serve.max_seconds=30",
         "serve.max_streams=8",
     )
-    with running_server(words, trained, packages) as started:
+    with running_server(files, trained, words, packages) as started:
         yield started
         log = started.log.read_text()
     assert "Traceback" not in log, log

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from running_server import Server
+from server_process import Server
 
 pytestmark = pytest.mark.slow
 
@@ -26,11 +26,6 @@ def post(server: Server) -> Post:
         return httpx.post(f"{server.url}/v1/models/{model}/{verb}", timeout=60, **request)
 
     return send
-
-
-def resident_mb(server: Server) -> float:
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1000
 
 
 def test_every_model_predicts_its_example_and_shows_its_gates(server: Server, post: Post) -> None:
@@ -211,7 +206,7 @@ def test_malformed_requests_get_an_answer_and_leave_nothing(server: Server, post
         if answer.status_code != 200:
             assert answer.json()["error"], (model, verb, request)
         if number % max(1, COUNT // 10) == 0:
-            memory.append(resident_mb(server))
+            memory.append(server.resident_mb)
     print(seen, [round(each) for each in memory])
     assert seen[422] > 10
     assert memory[-1] - memory[len(memory) // 2] < 60

@@ -4,7 +4,7 @@ import os
 from itertools import count
 
 import pytest
-from running_server import Server
+from server_process import Server
 
 pytestmark = pytest.mark.slow
 
