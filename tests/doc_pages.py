@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,10 @@ _COMMAND = re.compile(
 # Verbs that train nothing, and words that make a run print something and end.
 NO_TRAINING = {"tasks", "--help", "--cfg", "--version", "evaluate", "predict", "inspect", "export"}
 NO_TRAINING |= {"runs", "compare", "new-task"}
+# Runs on little data; the samples of recordings and videos are made small.
+_SMALL = re.compile(r"\b(task=(speech|video)|experiment=|data=text_folders)")
+# Options that name a file or a folder.
+_FILES = re.compile(r"(path|dir|checkpoint|resume|init_from|vocabulary_from|train|val|test)=")
 
 
 @dataclass(frozen=True)
@@ -72,36 +75,51 @@ def read_page(name: str) -> Page:
 
 
 def words_of(line: str) -> list[str]:
-    """Return a line as words to run with this interpreter, a training with ``debug=tiny``."""
-    words = shlex.split(line, comments=True)
-    if words[0] == "python":
-        return [sys.executable, *words[1:]]
-    assert words[0] == "gru-suite", line
-    if not NO_TRAINING & set(words):
+    """Return a line as words for a :class:`ForkServer`, a training with ``debug=tiny``.
+
+    Trainings are on a part of the data, since the baselines know no debug; a resumed run keeps
+    its own config.
+    """
+    program, *words = shlex.split(line, comments=True)
+    if program == "python":
+        return words
+    assert program == "gru-suite", line
+    if not NO_TRAINING & set(words) and "resume=" not in line:
         words.append("debug=tiny")
-    if words[1] == "evaluate" and "weather" in words[2] and len(words) == 3:
+        if not _SMALL.search(line):
+            words.append("data.train_fraction=0.1")
+    if words[0] == "evaluate" and "weather" in words[1] and len(words) == 2:
         words.append("data.eval_stride=24")
     return words
 
 
-def run_page(page: Page, folder: Path, server: ForkServer) -> int:
-    """Run the blocks of a page in order in one folder; return how many there were."""
-    blocks = [each for each in page.blocks if each.runs and ".venv" not in each.text]
-    for block in blocks:
+def commands_of(page: Page) -> list[list[str]]:
+    """Return what a page runs, in order: words for a :class:`ForkServer`."""
+    commands = []
+    for block in page.blocks:
         if block.language == "python":
-            run([sys.executable, "-c", block.text], folder)
+            commands.append(["-c", block.text])
+        elif block.runs and ".venv" not in block.text:
+            lines = block.text.replace("\\\n", " ").strip().splitlines()
+            commands += map(words_of, lines)
+    return commands
+
+
+def stands_alone(words: list[str]) -> bool:
+    """Return whether a command is a training that reads and leaves nothing for those after it."""
+    return "debug=tiny" in words and not any(_FILES.search(word) for word in words)
+
+
+def run_page(page: Page, folder: Path, server: ForkServer, done: list[list[str]]) -> None:
+    """Run a page in order in one folder, except for the commands that are done already."""
+    for words in commands_of(page):
+        if words in done and words[0] != "-c":
             continue
-        for line in block.text.strip().splitlines():
-            words = words_of(line)
-            if words[0] != "gru-suite":
-                run(words, folder)
-                continue
-            log = folder / ".log"
-            log.unlink(missing_ok=True)
-            server.start(words[1:], folder, log)
-            code = server.wait()
-            assert code == 0, f"{page.name}: {shlex.join(words)}\n{log.read_text()}"
-    return len(blocks)
+        log = folder / ".log"
+        log.unlink(missing_ok=True)
+        server.start(words, folder, log)
+        code = server.wait()
+        assert code == 0, f"{page.name}: {shlex.join(words)}\n{log.read_text()}"
 
 
 def run(words: list[str], folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 ``python tests/fork_server.py`` reads lines of JSON, {"words": [...], "cwd": ..., "log": ...}, and
 answers each with two lines: the number of the process, then its exit code, -9 where it was killed.
+The words "-c" and a program run that program instead. With the argument --small-samples the
+rendered people and the spoken words are few.
 """
 
 import json
@@ -15,8 +17,8 @@ from typing import Any
 class ForkServer:
     """The server, from the other side."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, __file__]
+    def __init__(self, *, small_samples: bool = False) -> None:
+        command = [sys.executable, __file__, *(["--small-samples"] if small_samples else [])]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
@@ -66,6 +68,12 @@ def serve() -> None:
 
     torch.set_num_threads(1)
     forked_jobs.install()
+    if "--small-samples" in sys.argv:
+        from gru_suite.tasks.speech_commands.samples import spoken_words
+        from gru_suite.tasks.video_action.samples import rendered_people
+
+        spoken_words.TAKES = 1
+        rendered_people.FIGURES.update(train=9, val=2, test=4)
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()
@@ -86,9 +94,14 @@ def _run(request: dict[str, Any]) -> None:
     sys.stdout = os.fdopen(1, "w", buffering=1)
     sys.stderr = os.fdopen(2, "w", buffering=1)
     os.chdir(request["cwd"])
-    sys.argv = ["gru-suite", *request["words"]]
+    words = request["words"]
+    sys.argv = ["gru-suite", *words]
     try:
-        code = main(request["words"])
+        if words[0] == "-c":
+            exec(compile(words[1], "<example>", "exec"), {"__name__": "__main__"})
+            code = 0
+        else:
+            code = main(words)
     except BaseException:
         import traceback
 

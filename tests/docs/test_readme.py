@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from doc_pages import PAGES, read_page, run, run_page
+from doc_pages import PAGES, commands_of, read_page, run, run_page, stands_alone
 from fork_server import ForkServer
 from server_process import running_server
 
 # Why a command is shown and not run, and how many blocks there are of each.
 NOT_RUN = {
     "another program": 14,
-    "eight trainings": 1,
     "fetches weights": 1,
     "installs packages": 1,
     "makes an environment": 2,
+    "many trainings": 3,
     "needs GPUs or several processes": 1,
     "needs a checkpoint of another experiment": 1,
     "needs a cluster": 2,
@@ -26,9 +26,8 @@ NOT_RUN = {
     "needs a tracker or its server": 1,
     "runs against a server": 3,
     "serves until it is stopped": 2,
-    "three trainings": 1,
 }
-RUN = 50
+RUN = 52
 # What the examples of a page write.
 WRITTEN = {
     "forecasting.md": ("forecast.csv", "forecast.png"),
@@ -61,7 +60,7 @@ def test_every_block_is_run_or_has_a_known_reason() -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ForkServer]:
-    started = ForkServer()
+    started = ForkServer(small_samples=True)
     yield started
     started.close()
 
@@ -71,11 +70,14 @@ def folder_of(
     tmp_path_factory: pytest.TempPathFactory, server: ForkServer
 ) -> Callable[[str], Path]:
     """Return a function that runs a page once, after those that it needs, in a folder."""
-    done: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
+    # What each page has run, and what need not be run again for any.
+    commands: dict[str, list[list[str]]] = {}
+    alone: list[list[str]] = []
 
     def folder(name: str) -> Path:
-        if name not in done:
-            page, where = read_page(name), tmp_path_factory.mktemp("page")
+        if name not in folders:
+            page, where, done = read_page(name), tmp_path_factory.mktemp("page"), [*alone]
             for needed in page.needs:
                 # Files are replaced, never written into, so links are copies.
                 shutil.copytree(
@@ -85,9 +87,12 @@ def folder_of(
                     copy_function=os.link,
                     dirs_exist_ok=True,
                 )
-            run_page(page, where, server)
-            done[name] = where
-        return done[name]
+                done += commands[needed]
+            run_page(page, where, server, done)
+            commands[name] = [*done, *commands_of(page)]
+            alone.extend(filter(stands_alone, commands_of(page)))
+            folders[name] = where
+        return folders[name]
 
     return folder
 
