@@ -1,6 +1,7 @@
 """Streams of several clients as rows of one batch."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -89,7 +90,12 @@ def test_streams_of_a_pool_are_rows_of_one_batch() -> None:
     run(work())
 
 
-def test_a_bad_chunk_of_one_client_leaves_the_others(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bad_chunk_of_one_client_leaves_the_others(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Hydra disables the loggers that it finds, where its own are.
+    monkeypatch.setattr(logging.getLogger("gru_suite.serving"), "disabled", False)
+
     async def work() -> None:
         streams = Sums()
         async with pool_of(streams) as (pool, _):
