@@ -1,23 +1,41 @@
-"""Requests to a real server: predictions, gates, limits, and whatever else people send."""
+"""Requests to a real server of trained checkpoints, one of them of a task package."""
 
 import asyncio
 import base64
-import json
-import os
-import random
-import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from server_process import Server
+from served_runs import train
+from server_process import Server, running_server
 
 pytestmark = pytest.mark.slow
 
-COUNT = int(os.environ.get("GRU_SUITE_REQUESTS", "300"))
+NAMES = ("series", "texts", "tones", "ahead", "squares", "waves")
 Post = Callable[..., httpx.Response]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a small checkpoint of each kind; see :func:`served_runs.train`."""
+    if sys.platform == "win32":
+        pytest.skip("trains in forked processes")
+    return train(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def server(trained: Path) -> Iterator[Server]:
+    """Start a server of all the small checkpoints, one of them of a task package."""
+    files = [trained / name / "checkpoints" / "best.ckpt" for name in NAMES]
+    package = str(trained / "package" / "gru-suite-wave-kind")
+    words = ("serve.requests_per_second=0",)
+    with running_server(files, trained, words, package) as started:
+        yield started
+        log = started.log.read_text()
+    assert "Traceback" not in log, log
 
 
 @pytest.fixture
@@ -91,36 +109,6 @@ def test_an_input_of_one_request_does_not_spoil_those_of_others(server: Server) 
     assert float(batches[0].split()[-1]) < float(total.split()[0])
 
 
-@pytest.mark.parametrize(
-    ("model", "value", "needed"),
-    [
-        ("texts", 3, "needs a text"),
-        ("texts", "", "found no text"),
-        ("texts", "x" * 100_001, "at most 100,000"),
-        ("series", {"csv": "time,other\n2024-01-01,1\n"}, "value"),
-        ("series", {"rows": [1]}, "array of objects"),
-        ("series", {"path": "/etc/passwd"}, "needs"),
-        ("tones", {"samples": [0.0] * 10, "sample_rate_hz": 16000}, "less than"),
-        ("tones", {"samples": [0.0] * 40_000, "sample_rate_hz": 1000}, "at most 30"),
-        ("tones", {"samples": "/etc/passwd", "sample_rate_hz": 16000}, "needs"),
-        ("squares", {"frames": [[[[300, 0, 0]]]]}, "needs"),
-        ("squares", {"pictures": ["AAAA"]}, "cannot be read"),
-        ("waves", "/etc/passwd", "needs rows of finite numbers"),
-        ("waves", [[1e999]], "finite"),
-        ("texts", {"name": "../../etc/passwd.txt", "base64": "*"}, "base64"),
-        ("tones", {"name": "a.exe", "base64": "AAAA"}, ".wav"),
-        ("tones", {"name": "a.wav", "base64": "AAAA"}, "a.wav"),
-        ("squares", {"name": "a.mp4", "base64": "AAAA"}, "a.mp4"),
-    ],
-)
-def test_wrong_inputs_get_a_sentence(model: str, value: Any, needed: str, post: Post) -> None:
-    # Infinity is no JSON, and Python reads it all the same.
-    answer = post(model, content=json.dumps({"input": value}))
-    assert answer.status_code == 422, answer.text
-    assert needed in answer.json()["error"]
-    assert "gru-suite-" not in answer.text
-
-
 def test_wrong_requests(server: Server, post: Post) -> None:
     address = f"{server.url}/v1/models/texts/predict"
     assert httpx.post(f"{server.url}/v1/models/tets/predict", json={}).status_code == 404
@@ -140,73 +128,3 @@ def test_wrong_requests(server: Server, post: Post) -> None:
     assert post("texts", json={"input": "a"}, headers=foreign).status_code == 403
     assert post("series", "explain", json={"input": {"rows": []}}).status_code == 422
     assert post("texts", "gates", json={"input": "a", "layer": 9}).status_code == 422
-
-
-def test_a_huge_upload_is_refused_before_it_is_read(server: Server) -> None:
-    host, port = server.url.removeprefix("http://").split(":")
-    for head in ("Content-Length: 1000000000", "Transfer-Encoding: chunked"):
-        with socket.create_connection((host, int(port)), timeout=20) as link:
-            lines = ("POST /v1/models/texts/predict HTTP/1.1", f"Host: {host}:{port}", head)
-            link.sendall("\r\n".join((*lines, "", "")).encode())
-            sent = 0
-            answer = b""
-            link.settimeout(0.05)
-            while not answer and sent < 50:
-                try:
-                    # A chunk of a hundred thousand bytes.
-                    link.sendall(b"186a0\r\n" + b"a" * 100_000 + b"\r\n")
-                    sent += 1
-                    answer = link.recv(1000)
-                except TimeoutError:
-                    continue
-                except OSError:
-                    break
-            assert sent < 40
-            if answer:
-                assert b" 413 " in answer
-    assert httpx.get(f"{server.url}/health").status_code == 200
-
-
-def mutated(draw: random.Random, examples: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
-    """Return a model, an operation and a request that is mostly wrong."""
-    model, verb = draw.choice(sorted(examples)), draw.choice(("predict", "explain", "gates"))
-    body = json.dumps({draw.choice(("input", "inputs")): examples[model]})
-    odd = ["NaN", "1e999", "-Infinity", '"\\ud800"', "null", "[]", "{}", "true", '"../x"']
-    odd.append("9" * 400)
-    for _ in range(draw.randrange(4)):
-        place = draw.randrange(len(body))
-        end = min(len(body), place + draw.randrange(1, 30))
-        other = draw.choice([*odd, "", body[:20], '"', "]", "}", ",", "[" * 200])
-        body = body[:place] + other + body[end:]
-    if draw.random() < 0.3:
-        suffixes = (".wav", ".csv", ".mp4", ".parquet", ".txt", ".xlsx", "", "/../a.wav")
-        begins = (b"RIFF", b"PAR1", b"\x00\x00\x00 ftypisom", b"PK\x03\x04", b"time,value\n")
-        suffix, magic = draw.choice(suffixes), draw.choice(begins)
-        content = magic + draw.randbytes(draw.randrange(300))
-        return model, verb, {"files": {"files": (f"a{suffix}", content)}}
-    return model, verb, {"content": body.encode("utf-8", "replace")}
-
-
-def test_malformed_requests_get_an_answer_and_leave_nothing(server: Server, post: Post) -> None:
-    examples = {
-        "texts": "good w1",
-        "series": {"rows": [{"time": f"2024-01-01 {h:02}:00", "value": h} for h in range(24)]},
-        "tones": {"samples": [0.1, -0.1] * 400, "sample_rate_hz": 16000},
-        "squares": {"frames": [[[[0, 0, 0]] * 8] * 8] * 3},
-        "waves": [[0.1, 0.2, 0.3]] * 5,
-    }
-    draw = random.Random(0)
-    seen: dict[int, int] = {}
-    memory: list[float] = []
-    for number in range(COUNT):
-        model, verb, request = mutated(draw, examples)
-        answer = post(model, verb, **request)
-        seen[answer.status_code] = seen.get(answer.status_code, 0) + 1
-        assert answer.status_code < 500, (model, verb, request, answer.text)
-        if answer.status_code != 200:
-            assert answer.json()["error"], (model, verb, request)
-        if number % max(1, COUNT // 10) == 0:
-            memory.append(server.resident_mb)
-    print(seen, [round(each) for each in memory])
-    assert seen[422] > 10
-    assert memory[-1] - memory[len(memory) // 2] < 60
