@@ -229,8 +229,9 @@ def _known_columns(schema: dict[str, Any]) -> set[str]:
 
 
 def _check_cells(table: pd.DataFrame) -> None:
-    for column, values in table.select_dtypes(object).items():
-        for row, value in enumerate(values):
+    for place, (column, dtype) in enumerate(table.dtypes.items()):
+        # Texts have a type of their own; by place, as names may repeat.
+        for row, value in enumerate(table.iloc[:, place] if dtype == object else ()):
             if isinstance(value, list | dict):
                 found = f"an {kind_of(value)}"
             elif isinstance(value, int) and value.bit_length() > _MAX_BITS:
