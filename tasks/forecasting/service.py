@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .model import ForecastingModel
 
 _MAX_COLUMNS = 2_000
+# Of a whole number: what a float of 64 bits can be.
+_MAX_BITS = 1000
 _FORMS = '{"csv": "..."}, {"columns": {"name": [...]}} or {"rows": [{"name": ...}]}'
 
 
@@ -120,6 +122,7 @@ class ForecastingService(Service[Any, TableInput]):
         self.limits.check_rows(*table.shape)
         if table.shape[1] > _MAX_COLUMNS:
             raise UserError(f"a table of {table.shape[1]:,} columns: at most {_MAX_COLUMNS:,}")
+        _check_cells(table)
         return table
 
     def _input(self, table: pd.DataFrame | Path, name: str) -> TableInput:
@@ -227,6 +230,23 @@ def _known_columns(schema: dict[str, Any]) -> set[str]:
         given = schema[key]
         known |= set(map(str, given if isinstance(given, list) else [given]))
     return known
+
+
+def _check_cells(table: pd.DataFrame) -> None:
+    for number, (column, dtype) in enumerate(zip(table.columns, table.dtypes, strict=True)):
+        # Other columns hold numbers or texts alone.
+        values = table.iloc[:, number] if isinstance(dtype, np.dtype) and dtype.kind == "O" else ()
+        for row, value in enumerate(values):
+            if isinstance(value, list | dict):
+                found = f"an {kind_of(value)}"
+            elif isinstance(value, int) and value.bit_length() > _MAX_BITS:
+                found = f"a whole number of {value.bit_length():,} bits"
+            else:
+                continue
+            raise UserError(
+                f"column {str(column)[:80]!r}, row {row + 1}: found {found}; a cell holds a "
+                "number, a text or nothing"
+            )
 
 
 def _from_csv(content: Any) -> pd.DataFrame:

@@ -124,8 +124,8 @@ class VideoService(ClassificationService):
                     self.limits.check_seconds(container.duration / av.time_base)
         except UserError:
             raise
-        except (av.FFmpegError, OSError, ValueError):
-            # The reader says why.
+        except (av.FFmpegError, OSError, ValueError, AttributeError):
+            # The reader says why; a stream of an unknown codec has no width.
             return
 
     def predict(self, items: Sequence[Video]) -> list[dict[str, Any]]:

@@ -152,6 +152,8 @@ BAD: list[tuple[str, Any, str]] = [
     ("series", {"columns": {"time": 3}}, "needs an array for each name"),
     ("series", {"rows": [3]}, "needs an array of objects"),
     ("series", {"rows": []}, "a header but no rows"),
+    ("series", {"columns": {"time": [[1]], "load": [1]}}, "row 1: found an array; a cell holds"),
+    ("series", {"rows": [{"time": 1, "load": 10**400}]}, "found a whole number of 1,329 bits"),
     ("series", columns(num_rows=5), "too short|needs"),
     ("words", [0.1], "a recording as array: needs"),
     ("words", {"samples": []}, "a recording as keys samples"),
