@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 from gru_suite.errors import UserError
 from gru_suite.model.service.service import plain
 from gru_suite.serving.batching import Overloaded
-from gru_suite.serving.guard import Guard, Refused, TooLarge
+from gru_suite.serving.guard import Guard, Refused, TooLarge, sentence_of
 from gru_suite.serving.inputs import read_inputs, read_one
 from gru_suite.serving.openapi import OPERATIONS, TAGS
 from gru_suite.serving.options import ServeOptions
@@ -207,9 +207,8 @@ async def _within(work: Coroutine[Any, Any, Any], options: ServeOptions) -> Any:
 
 def _add_errors(app: FastAPI) -> None:
     def answer(status: int, error: Exception | str, **headers: str) -> Response:
-        return Response(
-            json.dumps({"error": str(error)}), status, headers, media_type="application/json"
-        )
+        text = sentence_of(error)
+        return Response(json.dumps({"error": text}), status, headers, media_type="application/json")
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:

@@ -32,6 +32,8 @@ _HEADERS = [
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 # Addresses whose rate is remembered.
 _MAX_CLIENTS = 10_000
+# Characters of a message.
+_MAX_SENTENCE = 1000
 
 
 class TooLarge(Exception):
@@ -48,6 +50,12 @@ class Refused(Exception):
     def __init__(self, status: int, message: str, **headers: str) -> None:
         super().__init__(message)
         self.status, self.headers = status, headers
+
+
+def sentence_of(error: Exception | str) -> str:
+    """Return the message of an error, cut where it repeats much of what was sent."""
+    text = str(error)
+    return text if len(text) <= _MAX_SENTENCE else f"{text[:_MAX_SENTENCE]} ..."
 
 
 class RateLimit:

@@ -61,6 +61,8 @@ def serve(options: ServeOptions) -> int:
 
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("gru_suite.serving").setLevel(logging.INFO)
+    # It warns of every malformed form, whose sender is told.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     with _listening(options) as listener:
         store = ModelStore(options, Metrics())
         config = uvicorn.Config(

@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gru_suite.errors import UserError
 from gru_suite.model.service.service import kind_of, plain
+from gru_suite.serving.guard import sentence_of
 from gru_suite.serving.store import ModelStore, ServedModel
 from gru_suite.serving.stream_pool import StreamClient, StreamPool
 
@@ -143,7 +144,7 @@ async def _send_found(socket: WebSocket, client: StreamClient, timeout_s: float)
 async def _tell(socket: WebSocket, client: StreamClient) -> None:
     errors, prediction = client.take()
     for error in errors:
-        await _send(socket, {"type": "error", "error": error})
+        await _send(socket, {"type": "error", "error": sentence_of(error)})
     if prediction is not None:
         found = {"type": "prediction", "chunks": client.num_chunks, **prediction}
         await _send(socket, found)

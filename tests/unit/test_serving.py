@@ -231,3 +231,10 @@ def test_explanations_and_gates(texts: Path) -> None:
                 assert found.status_code == status, found.text
 
     run(work())
+
+
+def test_a_long_sentence_is_cut() -> None:
+    from gru_suite.serving.guard import sentence_of
+
+    assert sentence_of(UserError("a" * 1000)) == "a" * 1000
+    assert sentence_of("a" * 5000) == "a" * 1000 + " ..."
