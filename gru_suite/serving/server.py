@@ -1,6 +1,5 @@
 """The process of a server: its socket, its start and its end."""
 
-import asyncio
 import logging
 import signal
 import socket
@@ -78,7 +77,8 @@ def serve(options: ServeOptions) -> int:
         )
         server = Server(config)
         try:
-            asyncio.run(server.serve(sockets=[listener]))
+            # On uvloop where it is installed.
+            server.run(sockets=[listener])
         finally:
             store.close()
     return 0
@@ -87,7 +87,9 @@ def serve(options: ServeOptions) -> int:
 @contextmanager
 def _listening(options: ServeOptions) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    with socket.socket(family) as listener:
+    # asyncio switches Nagle's algorithm off only where the protocol is named; with it each message
+    # of a stream waits for the client's next one.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((options.host, options.port))
