@@ -82,6 +82,7 @@ def serve(options: ServeOptions) -> int:
         )
         server = Server(config)
         try:
+            # On uvloop where it is installed.
             server.run(sockets=[listener])
         finally:
             store.close()
@@ -91,7 +92,9 @@ def serve(options: ServeOptions) -> int:
 @contextmanager
 def _listening(options: ServeOptions) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    with socket.socket(family) as listener:
+    # asyncio switches Nagle's algorithm off only where the protocol is named; with it each message
+    # of a stream waits for the client's next one.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((options.host, options.port))

@@ -1,5 +1,7 @@
 """The server without its process: options, what it refuses, what it takes."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -238,3 +240,24 @@ def test_a_long_sentence_is_cut() -> None:
 
     assert sentence_of(UserError("a" * 1000)) == "a" * 1000
     assert sentence_of("a" * 5000) == "a" * 1000 + " ..."
+
+
+def test_messages_are_sent_at_once() -> None:
+    from gru_suite.serving.server import _listening
+
+    async def work() -> None:
+        connected: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accepted = writer.get_extra_info("socket")
+            connected.set_result(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with _listening(ServeOptions(port=0)) as listener:
+            server = await asyncio.start_server(accept, sock=listener)
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            assert await connected
+            writer.close()
+            server.close()
+
+    run(work())
