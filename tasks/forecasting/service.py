@@ -231,7 +231,8 @@ def _known_columns(schema: dict[str, Any]) -> set[str]:
 def _check_cells(table: pd.DataFrame) -> None:
     for place, (column, dtype) in enumerate(table.dtypes.items()):
         # Texts have a type of their own; by place, as names may repeat.
-        for row, value in enumerate(table.iloc[:, place] if dtype == object else ()):
+        is_object = pd.api.types.is_object_dtype(dtype)
+        for row, value in enumerate(table.iloc[:, place] if is_object else ()):
             if isinstance(value, list | dict):
                 found = f"an {kind_of(value)}"
             elif isinstance(value, int) and value.bit_length() > _MAX_BITS:
