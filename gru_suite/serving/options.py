@@ -2,6 +2,7 @@
 
 import dataclasses
 import ipaddress
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +62,8 @@ class ServeOptions:
         """
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if not value >= least:
-                raise UserError(f"serve.{name}={value:g}: needs at least {least:g}")
+            if not least <= value < math.inf:
+                raise UserError(f"serve.{name}={value:g}: needs at least {least:g}, and finite")
         if self.port > 65535:
             raise UserError(f"serve.port={self.port}: needs a number from 0 to 65535")
         if not self.is_local and not self.token:

@@ -45,6 +45,7 @@ def test_options_of_a_command_line() -> None:
         (["checkpoint=a", "serve.port=-1"], "serve.port=-1: needs at least 0"),
         (["checkpoint=a", "serve.batch_size=0"], "needs at least 1"),
         (["checkpoint=a", "serve.timeout_s=nan"], "needs at least 0.1"),
+        (["checkpoint=a", "serve.max_body_mb=inf"], "serve.max_body_mb=inf: needs .* finite"),
         (["checkpoint=a", "serve.host=0.0.0.0"], "other machines could reach the server"),
         (["checkpoint=a", "serve.host=example.org"], "other machines could reach the server"),
     ],
