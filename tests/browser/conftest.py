@@ -116,9 +116,12 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(media: Path) -> Iterator[Any]:
-    """Start Chromium with a fake microphone and a fake camera."""
+    """Start Chromium with a fake microphone and a fake camera.
+
+    For one file: while it runs, its event loop is that of the thread, which other tests may need.
+    """
     path = chromium_path()
     from playwright.sync_api import sync_playwright
 
