@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -19,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from gru_suite.errors import UserError
-from gru_suite.model.service.service import plain
+from gru_suite.model.service.service import to_json
 from gru_suite.serving.batching import Overloaded
 from gru_suite.serving.guard import Guard, Refused, TooLarge, sentence_of
 from gru_suite.serving.inputs import read_inputs, read_one
@@ -28,7 +27,6 @@ from gru_suite.serving.options import ServeOptions
 from gru_suite.serving.store import ModelStore, NoSuchModel, ServedModel, Work
 from gru_suite.serving.stream_route import serve_stream
 
-_log = logging.getLogger("gru_suite.serving")
 _PAGE = Path(__file__).parent / "page"
 
 
@@ -160,11 +158,7 @@ def describe(served: ServedModel) -> dict[str, Any]:
 
 def as_json(content: Any) -> Response:
     """Return a response; NaN and infinity become null."""
-    try:
-        text = json.dumps(content, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError):
-        text = json.dumps(plain(content), allow_nan=False, separators=(",", ":"))
-    return Response(text, media_type="application/json")
+    return Response(to_json(content), media_type="application/json")
 
 
 def _summary(store: ModelStore, name: str) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from gru_suite.errors import UserError, nearest
 from gru_suite.model.service.service import kind_of
-from gru_suite.serving.guard import Refused, TooLarge
+from gru_suite.serving.guard import Refused
 from gru_suite.serving.store import ServedModel, Work
 
 _FILE_KEYS = {"base64", "name"}
@@ -123,16 +124,11 @@ async def read_form(
         form = await request.form(
             max_files=max_items + 1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
         )
-    except TooLarge:
-        raise
     except (MultiPartException, ValueError) as error:
         raise Refused(400, f"the form cannot be read: {_first_line(error)}") from None
-    except Exception as error:
-        # Starlette raises its own HTTPException for the first of them.
-        detail = getattr(error, "detail", None)
-        if detail is None:
-            raise
-        raise Refused(400, f"the form cannot be read: {detail}") from None
+    except HTTPException as error:
+        # What Starlette makes of the first of them within an application.
+        raise Refused(400, f"the form cannot be read: {error.detail}") from None
     try:
         files = [each for _, each in form.multi_items() if isinstance(each, UploadFile)]
         fields = {key: each for key, each in form.multi_items() if isinstance(each, str)}

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gru_suite.errors import UserError
-from gru_suite.model.service.service import kind_of, plain
+from gru_suite.model.service.service import kind_of, to_json
 from gru_suite.serving.guard import sentence_of
 from gru_suite.serving.store import ModelStore, ServedModel
 from gru_suite.serving.stream_pool import StreamClient, StreamPool
@@ -151,11 +151,7 @@ async def _tell(socket: WebSocket, client: StreamClient) -> None:
 
 
 async def _send(socket: WebSocket, content: dict[str, Any]) -> None:
-    try:
-        text = json.dumps(content, allow_nan=False)
-    except (TypeError, ValueError):
-        text = json.dumps(plain(content), allow_nan=False)
-    await socket.send_text(text)
+    await socket.send_text(to_json(content))
 
 
 async def _refuse(socket: WebSocket, text: str, code: int) -> None:

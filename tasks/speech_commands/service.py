@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gru_suite.errors import UserError
-from gru_suite.model.service.classification import ClassificationService
+from gru_suite.model.service.classification import ClassificationService, class_probabilities
 from gru_suite.model.service.service import kind_of
 
 from .inference.inputs import loudest_segment, to_samples
-from .inference.word_streams import WordStreams, class_probabilities
+from .inference.word_streams import WordStreams
 from .reading.open_sound import open_sound
 from .reading.sound_files import SUFFIXES, read_sound
 
@@ -115,8 +115,6 @@ class SpeechService(ClassificationService):
                         self.limits.check_seconds(count / sound.rate_hz)
             self.limits.check_seconds(seconds)
             return Recording(name, read_sound(path, self.model.sample_rate_hz))
-        except UserError as error:
-            raise UserError(f"{name}: {error}") from None
         except ValueError as error:
             raise UserError(f"{name}: {error}") from None
 

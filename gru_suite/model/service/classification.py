@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gru_suite.model.predictions import Predictions
 from gru_suite.model.service.service import Service, as_numbers
 
@@ -69,3 +72,16 @@ def classes_as_json(predictions: Predictions, names: Sequence[str]) -> list[dict
         {"name": name, "label": each.label, "probability": each.probability}
         for name, each in zip(names, predictions, strict=True)
     ]
+
+
+def class_probabilities(
+    labels: Sequence[str], probability_K: NDArray[np.float32]
+) -> dict[str, Any]:
+    """Return label and rounded probabilities as plain data; no label where they are NaN.
+
+    K classes; the form of running predictions.
+    """
+    known = bool(np.isfinite(probability_K).all())
+    label = labels[int(probability_K.argmax())] if known else ""
+    probability = [round(each, 5) for each in probability_K.astype(np.float64).tolist()]
+    return {"label": label, "probability": dict(zip(labels, probability, strict=True))}

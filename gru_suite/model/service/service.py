@@ -4,6 +4,7 @@ Shapes: T time steps, F input features, H hidden units of a layer.
 """
 
 import base64
+import json
 import math
 import re
 import tempfile
@@ -224,6 +225,14 @@ def kind_of(value: Any) -> str:
         bytes: "bytes",
     }
     return "null" if value is None else kinds.get(type(value), type(value).__name__)
+
+
+def to_json(content: Any) -> str:
+    """Return content as JSON; NaN and infinity become null."""
+    try:
+        return json.dumps(content, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError):
+        return json.dumps(plain(content), allow_nan=False, separators=(",", ":"))
 
 
 def plain(value: Any) -> Any:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gru_suite.model.service.classification import class_probabilities
 from gru_suite.model.service.streams import ServiceStreams
 from gru_suite.options import build
 
@@ -36,7 +36,6 @@ class _Microphone:
     def __init__(self, sample_rate_hz: int, longest_s: float, num_classes: int) -> None:
         self.segmenter = WordSegmenter(sample_rate_hz, longest_s)
         self.probability_K = np.full(num_classes, np.nan, np.float32)
-        self.spoke = False
 
 
 class WordStreams(ServiceStreams):
@@ -128,13 +127,3 @@ class WordStreams(ServiceStreams):
             "words": words,
             "seconds": round(segmenter.seconds, 3),
         }
-
-
-def class_probabilities(
-    labels: Sequence[str], probability_K: NDArray[np.float32]
-) -> dict[str, Any]:
-    """Return label and probabilities as plain data; an empty label where there are none yet."""
-    known = bool(np.isfinite(probability_K).all())
-    label = labels[int(probability_K.argmax())] if known else ""
-    probability = [round(each, 5) for each in probability_K.astype(np.float64).tolist()]
-    return {"label": label, "probability": dict(zip(labels, probability, strict=True))}

@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from gru_suite.model.service.classification import class_probabilities
 from gru_suite.model.service.streams import ServiceStreams
 from gru_suite.nn.evaluation import evaluating
 
@@ -79,7 +78,10 @@ class CameraStreams(ServiceStreams):
         for row, probability_K in zip(rows, probability_BK, strict=True):
             camera = self._cameras[row]
             camera.times = [*camera.times, *[now] * len(chunks[row])][-self._num_frames :]
-            found[row] = {**self._classes(probability_K), "fps": _rate(camera.times)}
+            found[row] = {
+                **class_probabilities(model.labels, probability_K),
+                "fps": _rate(camera.times),
+            }
         return found
 
     def _encode(self, frames: Sequence[tuple[_Camera, Tensor]]) -> None:
@@ -94,14 +96,6 @@ class CameraStreams(ServiceStreams):
         z_N1F = model.encoder(x_NHW3[:, None], None, torch.stack(before))
         for (camera, _), z_1F in zip(frames, z_N1F, strict=True):
             camera.features = [*camera.features, z_1F[0]][-self._num_frames :]
-
-    def _classes(self, probability_K: NDArray[np.float32]) -> dict[str, Any]:
-        labels = self._model.labels
-        values = [round(each, 5) for each in probability_K.astype(np.float64).tolist()]
-        return {
-            "label": labels[int(probability_K.argmax())],
-            "probability": dict(zip(labels, values, strict=True)),
-        }
 
 
 def _rate(times: Sequence[float]) -> float | None:
