@@ -135,6 +135,10 @@ def describe_model(model: SequenceModel) -> dict[str, Any]:
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Return the content of a checkpoint, read with torch's safe loading and checked."""
     path = Path(path)
+    if path.is_dir():
+        best = path / "checkpoints" / "best.ckpt"
+        hint = f"; did you mean {best}?" if best.is_file() else ""
+        raise UserError(f"checkpoint {path}: is a folder, a file is needed{hint}")
     if not path.is_file():
         near = sorted(str(p) for p in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
         hint = f"; there is {', '.join(near[:3])}" if near else ""

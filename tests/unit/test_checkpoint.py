@@ -120,3 +120,13 @@ def test_a_checkpoint_of_another_version_says_so(checkpoint: Path, tmp_path: Pat
     torch.save(content, tmp_path / "options.ckpt")
     with pytest.raises(UserError, match="ForecastingTask takes no 'of_old'"):
         gru_suite.load_task(tmp_path / "options.ckpt")
+
+
+def test_a_folder_is_no_checkpoint_and_a_run_names_its_best(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"is a folder, a file is needed$"):
+        read_checkpoint(tmp_path)
+    best = tmp_path / "checkpoints" / "best.ckpt"
+    best.parent.mkdir()
+    best.touch()
+    with pytest.raises(UserError, match=f"did you mean {best}"):
+        read_checkpoint(tmp_path)
