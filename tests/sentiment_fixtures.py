@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gru_suite.tasks.sentiment.batches.tokenizer import train_tokenizer
+from gru_suite.text.tokenizer import train_tokenizer
 
 
 def text_schema(texts: Sequence[str], tokenizer: str = "word", **changes: Any) -> dict[str, Any]:

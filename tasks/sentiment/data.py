@@ -11,16 +11,16 @@ from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceDataset, bucket_loader, spread_by_length
 from gru_suite.options import check_choice, check_count
+from gru_suite.text.char_ngrams import check_ngrams
+from gru_suite.text.files import Column, check_encoding
+from gru_suite.text.tokenizer import PADDING, TRUNCATIONS, TextTokenizer, train_tokenizer
 
-from .batches.char_ngrams import check_ngrams
 from .batches.chunks import SENTENCE_ENDS, check_chunks, split_into_chunks
-from .batches.tokenizer import PADDING, TRUNCATIONS, TextTokenizer, train_tokenizer
 from .batches.vocabulary import read_vocabulary
 from .reading.labelled_texts import PARTS, LabelledTexts, Parts
 from .reading.layouts import read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
 from .reading.splits import class_indices, drop_unusable, hold_out_missing, order_labels
 from .reading.tables import read_labelled_table
-from .reading.text_files import Column, check_encoding
 from .results.data_summary import summarize
 from .samples.movie_reviews import load_movie_reviews
 

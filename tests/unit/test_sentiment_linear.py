@@ -9,10 +9,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from gru_suite.model.batches import SequenceBatch, collate
-from gru_suite.tasks.sentiment.batches.tokenizer import TextTokenizer, train_tokenizer
 from gru_suite.tasks.sentiment.network.hashed_linear import HashedLinear
 from gru_suite.tasks.sentiment.training import linear_fit
 from gru_suite.tasks.sentiment.training.linear_fit import fit_linear
+from gru_suite.text.tokenizer import TextTokenizer, train_tokenizer
 
 TEXTS = [
     "good good film",

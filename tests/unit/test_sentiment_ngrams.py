@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.sentiment.batches.char_ngrams import MAX_NGRAMS, CharNgrams, check_ngrams
-from gru_suite.tasks.sentiment.batches.tokenizer import (
+from gru_suite.text.char_ngrams import MAX_NGRAMS, CharNgrams, check_ngrams
+from gru_suite.text.token_encoder import NGRAM_BUCKETS, TokenEncoder
+from gru_suite.text.tokenizer import (
     PADDING,
     UNKNOWN,
     TextTokenizer,
@@ -11,7 +12,6 @@ from gru_suite.tasks.sentiment.batches.tokenizer import (
     unknown_like,
     unknown_rate,
 )
-from gru_suite.tasks.sentiment.network.token_encoder import NGRAM_BUCKETS, TokenEncoder
 
 
 def text_tokenizer(max_tokens: int = 50) -> TextTokenizer:

@@ -11,11 +11,11 @@ import gru_suite
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch, collate
 from gru_suite.tasks.sentiment import model as model_module
-from gru_suite.tasks.sentiment.batches.tokenizer import unknown_like
 from gru_suite.tasks.sentiment.inference.attribution_page import html_line, write_page
 from gru_suite.tasks.sentiment.inference.token_attributions import integrated_gradients, margin
 from gru_suite.tasks.sentiment.model import SentimentModel
 from gru_suite.tasks.sentiment.task import SentimentTask
+from gru_suite.text.tokenizer import unknown_like
 
 TEXTS = ["a good film", "a bad , dull film", "great", "not good at all"]
 

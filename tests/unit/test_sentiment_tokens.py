@@ -6,7 +6,9 @@ import torch
 from tokenizers import Tokenizer
 
 from gru_suite.errors import UserError
-from gru_suite.tasks.sentiment.batches.tokenizer import (
+from gru_suite.tasks.sentiment.training.word_vectors import copy_vectors
+from gru_suite.text.token_encoder import TokenEncoder
+from gru_suite.text.tokenizer import (
     PADDING,
     SPECIAL_TOKENS,
     UNKNOWN,
@@ -14,8 +16,6 @@ from gru_suite.tasks.sentiment.batches.tokenizer import (
     train_tokenizer,
     unknown_rate,
 )
-from gru_suite.tasks.sentiment.network.token_encoder import TokenEncoder
-from gru_suite.tasks.sentiment.training.word_vectors import copy_vectors
 
 TEXTS = ["The film is n't good .", "I can\u2019t say the film isn't GOOD.<br /><br />Good !"] * 2
 

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from gru_suite.errors import UserError
 from gru_suite.options import check_count
-
-from .char_ngrams import NgramSequences
-from .tokenizer import token_ids
+from gru_suite.text.char_ngrams import NgramSequences
+from gru_suite.text.tokenizer import token_ids
 
 SENTENCE_ENDS = (".", "!", "?", "\u3002")
 """Tokens that end a sentence."""

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from gru_suite.model.export.module import BATCH, ClassificationExport, Port
+from gru_suite.text.char_ngrams import MAX_NGRAMS
+from gru_suite.text.tokenizer import PADDING, UNKNOWN, TextTokenizer
 
-from ..batches.char_ngrams import MAX_NGRAMS
-from ..batches.tokenizer import PADDING, UNKNOWN, TextTokenizer
 from ..network.text_classifier import TextClassifier
 
 _USUAL_TOKENS = 40

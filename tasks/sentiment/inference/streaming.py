@@ -18,9 +18,9 @@ from gru_suite.model.streaming.classification import (
 )
 from gru_suite.model.streaming.state import State, with_prefix, without_prefix
 from gru_suite.model.streaming.stream import Row, StepwiseEncoder
+from gru_suite.text.char_ngrams import MAX_NGRAMS
+from gru_suite.text.tokenizer import UNKNOWN, token_ids
 
-from ..batches.char_ngrams import MAX_NGRAMS
-from ..batches.tokenizer import UNKNOWN, token_ids
 from ..network.text_classifier import TextClassifier
 
 # Later characters change no token before one of these.

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from gru_suite.model.batches import SequenceBatch
+from gru_suite.text.tokenizer import unknown_like
 
-from ..batches.tokenizer import unknown_like
 from ..network.text_classifier import TextClassifier
 
 NUM_STEPS = 24

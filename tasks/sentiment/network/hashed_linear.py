@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..batches.tokenizer import PADDING, UNKNOWN
+from gru_suite.text.tokenizer import PADDING, UNKNOWN
 
 # Any large odd multipliers; their products with token ids stay far below 2^63.
 _LEFT, _RIGHT, _MODULUS = 2_654_435_761, 2_246_822_519, 2**31 - 1

@@ -11,10 +11,10 @@ from torch import Tensor
 from gru_suite.model.batches import SequenceBatch
 from gru_suite.model.classification import ClassificationModel
 from gru_suite.options import check_count, check_share
+from gru_suite.text.token_encoder import TokenEncoder
+from gru_suite.text.tokenizer import TextTokenizer
 
-from ..batches.tokenizer import TextTokenizer
 from .hashed_linear import HashedLinear
-from .token_encoder import TokenEncoder
 
 
 class TextClassifier(ClassificationModel):

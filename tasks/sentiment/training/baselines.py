@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
 
+from gru_suite.text.tokenizer import WORD_PATTERN
 from gru_suite.training.linear_baselines import logistic_scores, majority_scores
 
-from ..batches.tokenizer import WORD_PATTERN
 from ..reading.labelled_texts import Parts
 
 

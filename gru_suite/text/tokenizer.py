@@ -8,8 +8,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 from torch import Tensor
 
 from gru_suite.errors import UserError, nearest
-
-from .char_ngrams import PADDING, CharNgrams, ids_table, ngram_sequences
+from gru_suite.text.char_ngrams import PADDING, CharNgrams, ids_table, ngram_sequences
 
 __all__ = ["PADDING", "UNKNOWN", "TextTokenizer", "train_tokenizer", "unknown_rate"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..batches.tokenizer import PADDING, UNKNOWN
+from gru_suite.text.tokenizer import PADDING, UNKNOWN
 
 INITIAL_STD = 0.1
 NGRAM_BUCKETS = 32_768

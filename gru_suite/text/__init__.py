@@ -1,0 +1,5 @@
+"""Texts of all tasks: files and tables, tokens, and what decodes tokens.
+
+A file (``files``) or table (``tables``) gives texts; a tokenizer (``tokenizer``) makes token ids of
+them; ``token_encoder`` embeds those.
+"""
