@@ -28,8 +28,28 @@ def column_texts(frame: pd.DataFrame, column: Column, table: str) -> list[str]:
         UserError: the column is not there.
     """
     if frame.shape[1] == 1 and column not in frame.columns:
-        return [cell_text(each) for each in frame.iloc[:, 0]]
-    series = table_column(frame, column, table, "the model", isinstance(column, str))
+        return text_cells(frame.iloc[:, 0], table)
+    return text_cells(
+        table_column(frame, column, table, "the model", isinstance(column, str)), table
+    )
+
+
+def text_cells(series: "pd.Series[Any]", table: str) -> list[str]:
+    """Return the cells of a column as texts.
+
+    Args:
+        series: the column.
+        table: name of the table in messages.
+
+    Raises:
+        UserError: a cell is a list or an object, as JSON lines and Parquet can have.
+    """
+    for row, value in enumerate(series, 1):
+        if isinstance(value, dict | list | tuple) or hasattr(value, "__array_interface__"):
+            kind = "an object" if isinstance(value, dict) else "a list"
+            raise UserError(
+                f"{table}: row {row} of column {series.name!r} is {kind}; a text is needed"
+            )
     return [cell_text(each) for each in series]
 
 

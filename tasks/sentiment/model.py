@@ -14,13 +14,13 @@ from gru_suite.files import atomic_path
 from gru_suite.model.export.module import ExportModule
 from gru_suite.model.predictions import Predictions
 from gru_suite.nn.evaluation import evaluating
+from gru_suite.text.prediction_inputs import read_texts
 
 from .inference.attribution_page import write_page
 from .inference.export import sentiment_export
 from .inference.streaming import SentimentModule, SentimentStream
 from .inference.token_attributions import TokenAttributions, integrated_gradients
 from .network.text_classifier import TextClassifier
-from .reading.prediction_inputs import read_texts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gru_suite.errors import UserError
 from gru_suite.model.service.classification import ClassificationService, classes_as_json
-from gru_suite.model.service.service import kind_of
 from gru_suite.model.service.streams import ModelStreams, ServiceStreams
+from gru_suite.model.service.texts import read_text, read_text_file
 
 if TYPE_CHECKING:
     from .model import SentimentModel
@@ -43,18 +42,7 @@ class TextService(ClassificationService):
         Raises:
             UserError: it is none, empty or too long.
         """
-        if not isinstance(value, str):
-            raise UserError(f"an input of type {kind_of(value)}: needs a text, as a string")
-        if len(value) > self.limits.max_characters:
-            raise UserError(
-                f"a text of {len(value):,} characters: at most {self.limits.max_characters:,} are "
-                "taken here"
-            )
-        # Halves of surrogate pairs, which JSON allows and no encoding does.
-        text = value.encode("utf-8", "replace").decode("utf-8")
-        if not text.strip():
-            raise UserError("found no text to predict; at least one that is not empty is needed")
-        return text
+        return read_text(value, self.limits)
 
     def read_file(self, path: Path, name: str) -> str:
         """Return the content of a text file as one text.
@@ -62,14 +50,7 @@ class TextService(ClassificationService):
         Raises:
             UserError: it is not UTF-8, empty or too long.
         """
-        try:
-            return self.read(path.read_text(encoding="utf-8-sig"))
-        except UnicodeDecodeError as error:
-            raise UserError(
-                f"{name}: is not UTF-8 (byte {error.start}); save it as UTF-8"
-            ) from None
-        except UserError as error:
-            raise UserError(f"{name}: {error}") from None
+        return read_text_file(path, name, self.read)
 
     def predict(self, items: Sequence[str]) -> list[dict[str, Any]]:
         """Return the probabilities of texts."""

@@ -1,1 +1,1 @@
-"""Labelled texts from tables, folders and published layouts; splits; texts to predict."""
+"""Labelled texts from tables, folders and published layouts; splits."""

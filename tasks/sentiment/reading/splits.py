@@ -1,11 +1,9 @@
 """Splits into train, val and test; checks of texts and labels."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
-import numpy as np
-
 from gru_suite.errors import UserError, nearest
+from gru_suite.text.held_out import hold_out_rows, missing_shares
 
 from .labelled_texts import PARTS, LabelledTexts, Parts
 
@@ -51,49 +49,15 @@ def hold_out_missing(parts: Parts, split: Sequence[float], seed: int) -> Parts:
     Raises:
         UserError: ``split`` is not three shares that add up to 1.
     """
-    shares = [float(share) for share in split]
-    if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0 or abs(sum(shares) - 1) > 1e-6:
-        raise UserError(
-            f"data.split={list(split)}: needs the shares of train, val and test, which add up "
-            "to 1, such as [0.8,0.1,0.1]"
-        )
+    shares = missing_shares(parts, split)
     train = parts["train"]
-    missing = [part for part in PARTS[1:] if part not in parts]
-    wanted = [share for part, share in zip(PARTS, shares, strict=True) if part not in parts]
-    total = shares[0] + sum(wanted)
-    held_out = [share / total for share in wanted]
-    chosen = _stratified(train, held_out, seed) if missing else [list(range(len(train)))]
+    chosen = hold_out_rows(train.texts, train.labels, list(shares.values()), seed)
     complete = dict(parts)
-    for part, rows in zip(["train", *missing], chosen, strict=True):
+    for part, rows in zip(["train", *shares], chosen, strict=True):
         complete[part] = train.select(rows)
         if part != "train":
             complete[part].notes = []
     return {part: complete[part] for part in PARTS}
-
-
-def _stratified(train: LabelledTexts, shares: list[float], seed: int) -> list[list[int]]:
-    """Return the rows that stay, then those of each part held out, in the order of the file."""
-    rows_by_text: dict[str, list[int]] = defaultdict(list)
-    for row, text in enumerate(train.texts):
-        rows_by_text[text].append(row)
-    by_label: dict[str, list[list[int]]] = defaultdict(list)
-    for rows in rows_by_text.values():
-        by_label[train.labels[rows[0]]].append(rows)
-    generator = np.random.default_rng(seed)
-    chosen: list[list[int]] = [[] for _ in range(len(shares) + 1)]
-    for label in sorted(by_label):
-        groups = by_label[label]
-        order = generator.permutation(len(groups))
-        start = 0
-        for part, share in enumerate(shares, 1):
-            # At least one text of each class stays in train.
-            end = min(start + round(share * len(groups)), len(groups) - 1)
-            for index in order[start:end]:
-                chosen[part].extend(groups[index])
-            start = max(start, end)
-        for index in order[start:]:
-            chosen[0].extend(groups[index])
-    return [sorted(rows) for rows in chosen]
 
 
 def order_labels(labels: Sequence[str], wanted: Sequence[str] | None = None) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gru_suite.errors import UserError
 from gru_suite.text.files import Column
-from gru_suite.text.tables import cell_text, read_table, table_column
+from gru_suite.text.tables import read_table, table_column, text_cells
 
 from .labelled_texts import LabelledTexts
 
@@ -47,8 +47,8 @@ def read_labelled_table(
     if frame.empty:
         raise UserError(f"{path}: found no rows; at least one text is needed")
     return LabelledTexts(
-        [cell_text(each) for each in texts],
-        [cell_text(each) for each in labels],
+        text_cells(texts, path.name),
+        text_cells(labels, path.name),
         [f"{path.name}: row {number}" for number in range(1, len(frame) + 1)],
         notes,
     )

@@ -1,0 +1,70 @@
+"""Validation and test texts held out of the training texts."""
+
+from collections import defaultdict
+from collections.abc import Container, Sequence
+
+import numpy as np
+
+from gru_suite.errors import UserError
+
+PARTS = ("train", "val", "test")
+
+
+def missing_shares(parts: Container[str], split: Sequence[float]) -> dict[str, float]:
+    """Return the share of the given training texts that each missing part gets.
+
+    Args:
+        parts: those that exist; ``train`` is one of them.
+        split: shares of train, val and test. Missing parts are held out in proportion to their
+            shares.
+
+    Raises:
+        UserError: ``split`` is not three shares that add up to 1.
+    """
+    shares = [float(share) for share in split]
+    if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0 or abs(sum(shares) - 1) > 1e-6:
+        raise UserError(
+            f"data.split={list(split)}: needs the shares of train, val and test, which add up "
+            "to 1, such as [0.8,0.1,0.1]"
+        )
+    wanted = {part: share for part, share in zip(PARTS, shares, strict=True) if part not in parts}
+    total = shares[0] + sum(wanted.values())
+    return {part: share / total for part, share in wanted.items()}
+
+
+def hold_out_rows(
+    texts: Sequence[str], classes: Sequence[str], shares: Sequence[float], seed: int
+) -> list[list[int]]:
+    """Choose rows to hold out, stratified by class, with copies of a text in one part.
+
+    Args:
+        texts: copies are equal here.
+        classes: of each text; that of its first copy counts. At least one text of each stays.
+        shares: of each part to hold out.
+        seed: of the random choice.
+
+    Returns:
+        The rows that stay, then those of each part held out, each in ascending order.
+    """
+    if not shares:
+        return [list(range(len(texts)))]
+    rows_by_text: dict[str, list[int]] = defaultdict(list)
+    for row, text in enumerate(texts):
+        rows_by_text[text].append(row)
+    by_class: dict[str, list[list[int]]] = defaultdict(list)
+    for rows in rows_by_text.values():
+        by_class[classes[rows[0]]].append(rows)
+    generator = np.random.default_rng(seed)
+    chosen: list[list[int]] = [[] for _ in range(len(shares) + 1)]
+    for name in sorted(by_class):
+        groups = by_class[name]
+        order = generator.permutation(len(groups))
+        start = 0
+        for part, share in enumerate(shares, 1):
+            end = min(start + round(share * len(groups)), len(groups) - 1)
+            for index in order[start:end]:
+                chosen[part].extend(groups[index])
+            start = max(start, end)
+        for index in order[start:]:
+            chosen[0].extend(groups[index])
+    return [sorted(rows) for rows in chosen]
