@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from gru_suite.data.data_module import SequenceDataModule
+from gru_suite.data.data_module import TRAINING_KEYS, SequenceDataModule
 from gru_suite.devices import check_launch
 from gru_suite.errors import UserError, nearest
 from gru_suite.results.run_folder import check_same_task, finish_run, start_run
@@ -88,8 +88,7 @@ def data_for(
                 f"{schema[key]}, which cannot be changed"
             )
     options |= overrides
-    # How long and on how much of the data to train is no option of their module.
-    for key in ("train_epochs", "train_fraction"):
+    for key in TRAINING_KEYS:
         options.pop(key, None)
     data: SequenceDataModule = instantiate(options, _convert_="all", schema=schema)
     return data

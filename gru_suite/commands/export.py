@@ -45,6 +45,11 @@ def export(cfg: DictConfig) -> None:
     elif cfg.int8:
         data = _data(cfg, task)
         module = model.export_module(partial(_first_batch, data))
+        if module.companions():
+            raise UserError(
+                f"int8=true: a {task.name} checkpoint is exported as several files, which have no "
+                "variant of 8 bits; leave it out"
+            )
         written = export_int8(task, module, target, facts, data, cfg.device, cfg.part)
     else:
         module = model.export_module(lambda: _first_batch(_data(cfg, task)))

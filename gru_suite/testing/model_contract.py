@@ -139,9 +139,10 @@ def check_export(model: SequenceModel, data: SequenceDataModule, batch: Any) -> 
     examples = data.raw_examples(3)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        write_onnx(module, path)
-        run = open_onnx(path, num_threads=1)
-    require_equal(module, run)
+        for each in (*module.companions().values(), module):
+            write_onnx(each, path)
+            run = open_onnx(path, num_threads=1)
+            require_equal(each, run)
     for example in examples:
         expected = model.predict(example).to_frame()
         with exported_outputs(module, run):

@@ -81,7 +81,7 @@ def check_request(name: str, output: str | None, streaming: bool, int8: bool) ->
 
 
 def export_graph(module: ExportModule, target: Path, name: str, facts: dict[str, Any]) -> Written:
-    """Write a module, compare it with the model, and describe it.
+    """Write a module and its companions, compare them with the model, and describe them.
 
     Args:
         module: of the model.
@@ -92,6 +92,10 @@ def export_graph(module: ExportModule, target: Path, name: str, facts: dict[str,
     Raises:
         ExportError: it cannot be written, or differs from the model.
     """
+    notes = [
+        f"written: {export_graph(other, companion_path(target, part), name, facts).path}"
+        for part, other in module.companions().items()
+    ]
     chosen = GRAPHS[name]
     with atomic_path(target) as temporary:
         chosen.write(module, temporary)
@@ -102,7 +106,12 @@ def export_graph(module: ExportModule, target: Path, name: str, facts: dict[str,
             check = require_equal(module, run)
         facts = {"format": name, "streaming": isinstance(module, StreamExport), **facts}
         description = write_description(target, describe(module.model, module, check, facts))
-    return Written(target, description, check)
+    return Written(target, description, check, notes)
+
+
+def companion_path(target: Path, part: str) -> Path:
+    """Return the file of a companion of a model (:meth:`ExportModule.companions`)."""
+    return target.with_name(f"{target.stem}_{part}{target.suffix}")
 
 
 def export_weights(checkpoint: Path, target: Path, facts: dict[str, Any]) -> Written:

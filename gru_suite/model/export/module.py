@@ -86,6 +86,13 @@ class ExportModule(nn.Module, ABC):
     def to_output(self, outputs: Sequence[Tensor], batch: Any) -> Any:
         """Return the output of the model's ``forward`` for the batch."""
 
+    def companions(self) -> "Mapping[str, ExportModule]":
+        """Return further functions that the model needs, by the name of their file; none usually.
+
+        They are written beside this one, and compared as it is.
+        """
+        return {}
+
     def reference(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Return the model's own outputs; by default those of ``forward``."""
         found: Tensor | tuple[Tensor, ...] = self(*inputs)
