@@ -8,6 +8,7 @@ from forecasting_fixtures import make_schema, make_task
 from sentiment_fixtures import text_schema
 from stream_fixtures import speech_model
 from torch import Tensor, nn
+from translation_fixtures import make_task as translation_task
 
 from gru_suite.model.batches import SequenceBatch
 from gru_suite.model.classification import ClassificationModel
@@ -15,6 +16,7 @@ from gru_suite.model.sequence_model import SequenceModel
 from gru_suite.tasks.forecasting.model import ForecastingModel
 from gru_suite.tasks.sentiment.model import SentimentModel
 from gru_suite.tasks.sentiment.task import SentimentTask
+from gru_suite.tasks.translation.model import TranslationModel
 from gru_suite.tasks.video_action.model import VideoActionModel
 
 TEXTS = ["a good film", "a bad film", "not so good", "so bad that it is good again"]
@@ -99,9 +101,14 @@ def forecasting(backbone: dict[str, Any], **changes: Any) -> ForecastingModel:
     return model.eval()
 
 
+def translation(backbone: dict[str, Any]) -> TranslationModel:
+    return translation_task(backbone=backbone, decoder_layers=2).model
+
+
 MODELS: dict[str, Callable[[dict[str, Any]], SequenceModel]] = {
     "forecasting": forecasting,
     "sentiment": sentiment,
     "speech_commands": speech,
+    "translation": translation,
     "video_action": video,
 }

@@ -13,7 +13,14 @@ from video_files import moving, write_video
 
 from gru_suite.testing import build, compose_config
 
-TASKS = ("forecasting", "sentiment", "speech_commands", "video_action")
+TASKS = (
+    "forecasting",
+    "sentiment",
+    "speech_commands",
+    "summarization",
+    "translation",
+    "video_action",
+)
 CELLS = ("gru", "lstm", "rnn", "min_gru")
 SEED, STEPS = 3, 20
 WORDS = "a fine film with good parts and some dull bad ones which nobody will like at all".split()
@@ -90,6 +97,39 @@ def make_speech_commands(folder: Path) -> list[str]:
     ]
 
 
+def pairs(count: int = 120) -> pd.DataFrame:
+    """Return texts with their words in reverse order."""
+    sources = texts(count)["text"]
+    return pd.DataFrame({"source": sources, "target": [" ".join(s.split()[::-1]) for s in sources]})
+
+
+def documents(count: int = 60) -> pd.DataFrame:
+    """Return documents of four sentences, the summary made of words of one of them."""
+    draw, rows = np.random.default_rng(SEED), []
+    for number in range(count):
+        sentences = [" ".join(draw.choice(WORDS, 5)).capitalize() + "." for _ in range(4)]
+        rows.append({"document": " ".join(sentences), "summary": sentences[number % 4]})
+    return pd.DataFrame(rows)
+
+
+def make_summarization(folder: Path) -> list[str]:
+    documents().to_csv(folder / "documents.csv", index=False)
+    return [
+        *("data=documents", f"data.path={folder / 'documents.csv'}", "data.min_count=1"),
+        *("data.char_ngrams=null", "data.batch_size=8", "task.embedding_size=8"),
+        *("task.word_hidden_size=4", "task.sentence_size=8"),
+    ]
+
+
+def make_translation(folder: Path) -> list[str]:
+    pairs().to_csv(folder / "pairs.csv", index=False)
+    return [
+        *("data=text_pairs", f"data.path={folder / 'pairs.csv'}", "data.min_count=1"),
+        *("data.vocabulary_size=100", "data.batch_size=16", "task.embedding_size=8"),
+        "task.decoder_layers=2",
+    ]
+
+
 def make_video_action(folder: Path) -> list[str]:
     for number in range(20):
         name, frames = ("rest", "move")[number % 2], moving(10, number, 32, 40)
@@ -107,6 +147,8 @@ MAKERS: dict[str, Callable[[Path], list[str]]] = {
     "forecasting": make_forecasting,
     "sentiment": make_sentiment,
     "speech_commands": make_speech_commands,
+    "summarization": make_summarization,
+    "translation": make_translation,
     "video_action": make_video_action,
 }
 

@@ -32,8 +32,9 @@ def write_plugin(folder: Path) -> Path:
 def train(root: Path) -> Path:
     """Train a small checkpoint of each kind in a folder, and return it.
 
-    It holds series, texts, tones (causal), ahead (looks ahead), squares (video) and waves (of a
-    task package), the data of small_runs in ``data``, and the package in ``package``.
+    It holds series, texts, tones (causal), ahead (looks ahead), squares (video), waves (of a
+    task package), dates (text to text) and notes (summaries), the data of small_runs in ``data``,
+    and the package in ``package``.
     """
     (root / "data").mkdir()
     (root / "package").mkdir()
@@ -47,6 +48,8 @@ def train(root: Path) -> Path:
         "ahead": (*words["speech_commands"], *TINY),
         "squares": (*words["video_action"], *TINY, "backbone.bidirectional=false"),
         "waves": ("task=wave_kind", *TINY),
+        "dates": ("task=translation", *TINY, "data.count=2000"),
+        "notes": ("task=summarization", *TINY, "data.max_documents=200"),
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(package))

@@ -65,6 +65,16 @@ def small_runs(root: Path) -> dict[str, list[str]]:
             "data.batch_size=8",
             cache,
         ],
+        "translation": [
+            "task=translation",
+            "data=text_pairs",
+            f"data.path={root / 'texts.csv'}",
+            "data.source=text",
+            "data.target=label",
+            "data.vocabulary_size=200",
+            "data.batch_size=16",
+            "task.embedding_size=16",
+        ],
         "video_action": [
             "task=video_action",
             "data=video_folders",

@@ -37,7 +37,7 @@ def normal(name: str) -> str:
 def test_every_import_is_a_declared_dependency() -> None:
     by_module = packages_distributions()
     trackers = ("tensorboard", "mlflow", "wandb")
-    extras = ("samples", "export", "excel", "search", "serve", "cluster", *trackers)
+    extras = ("samples", "text", "export", "excel", "search", "serve", "cluster", *trackers)
     requirements = declared("dependencies", *extras)
     known = {normal(re.split(r"[\[<>=!]", requirement)[0]) for requirement in requirements}
     undeclared = {

@@ -12,7 +12,14 @@ ROOMS = {"reading", "batches", "samples", "network", "inference", "training", "r
 MODULES = {"__init__.py", "model.py", "service.py", "data.py", "task.py"}
 # A second data module, of media files in tar archives.
 OPTIONAL = {"__pycache__", "shards.py"}
-TASKS = ("forecasting", "sentiment", "speech_commands", "video_action")
+TASKS = (
+    "forecasting",
+    "sentiment",
+    "speech_commands",
+    "summarization",
+    "translation",
+    "video_action",
+)
 MAX_LINES, MAX_MODULES = 300, 12
 
 

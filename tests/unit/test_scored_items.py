@@ -8,7 +8,8 @@ import torch
 from golden_fixtures import TASKS, make
 
 SMALL = {"sentiment": ("data.batch_size=4",), "speech_commands": ("data.batch_size=2",)}
-SMALL |= {"video_action": ("data.batch_size=1",), "forecasting": ()}
+SMALL |= {"video_action": ("data.batch_size=1",), "translation": ("data.batch_size=4",)}
+SMALL |= {"forecasting": (), "summarization": ("data.batch_size=2",)}
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -23,6 +24,11 @@ def test_baselines_see_the_batches_of_the_model(name: str, tmp_path: Path) -> No
     if name == "forecasting":
         error_BPC = (first.target_BTC.nan_to_num()[:, -1:] - first.truth_BPC).abs()
         assert limited["last_value"]["mae"] == pytest.approx(error_BPC.nanmean().item(), rel=0.05)
+    elif name == "translation":
+        same = [one == other for one, other in zip(first.sources, first.references, strict=True)]
+        assert limited["copy"]["exact_match"] == pytest.approx(np.mean(same))
+    elif name == "summarization":
+        assert set(limited) == set(everything)
     else:
         majority = int(np.argmax(data.schema()["class_counts"]))
         share = (first.labels_B == majority).float().mean().item()

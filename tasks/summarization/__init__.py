@@ -1,0 +1,1 @@
+"""Extractive summarisation: the sentences of a document that a reader would keep."""

@@ -1,0 +1,1 @@
+"""Documents to batches of tensors: ROUGE, oracle labels, tokens."""

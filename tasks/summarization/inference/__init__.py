@@ -1,0 +1,1 @@
+"""Use of a trained model: choice of sentences, summaries, export, page."""

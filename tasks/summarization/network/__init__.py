@@ -1,0 +1,1 @@
+"""Layers: sentence vectors, features of sentences, scores."""

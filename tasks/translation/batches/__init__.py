@@ -1,0 +1,1 @@
+"""Pairs of texts to tensors: subwords, and batches of sources and targets."""

@@ -1,0 +1,1 @@
+"""Decoding, streams, exports and alignments of a trained model."""

@@ -1,0 +1,1 @@
+"""Layers of the translation model: encoder, attention and decoder."""

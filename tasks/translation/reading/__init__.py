@@ -1,0 +1,1 @@
+"""Pairs of texts from tables, line-aligned files and published layouts; sources to predict."""

@@ -1,0 +1,79 @@
+"""Checks of pairs, and their split into train, val and test."""
+
+from collections.abc import Sequence
+
+from gru_suite.errors import UserError
+from gru_suite.text.held_out import hold_out_rows, missing_shares
+
+from .text_pairs import PARTS, Parts, TextPairs
+
+_MAX_NAMED = 3
+
+
+def drop_unusable(pairs: TextPairs, max_bad_fraction: float) -> TextPairs:
+    """Drop pairs of which a side is empty, with a note.
+
+    Args:
+        pairs: the pairs.
+        max_bad_fraction: largest share of such pairs.
+
+    Raises:
+        UserError: there are more of them.
+    """
+    bad = {
+        row: "source" if not source.strip() else "target"
+        for row, (source, target) in enumerate(zip(pairs.sources, pairs.targets, strict=True))
+        if not source.strip() or not target.strip()
+    }
+    if not bad:
+        return pairs
+    named = ", ".join(
+        f"{pairs.places[row]} (no {side})" for row, side in [*bad.items()][:_MAX_NAMED]
+    )
+    more = ", ..." if len(bad) > _MAX_NAMED else ""
+    count = f"{len(bad)} of {len(pairs)} pairs"
+    if len(bad) > max_bad_fraction * len(pairs):
+        raise UserError(
+            f"{count} have an empty side, data.max_bad_fraction={max_bad_fraction:g} are allowed: "
+            f"{named}{more}"
+        )
+    kept = pairs.select([row for row in range(len(pairs)) if row not in bad])
+    kept.notes.append(f"left out, an empty side: {count}: {named}{more}")
+    return kept
+
+
+def hold_out_missing(parts: Parts, split: Sequence[float], seed: int) -> Parts:
+    """Split missing parts off train, with pairs of the same source in one part.
+
+    Sources are the same here if they differ in case and spaces only.
+
+    Args:
+        parts: ``train``, and ``val`` and ``test`` where they exist.
+        split: shares of train, val and test. Missing parts are held out in proportion to their
+            shares.
+        seed: of the random choice.
+
+    Raises:
+        UserError: ``split`` is not three shares that add up to 1.
+    """
+    shares = missing_shares(parts, split)
+    train = parts["train"]
+    keys = [source_key(source) for source in train.sources]
+    complete = dict(parts)
+    chosen = hold_out_rows(keys, [""] * len(train), list(shares.values()), seed)
+    for part, rows in zip(["train", *shares], chosen, strict=True):
+        complete[part] = train.select(rows)
+        if part != "train":
+            complete[part].notes = []
+    return {part: complete[part] for part in PARTS}
+
+
+def count_overlap(pairs: TextPairs, train: TextPairs) -> int:
+    """Return the number of pairs whose source is a training source too, but for case and spaces."""
+    train_keys = {source_key(source) for source in train.sources}
+    return sum(source_key(source) in train_keys for source in pairs.sources)
+
+
+def source_key(source: str) -> str:
+    """Return what a source has in common with copies that differ in case and spaces."""
+    return " ".join(source.casefold().split())

@@ -1,0 +1,1 @@
+"""The default data set: written dates and numbers in ten languages."""

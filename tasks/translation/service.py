@@ -1,0 +1,92 @@
+"""The translation model's use over a network."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gru_suite.model.service.service import Service
+from gru_suite.model.service.texts import read_text, read_text_file
+
+from .inference.translations import Translation
+from .model import TranslationModel
+
+_ALTERNATIVES = 3
+
+
+class TranslationService(Service[TranslationModel, str]):
+    """Texts in; hypotheses, their scores and the alignment of words out."""
+
+    input_kind = "text"
+    output_kind = "translation"
+    suffixes = (".txt",)
+    step_kind = "token"
+
+    def inputs(self) -> dict[str, Any]:
+        """Return the largest number of characters and of tokens."""
+        tokens = int(self.model.schema["max_tokens"])
+        return {"max_characters": self.limits.max_characters, "max_tokens": tokens}
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the exponent of the length that scores are divided by."""
+        return {"length_penalty": self.model.length_penalty}
+
+    def example(self) -> str:
+        """Return a text."""
+        made = self.model.run_info.get("data", {}).get("layout") == "written_dates"
+        return "Saturday, April 3, 2021" if made else "Two dogs are running on the beach."
+
+    def read(self, value: Any) -> str:
+        """Return a text.
+
+        Raises:
+            UserError: it is none, empty or too long.
+        """
+        text = read_text(value, self.limits)
+        self.model.check_source(text)
+        return text
+
+    def read_file(self, path: Path, name: str) -> str:
+        """Return the content of a text file as one text.
+
+        Raises:
+            UserError: it is not UTF-8, empty or too long.
+        """
+        return read_text_file(path, name, self.read)
+
+    def predict(self, items: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the translations of texts, with alternatives and alignments."""
+        n_best = min(_ALTERNATIVES, self.model.beam_size)
+        found = self.model.predict(list(items), n_best=n_best, align=True)
+        return [
+            {
+                "source": each.source,
+                "text": each.text,
+                "score": each.score,
+                "alternatives": [
+                    {"text": text, "score": score} for text, score in each.alternatives
+                ],
+                "source_words": each.source_words,
+                "target_words": each.target_words,
+                "attention": each.attention,
+            }
+            for each in found
+        ]
+
+    def steps(self, item: str, steps: Sequence[int]) -> dict[str, Any]:
+        """Return the source tokens of the steps."""
+        tokens = self.model.source_tokenizer.tokens(self.model.source_tokenizer.encode([item])[0])
+        words = [tokens[step].strip() if step < len(tokens) else "" for step in steps]
+        return {"step_labels": words, "step_seconds": None}
+
+
+def _as_json(found: Translation) -> dict[str, Any]:
+    others = [{"text": text, "score": score} for text, score in found.alternatives]
+    return {
+        "source": found.source,
+        "text": found.text,
+        "score": found.score,
+        "alternatives": others,
+        "source_words": found.source_words,
+        "target_words": found.target_words,
+        "attention": [[round(each, 4) for each in row] for row in found.attention],
+    }
