@@ -100,6 +100,43 @@ _PREDICTION_EXAMPLES: dict[str, Any] = {
             "milliseconds": 9.8,
         },
     },
+    "translation": {
+        "summary": "translations",
+        "value": {
+            "model": "captions",
+            "version": "1a2b3c4d",
+            "predictions": [
+                {
+                    "source": "Two dogs run.",
+                    "text": "Zwei Hunde laufen.",
+                    "score": -0.31,
+                    "alternatives": [{"text": "Zwei Hunde rennen.", "score": -0.47}],
+                    "source_words": ["Two", "dogs", "run."],
+                    "target_words": ["Zwei", "Hunde", "laufen."],
+                    "attention": [[0.9, 0.1, 0.0], [0.1, 0.8, 0.1], [0.0, 0.2, 0.8]],
+                }
+            ],
+            "milliseconds": 41.0,
+        },
+    },
+    "summary": {
+        "summary": "summaries",
+        "value": {
+            "model": "papers",
+            "version": "1a2b3c4d",
+            "predictions": [
+                {
+                    "name": "Snow fell. We show how drifts form.",
+                    "summary": "We show how drifts form.",
+                    "sentences": [
+                        {"text": "Snow fell.", "score": 0.2, "chosen": False},
+                        {"text": "We show how drifts form.", "score": 0.8, "chosen": True},
+                    ],
+                }
+            ],
+            "milliseconds": 6.2,
+        },
+    },
 }
 
 

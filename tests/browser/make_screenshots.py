@@ -2,9 +2,10 @@
 
     python tests/browser/make_screenshots.py RUNS SOUND VIDEO [OUTPUT]
 
-RUNS is a folder with the finished runs weather, reviews, words_live (causal) and people; SOUND is a
-WAV file that the microphone plays, VIDEO a file that the browser can play. The pictures
-page_<task>.png are written to OUTPUT, docs/pictures by default, each of at most 150 KB.
+RUNS is a folder with some of the finished runs weather, reviews, words_live (causal), people,
+captions (English to German) and papers (summaries of abstracts); SOUND is a WAV file that the
+microphone plays, VIDEO a file that the browser can play. The pictures page_<task>.png are written
+to OUTPUT, docs/pictures by default, each of at most 150 KB.
 """
 
 import io
@@ -30,10 +31,21 @@ RUNS = {
     "reviews": "sentiment",
     "words_live": "speech_commands",
     "people": "video_action",
+    "captions": "translation",
+    "papers": "summarization",
 }
 REVIEW = (
     "The first half is slow and the plot makes no sense, but the two leads are wonderful together, "
     "and the last twenty minutes are the funniest and most moving thing I have seen this year."
+)
+CAPTION = "A man in a blue shirt is playing the guitar while two children dance in the street."
+PAPER = (
+    "Trains in the mountains stop when snow drifts cover the track. Fences of wood hold the snow "
+    "back, but they rot, and every autumn they are set up anew. Other work has studied how high "
+    "such fences have to be. We propose fences of living bushes, which keep drifts off the track "
+    "at a tenth of the cost. Over four winters we compare both kinds on twelve stretches of a line "
+    "in the Alps. Bushes hold back as much snow as wood once they are five years old. Until then a "
+    "row of wood has to stand before them. The data and the plans are published."
 )
 
 
@@ -53,12 +65,18 @@ def show(page: Page, name: str, video: Path) -> None:
     elif name == "words_live":
         page.get_by_role("button", name="Use the microphone").click()
         page.locator(".words li").nth(3).wait_for(timeout=60_000)
+    elif name in ("captions", "papers"):
+        area = page.get_by_label("Text", exact=True)
+        area.fill(CAPTION if name == "captions" else PAPER)
+        area.evaluate("area => { area.scrollTop = 0; }")
+        page.get_by_role("button", name="Translate" if name == "captions" else "Summarise").click()
+        page.get_by_role("option").nth(3).hover()
     else:
         page.set_input_files("input[type=file]", video)
         said.wait_for()
         page.locator(".overlay .label").filter(has_text="%").wait_for()
         page.wait_for_timeout(1500)
-    page.locator(".heat-map").first.wait_for()
+    page.locator(".gates .heat-map").first.wait_for()
     page.wait_for_timeout(500)
 
 
@@ -85,7 +103,8 @@ def save(picture: bytes, path: Path) -> None:
 def main(runs: Path, sound: Path, video: Path, output: Path) -> None:
     """Start a server and a browser, and write the pictures."""
     output.mkdir(parents=True, exist_ok=True)
-    checkpoints = [runs / name / "checkpoints" / "best.ckpt" for name in RUNS]
+    found = {name: task for name, task in RUNS.items() if (runs / name).is_dir()}
+    checkpoints = [runs / name / "checkpoints" / "best.ckpt" for name in found]
     microphone = f"--use-file-for-fake-audio-capture={sound}"
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -95,7 +114,7 @@ def main(runs: Path, sound: Path, video: Path, output: Path) -> None:
         browser = playwright.chromium.launch(
             executable_path=chromium_path(), args=[*FLAGS, microphone]
         )
-        for name, task in RUNS.items():
+        for name, task in found.items():
             page = browser.new_page(viewport={"width": 1100, "height": 900})
             page.goto(f"{server.url}/#/{name}")
             page.get_by_role("heading", level=1, name=name, exact=True).wait_for()

@@ -9,7 +9,7 @@ from page_checks import unnamed_controls
 
 pytestmark = pytest.mark.slow
 
-NAMES = ("series", "texts", "tones", "ahead", "squares", "waves")
+NAMES = ("series", "texts", "tones", "ahead", "squares", "waves", "dates", "notes")
 Open = Callable[[str], Any]
 
 

@@ -8,7 +8,7 @@ from page_checks import low_contrasts
 
 pytestmark = pytest.mark.slow
 
-NAMES = ("series", "texts", "tones", "squares", "waves")
+NAMES = ("series", "texts", "tones", "squares", "waves", "dates", "notes")
 
 
 def fill(page: Any, name: str, trained: Path, media: Path) -> None:
@@ -22,9 +22,13 @@ def fill(page: Any, name: str, trained: Path, media: Path) -> None:
         page.get_by_role("button", name="Predict").click()
     else:
         page.get_by_role("button", name="Try an example").click()
-    ready = page.get_by_role("img", name="Chart of value") if name == "series" else None
-    (ready or page.locator(".verdict").filter(has_text="%")).wait_for()
-    page.locator(".heat-map").first.wait_for()
+    if name == "series":
+        page.get_by_role("img", name="Chart of value").wait_for()
+    elif name in ("dates", "notes"):
+        page.get_by_role("option").first.hover()
+    else:
+        page.locator(".verdict").filter(has_text="%").wait_for()
+    page.locator(".gates .heat-map").first.wait_for()
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -14,7 +14,7 @@ from server_process import Server, running_server
 
 pytestmark = pytest.mark.slow
 
-NAMES = ("series", "texts", "tones", "ahead", "squares", "waves")
+NAMES = ("series", "texts", "tones", "ahead", "squares", "waves", "dates", "notes")
 Post = Callable[..., httpx.Response]
 
 
@@ -56,6 +56,8 @@ def test_every_model_predicts_its_example_and_shows_its_gates(server: Server, po
         "ahead": "audio",
         "squares": "video",
         "waves": "numbers",
+        "dates": "text",
+        "notes": "text",
     }
     for name in kinds:
         about = httpx.get(f"{server.url}/v1/models/{name}").json()
@@ -130,3 +132,37 @@ def test_wrong_requests(server: Server, post: Post) -> None:
     assert post("texts", json={"input": "a"}, headers=foreign).status_code == 403
     assert post("series", "explain", json={"input": {"rows": []}}).status_code == 422
     assert post("texts", "gates", json={"input": "a", "layer": 9}).status_code == 422
+
+
+def test_translations_in_batches_and_wrong_texts(post: Post) -> None:
+    texts = ["Saturday, April 3, 2021", "3 avril", "zwölf", "el 3 de abril de 2021"]
+    together = post("dates", json={"inputs": texts}).json()["predictions"]
+    for text, found in zip(texts, together, strict=True):
+        assert found["source"] == text
+        assert " ".join(found["source_words"]) == text
+        assert len(found["attention"]) == len(found["target_words"])
+        for row in found["attention"]:
+            assert len(row) == len(found["source_words"])
+            assert sum(row) == pytest.approx(1, abs=0.01)
+        scores = [found["score"], *(each["score"] for each in found["alternatives"])]
+        assert scores == sorted(scores, reverse=True)
+        assert scores[0] < 0
+        (alone,) = post("dates", json={"input": text}).json()["predictions"]
+        assert alone["text"] == found["text"]
+        assert alone["score"] == pytest.approx(found["score"], abs=1e-4)
+    gates = post("dates", "gates", json={"input": texts[0]}).json()
+    assert gates["unit_of_step"] == "token"
+    assert "".join(gates["step_labels"]) == texts[0].replace(" ", "")
+    (by_file,) = post("dates", files={"files": ("a.txt", b"3 avril")}).json()["predictions"]
+    assert by_file["text"] == together[1]["text"]
+    refused = {"  ": "no text", "3 April " * 400: "tokens", "a" * 100_001: "100,000"}
+    for text, said in refused.items():
+        answer = post("dates", json={"input": text})
+        assert answer.status_code == 422
+        assert said in answer.json()["error"]
+    for value, kind in ((5, "number"), (None, "null"), (["a"], "array"), ({"text": "a"}, "object")):
+        answer = post("dates", json={"input": value})
+        assert answer.status_code == 422
+        assert f"type {kind}" in answer.json()["error"]
+    assert post("dates", files={"files": ("a.pdf", b"a")}).status_code == 422
+    assert post("dates", "explain", json={"input": "3 avril"}).status_code == 422

@@ -26,6 +26,10 @@ function sentence({ input_kind: kind, inputs, outputs, output_kind: output, task
     return `Forecasts the next ${countOf(outputs.horizon, "step")} of ${outputs.targets.join(", ")} `
       + `from up to ${countOf(inputs.lookback, "past step")} of each series.`;
   }
+  if (output === "translation") return `Writes the target of a source text of at most ${countOf(inputs.max_tokens, "token")}.`;
+  if (output === "summary") {
+    return `Summarises a text by ${outputs.num_sentences ? `at most ${countOf(outputs.num_sentences, "sentence")}` : "sentences"} of it.`;
+  }
   if (output !== "classes") return `Predicts by the task ${task}.`;
   const what = {
     text: "Assigns a text",

@@ -2,8 +2,9 @@
 import { predict } from "../api.js";
 import { ClassBars, verdict } from "../parts/classes.js";
 import { dropZone } from "../parts/drop_zone.js";
+import { LatestCall } from "../parts/latest_call.js";
 import { button, h } from "../parts/nodes.js";
-import { Status, uploadProgress } from "../parts/status.js";
+import { Status } from "../parts/status.js";
 import { eventItem, timelineChart, timelineTable } from "../parts/timeline.js";
 import { LiveAudio } from "./live_audio.js";
 import { fileOfExample } from "./wav.js";
@@ -59,22 +60,15 @@ class AudioView {
 
 export function mountAudio(info, gates) {
   const status = new Status();
+  const call = new LatestCall(status);
   const view = new AudioView(info.outputs.labels ?? []);
-  let call = null;
 
   async function read(file) {
     await live.stop();
-    call?.abort();
-    call = new AbortController();
-    status.busy(`Working on ${file.name}`);
-    try {
-      const prediction = await predict(info.name, { file }, { signal: call.signal, onUpload: uploadProgress(status, file.name) });
-      status.clear();
+    await call.run(file.name, (options) => predict(info.name, { file }, options), (prediction) => {
       view.show(prediction, file);
       gates.show({ file });
-    } catch (error) {
-      if (error.name !== "AbortError") status.error(error);
-    }
+    });
   }
 
   const live = new LiveAudio(info, gates, view, status, read);
@@ -88,7 +82,7 @@ export function mountAudio(info, gates) {
   return {
     root,
     stop: () => {
-      call?.abort();
+      call.stop();
       live.stop();
       view.chart?.destroy();
       if (view.address) URL.revokeObjectURL(view.address);

@@ -1,8 +1,9 @@
 // Tables: a file or pasted rows in, a chart with history, forecast and intervals out.
 import { predict } from "../api.js";
 import { dropZone } from "../parts/drop_zone.js";
+import { LatestCall } from "../parts/latest_call.js";
 import { button, countOf, h, uniqueId } from "../parts/nodes.js";
-import { Status, uploadProgress } from "../parts/status.js";
+import { Status } from "../parts/status.js";
 import { ForecastResult } from "./forecast_result.js";
 
 /** Rows or columns of an example as CSV. */
@@ -35,26 +36,20 @@ function columnList(inputs) {
 
 export function mountTable(info, gates) {
   const status = new Status();
+  const call = new LatestCall(status);
   const place = h("div", { class: "result" });
   const id = uniqueId("rows");
   const area = h("textarea", { id, rows: "7", spellcheck: "false", wrap: "off", placeholder: "time,temp\n2024-01-01 00:00,12.5" });
   let shown = null;
-  let call = null;
 
-  async function forecast(source, what) {
-    call?.abort();
-    call = new AbortController();
-    status.busy(`Working on ${what}`);
-    try {
-      const prediction = await predict(info.name, source, { signal: call.signal, onUpload: uploadProgress(status, what) });
+  function forecast(source, what) {
+    return call.run(what, (options) => predict(info.name, source, options), (prediction) => {
       status.say(`The forecast of ${countOf(prediction.series.length, "series", "series")} stands below.`);
       shown?.destroy();
       shown = new ForecastResult(info, prediction);
       place.replaceChildren(shown.root);
       gates.show(source);
-    } catch (error) {
-      if (error.name !== "AbortError") status.error(error);
-    }
+    });
   }
 
   const pasted = () => {
@@ -73,5 +68,5 @@ export function mountTable(info, gates) {
       h("div", { class: "row" }, button("Forecast", pasted, "primary"), example, status.root)),
     h("section", { class: "panel", "aria-label": "Forecast" }, h("h2", {}, "Forecast"), place));
   place.append(h("p", { class: "hint" }, "The chart appears here."));
-  return { root, stop: () => { call?.abort(); shown?.destroy(); } };
+  return { root, stop: () => { call.stop(); shown?.destroy(); } };
 }

@@ -1,9 +1,10 @@
 // Plug-ins: rows of numbers or a file in, classes, a forecast or plain JSON out.
 import { predict } from "../api.js";
-import { ClassBars, verdict } from "../parts/classes.js";
 import { dropZone } from "../parts/drop_zone.js";
+import { LatestCall } from "../parts/latest_call.js";
 import { button, h, uniqueId } from "../parts/nodes.js";
-import { Status, uploadProgress } from "../parts/status.js";
+import { PlainResult } from "../parts/plain_result.js";
+import { Status } from "../parts/status.js";
 
 /** Rows of numbers, divided by commas, semicolons, tabs or spaces; throws an Error with the line. */
 export function parseRows(text) {
@@ -18,43 +19,16 @@ export function parseRows(text) {
   return rows;
 }
 
-function resultView(info) {
-  const labels = info.output_kind === "classes" ? info.outputs.labels : null;
-  const said = h("p", { class: "verdict", "aria-live": "polite" }, "The prediction appears here.");
-  const bars = labels ? new ClassBars(labels) : null;
-  const json = h("pre", { tabindex: "0", hidden: true, "aria-label": "Prediction as JSON" });
-  return {
-    root: h("div", {}, said, bars?.root, json),
-    show(prediction) {
-      if (bars && prediction.probability !== undefined) {
-        said.textContent = verdict(prediction);
-        bars.update(prediction.probability);
-        return;
-      }
-      said.textContent = "As JSON:";
-      json.hidden = false;
-      json.textContent = JSON.stringify(prediction.result ?? prediction, null, 2);
-    },
-  };
-}
-
 export function mountNumbers(info, gates) {
   const status = new Status();
-  const view = resultView(info);
-  let call = null;
+  const call = new LatestCall(status);
+  const view = new PlainResult(info);
 
-  async function run(source, what) {
-    call?.abort();
-    call = new AbortController();
-    status.busy(`Working on ${what}`);
-    try {
-      const prediction = await predict(info.name, source, { signal: call.signal, onUpload: uploadProgress(status, what) });
-      status.clear();
+  function run(source, what) {
+    return call.run(what, (options) => predict(info.name, source, options), (prediction) => {
       view.show(prediction);
       gates.show(source);
-    } catch (error) {
-      if (error.name !== "AbortError") status.error(error);
-    }
+    });
   }
 
   const parts = [];
@@ -87,5 +61,5 @@ export function mountNumbers(info, gates) {
   const root = h("div", { class: "columns-2" },
     h("section", { class: "panel", "aria-label": "Input" }, h("h2", {}, "Your input"), ...parts, status.root),
     h("section", { class: "panel", "aria-label": "Prediction" }, h("h2", {}, "Prediction"), view.root));
-  return { root, stop: () => call?.abort() };
+  return { root, stop: () => call.stop() };
 }

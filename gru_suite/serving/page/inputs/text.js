@@ -1,137 +1,112 @@
-// Texts: probabilities and the weight of each token while one types.
-import { explain, predict } from "../api.js";
-import { ClassBars, verdict } from "../parts/classes.js";
-import { button, disclosure, h, uniqueId } from "../parts/nodes.js";
+// Texts: a box and a file in; what is shown of the prediction depends on the kind of output.
+import { predict } from "../api.js";
+import { dropZone } from "../parts/drop_zone.js";
+import { LatestCall } from "../parts/latest_call.js";
+import { button, h, uniqueId } from "../parts/nodes.js";
+import { PlainResult } from "../parts/plain_result.js";
 import { Status } from "../parts/status.js";
+import { textOfFile } from "../parts/text_file.js";
+import { TextClasses } from "../texts/classes.js";
+import { Summary } from "../texts/summary.js";
+import { Translation } from "../texts/translation.js";
 
 const PAUSE_MS = 150;
 const GATES_PAUSE_MS = 400;
 const SLOW_MS = 400;
 
-/** Pieces of the text: tokens with their attribution, and what stands between them (null). */
-export function textPieces(text, tokens) {
-  // Places count characters, not the 16-bit units of JavaScript.
-  const characters = Array.from(text);
-  const pieces = [];
-  let at = 0;
-  for (const { start, end, attribution } of tokens) {
-    if (start > at) pieces.push({ text: characters.slice(at, start).join(""), attribution: null });
-    if (end > Math.max(start, at)) pieces.push({ text: characters.slice(Math.max(start, at), end).join(""), attribution });
-    at = Math.max(at, end);
-  }
-  if (at < characters.length) pieces.push({ text: characters.slice(at).join(""), attribution: null });
-  return pieces;
-}
+/*
+ * A result has `root`, which stands beside the box, and show(prediction). It may have `action` (text of
+ * the button; without one it follows the typing), `title`, `aside` (below the box), `below` (further
+ * panels), clear(), and predict(source, options), where one request is not enough.
+ */
+const RESULTS = { classes: TextClasses, translation: Translation, summary: Summary };
 
-const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
-
-function tokenNode({ text, attribution }, largest) {
-  if (attribution === null) return text;
-  const strength = largest ? Math.abs(attribution) / largest : 0;
-  const node = h("span", { class: `token ${attribution < 0 ? "against" : "for"}`, title: signed(attribution) }, text);
-  node.style.setProperty("--strength", strength.toFixed(3));
-  if (strength < 0.08) node.classList.add("weak");
-  return node;
-}
-
-class TokenView {
-  constructor() {
-    this.text = h("p", { class: "tokens" });
-    this.table = h("tbody");
-    this.legend = h("p", { class: "hint legend" });
-    this.root = h("div", { hidden: true }, h("h3", {}, "Weight of each token"), this.text, this.legend,
-      disclosure("Weights as a table", h("table", {},
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "token"), h("th", { scope: "col" }, "weight"))), this.table)));
-  }
-
-  update({ text, tokens, label }) {
-    const pieces = textPieces(text, tokens);
-    const largest = Math.max(0, ...tokens.map(({ attribution }) => Math.abs(attribution)));
-    this.text.replaceChildren(...pieces.map((piece) => tokenNode(piece, largest)));
-    this.legend.replaceChildren(
-      h("span", { class: "token for" }, "solid underline"), ` speaks for ${label}, `,
-      h("span", { class: "token against" }, "dashed underline"), " against it; a deeper colour and a thicker line weigh more.");
-    for (const node of this.legend.querySelectorAll(".token")) node.style.setProperty("--strength", "0.7");
-    const weighed = pieces.filter(({ attribution }) => attribution !== null);
-    weighed.sort((a, b) => Math.abs(b.attribution) - Math.abs(a.attribution));
-    this.table.replaceChildren(...weighed.slice(0, 200).map((piece) => h("tr", {}, h("th", { scope: "row" }, piece.text), h("td", {}, signed(piece.attribution)))));
-    this.root.hidden = false;
-  }
+function newResult(info) {
+  const kind = RESULTS[info.output_kind];
+  return kind ? new kind(info) : Object.assign(new PlainResult(info), { action: "Predict" });
 }
 
 export function mountText(info, gates) {
   const status = new Status();
-  const bars = new ClassBars(info.outputs.labels ?? []);
-  const tokens = new TokenView();
-  const result = h("p", { class: "verdict", "aria-live": "polite" }, "Type or paste a text.");
+  const call = new LatestCall(status);
+  const result = newResult(info);
+  const live = !result.action;
   const id = uniqueId("text");
   let timer = null;
   let gatesTimer = null;
-  let call = null;
+  let again = () => {};
 
-  async function classify(text, signal) {
-    const source = { input: text };
-    // An explanation tells the probability of its label alone.
-    const calls = [predict(info.name, source, { signal })];
-    if (info.explains) calls.push(explain(info.name, source, { signal }));
-    const [prediction, reasons] = await Promise.all(calls);
-    return { ...reasons, ...prediction };
+  function run(source, what) {
+    again = () => run(source, what);
+    const work = (options) => (result.predict ? result.predict(source, options) : predict(info.name, source, options));
+    clearTimeout(timer);
+    clearTimeout(gatesTimer);
+    // Most answers come before SLOW_MS: no spinner, and no announcement, for each letter.
+    return call.run(what, work, (prediction) => {
+      result.show(prediction);
+      gatesTimer = setTimeout(() => gates.show(source), live ? GATES_PAUSE_MS : 0);
+    }, SLOW_MS);
   }
 
-  async function update() {
-    call?.abort();
-    const text = area.value;
-    if (!text.trim()) {
-      result.textContent = "Type or paste a text.";
-      bars.update(null);
-      tokens.root.hidden = true;
-      status.clear();
+  function update() {
+    if (area.value.trim()) return run({ input: area.value }, "the text");
+    call.stop();
+    status.clear();
+    clearTimeout(gatesTimer);
+    if (live) result.clear?.();
+    else status.error(new Error("Type or paste a text first."));
+    return null;
+  }
+
+  async function read(file) {
+    if (!file.name.toLowerCase().endsWith(".txt")) {
+      run({ file }, file.name);
       return;
     }
-    call = new AbortController();
-    const { signal } = call;
-    // Most answers come before this: no spinner, and no announcement, for each letter.
-    const late = setTimeout(() => status.busy("Working on the text"), SLOW_MS);
     try {
-      const answer = await classify(text, signal);
-      // An abort after the last byte no longer stops the call.
-      if (signal.aborted) return;
-      status.clear();
-      bars.update(answer.probability);
-      result.textContent = verdict(answer);
-      if (answer.tokens) tokens.update(answer);
-      gatesTimer = setTimeout(() => gates.show({ input: text }), GATES_PAUSE_MS);
+      area.value = await textOfFile(file, info.inputs.max_characters);
+      update();
     } catch (error) {
-      if (error.name !== "AbortError") status.error(error);
-    } finally {
-      clearTimeout(late);
+      call.stop();
+      status.error(error);
     }
   }
 
   const area = h("textarea", {
-    id, rows: "5", maxlength: info.inputs.max_characters ?? null,
+    id, rows: live ? "5" : "7", dir: "auto",
     oninput: () => {
       clearTimeout(timer);
       clearTimeout(gatesTimer);
-      timer = setTimeout(update, PAUSE_MS);
+      if (live) timer = setTimeout(update, PAUSE_MS);
+    },
+    onkeydown: (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) update();
     },
   });
   const example = info.example === null ? null : button("Try an example", () => {
     area.value = info.example;
     update();
   });
-  addEventListener("server-back", update);
-  const root = h("div", { class: "columns-2" },
-    h("section", { class: "panel", "aria-label": "Input" }, h("h2", {}, "Your text"),
-      h("label", { for: id }, "Text"), area, h("div", { class: "row" }, example, status.root), tokens.root),
-    h("section", { class: "panel", "aria-label": "Prediction" }, h("h2", {}, "Prediction"), result, bars.root));
+  const start = live ? null : [button(result.action, update, "primary"), h("span", { class: "hint keys" }, "or Ctrl+Enter")];
+  const serverBack = () => {
+    if (call.failed) again();
+  };
+  addEventListener("server-back", serverBack);
+  const title = result.title ?? "Prediction";
+  const root = h("div", { class: "stack" },
+    h("div", { class: "columns-2" },
+      h("section", { class: "panel", "aria-label": "Input" }, h("h2", {}, "Your text"),
+        h("label", { for: id }, "Text"), area, h("div", { class: "row" }, start, example, status.root),
+        result.aside, info.suffixes.length ? dropZone("Or drop or choose a file", info.suffixes, read) : null),
+      h("section", { class: "panel", "aria-label": title }, h("h2", {}, title), result.root)),
+    result.below);
   return {
     root,
     stop: () => {
-      removeEventListener("server-back", update);
+      removeEventListener("server-back", serverBack);
       clearTimeout(timer);
       clearTimeout(gatesTimer);
-      call?.abort();
+      call.stop();
     },
   };
 }

@@ -2,8 +2,9 @@
 import { predict } from "../api.js";
 import { ClassBars, verdict } from "../parts/classes.js";
 import { dropZone } from "../parts/drop_zone.js";
+import { LatestCall } from "../parts/latest_call.js";
 import { button, h, percent } from "../parts/nodes.js";
-import { Status, uploadProgress } from "../parts/status.js";
+import { Status } from "../parts/status.js";
 import { timelineChart, timelineTable } from "../parts/timeline.js";
 import { fileOfExample } from "./wav.js";
 import { Webcam } from "./webcam.js";
@@ -131,8 +132,8 @@ function base64Of(blob) {
 
 export function mountVideo(info, gates) {
   const status = new Status();
+  const call = new LatestCall(status);
   const view = new VideoView(info.outputs.labels ?? []);
-  let call = null;
   let said = 0;
   let gatesAt = 0;
 
@@ -162,17 +163,10 @@ export function mountVideo(info, gates) {
 
   async function read(file) {
     webcam.stop();
-    call?.abort();
-    call = new AbortController();
-    status.busy(`Working on ${file.name}`);
-    try {
-      const prediction = await predict(info.name, { file }, { signal: call.signal, onUpload: uploadProgress(status, file.name) });
-      status.clear();
+    await call.run(file.name, (options) => predict(info.name, { file }, options), (prediction) => {
       view.show(prediction, file);
       gates.show({ file });
-    } catch (error) {
-      if (error.name !== "AbortError") status.error(error);
-    }
+    });
   }
 
   const example = info.example === null ? null : button("Try an example", () => read(fileOfExample(info.example)));
@@ -185,7 +179,7 @@ export function mountVideo(info, gates) {
   return {
     root,
     stop: () => {
-      call?.abort();
+      call.stop();
       webcam.stop();
       view.clear();
     },

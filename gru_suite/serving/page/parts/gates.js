@@ -1,6 +1,6 @@
 // The gates of the cell while they read the input: a heat map of each, and its mean as text.
 import { gateValues } from "../api.js";
-import { paintHeatMap, paintScale, summaryOf } from "./heat_map.js";
+import { HeatMap, paintScale, summaryOf } from "./heat_map.js";
 import { countOf, h, labelledSelect } from "./nodes.js";
 
 const MEANING = {
@@ -28,7 +28,7 @@ export class GatesPanel {
     const choice = info.num_layers > 1
       ? labelledSelect("Layer", layers, (value) => { this.layer = Number(value); this.show(this.source); }).root : null;
     this.root.append(
-      h("div", { class: "row" }, h("h2", {}, "Gates"), choice,
+      h("div", { class: "row" }, h("h2", {}, info.output_kind === "translation" ? "Gates of the encoder" : "Gates"), choice,
         h("span", { class: "scale-row" }, "0", scale, "1")),
       this.note, this.list);
   }
@@ -76,51 +76,32 @@ class GateView {
   constructor(gate, cell) {
     this.gate = gate;
     const meaning = (cell === "min_gru" ? MIN_GRU : MEANING)[gate];
-    this.cell = [0, 0];
-    this.canvas = h("canvas", { class: "heat-map", role: "img", tabindex: "0" });
+    this.map = new HeatMap((place) => this.read(place));
     this.mean = h("p", { class: "number" });
     this.value = h("p", { class: "hint value", "aria-live": "polite" });
     this.root = h("figure", {},
-      h("figcaption", {}, h("strong", {}, gate), meaning ? `: ${meaning}` : ""), this.canvas,
+      h("figcaption", {}, h("strong", {}, gate), meaning ? `: ${meaning}` : ""), this.map.root,
       h("div", { class: "values" }, this.mean, this.value));
-    this.canvas.addEventListener("pointermove", (event) => this.point(event));
-    this.canvas.addEventListener("pointerleave", () => { this.value.textContent = ""; });
-    this.canvas.addEventListener("keydown", (event) => this.move(event));
   }
 
   update(numbers, values) {
-    this.numbers = numbers;
     this.values = values;
-    paintHeatMap(this.canvas, numbers);
     const { low, high, mean } = summaryOf(numbers);
     const text = `Mean ${mean.toFixed(3)}, lowest ${low.toFixed(3)}, highest ${high.toFixed(3)}`;
     this.mean.textContent = text;
-    this.canvas.setAttribute("aria-label", `Heat map of the ${this.gate} gate. ${text}.`);
+    this.map.update(numbers, `Heat map of the ${this.gate} gate. ${text}.`);
   }
 
-  point(event) {
-    if (!this.numbers) return;
-    const box = this.canvas.getBoundingClientRect();
-    this.read(
-      Math.floor(((event.clientX - box.left) / box.width) * this.numbers.length),
-      Math.floor(((event.clientY - box.top) / box.height) * this.numbers[0].length));
-  }
-
-  move(event) {
-    const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (!by || !this.numbers) return;
-    event.preventDefault();
-    this.read(this.cell[0] + by[0], this.cell[1] + by[1]);
-  }
-
-  read(step, unit) {
+  read(place) {
+    if (place === null) {
+      this.value.textContent = "";
+      return;
+    }
+    const [column, row] = place;
     const { steps, units, step_labels: labels, step_seconds: length, unit_of_step: what } = this.values;
-    const column = Math.min(Math.max(step, 0), this.numbers.length - 1);
-    const row = Math.min(Math.max(unit, 0), this.numbers[0].length - 1);
-    this.cell = [column, row];
     const number = steps?.[column] ?? column;
     const name = labels?.[column] ? ` “${labels[column]}”` : "";
     const time = length ? ` at ${(number * length).toFixed(2)} s` : "";
-    this.value.textContent = `${what} ${number}${name}${time}, unit ${units?.[row] ?? row}: ${this.numbers[column][row].toFixed(3)}`;
+    this.value.textContent = `${what} ${number}${name}${time}, unit ${units?.[row] ?? row}: ${this.map.values[column][row].toFixed(3)}`;
   }
 }

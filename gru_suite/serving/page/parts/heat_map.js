@@ -1,4 +1,5 @@
 // Values from 0 to 1 as colours on a canvas: steps from left to right, units from top to bottom.
+import { h } from "./nodes.js";
 
 // Anchors of viridis, whose lightness rises evenly and which colour-blind people can order.
 const ANCHORS = [
@@ -51,4 +52,47 @@ export function summaryOf(values) {
     }
   }
   return { low, high, mean: count ? sum / count : 0 };
+}
+
+/** A heat map of which one value is read, by the pointer or the arrow keys. */
+export class HeatMap {
+  /** `onRead` gets step and unit of that value, or null when none is read any more. */
+  constructor(onRead) {
+    this.onRead = onRead;
+    this.values = [];
+    this.place = [0, 0];
+    this.root = h("canvas", {
+      class: "heat-map", role: "img", tabindex: "0",
+      onpointermove: (event) => this.point(event), onpointerdown: (event) => this.point(event),
+      onpointerleave: () => onRead(null), onkeydown: (event) => this.move(event),
+    });
+  }
+
+  /** Paint values[step][unit]. */
+  update(values, label) {
+    this.values = values;
+    paintHeatMap(this.root, values);
+    this.root.setAttribute("aria-label", label);
+  }
+
+  point(event) {
+    const box = this.root.getBoundingClientRect();
+    const [width, height] = [this.values.length, this.values[0]?.length ?? 0];
+    this.read(Math.floor(((event.clientX - box.left) / box.width) * width),
+      Math.floor(((event.clientY - box.top) / box.height) * height));
+  }
+
+  move(event) {
+    const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (!by || !this.values.length) return;
+    event.preventDefault();
+    this.read(this.place[0] + by[0], this.place[1] + by[1]);
+  }
+
+  read(step, unit) {
+    if (!this.values.length) return;
+    const inside = (value, size) => Math.min(Math.max(value, 0), size - 1);
+    this.place = [inside(step, this.values.length), inside(unit, this.values[0].length)];
+    this.onRead(this.place);
+  }
 }

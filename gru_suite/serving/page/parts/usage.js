@@ -2,9 +2,11 @@
 import { storedToken } from "../api.js";
 import { button, h } from "./nodes.js";
 
-const EXAMPLES = {
-  text: '{"input": "one fine film"}', numbers: '{"input": [[0.1, 0.2], [0.3, 0.4]]}',
-};
+/** The body of a request, as JSON that is Python too; null where a file is sent. */
+function exampleBody({ input_kind: kind, example }) {
+  if (kind === "numbers") return '{"input": [[0.1, 0.2], [0.3, 0.4]]}';
+  return kind === "text" ? `{"input": ${JSON.stringify(example ?? "a text")}}` : null;
+}
 
 async function copy(text, block, said) {
   try {
@@ -29,13 +31,13 @@ function codeBlock(title, lines) {
 
 export function usagePart(info) {
   const address = new URL(`v1/models/${encodeURIComponent(info.name)}/predict`, new URL(".", location.href)).href;
-  const json = EXAMPLES[info.input_kind];
+  const json = exampleBody(info);
   const file = `example${info.suffixes[0] ?? ""}`;
   const token = storedToken() !== null;
   const shell = ["curl -s", ...(token ? ['-H "Authorization: Bearer $TOKEN"'] : [])];
   const python = token ? ', headers={"Authorization": f"Bearer {token}"}' : "";
   if (json) {
-    shell.push("-H 'Content-Type: application/json'", `-d '${json}'`, `'${address}'`);
+    shell.push("-H 'Content-Type: application/json'", `-d '${json.replaceAll("'", "'\\''")}'`, `'${address}'`);
   } else {
     shell.push(`-F 'files=@${file}'`, `'${address}'`);
   }
