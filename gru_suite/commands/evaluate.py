@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from gru_suite.data.data_module import TRAINING_KEYS, SequenceDataModule
+from gru_suite.data.data_module import TRAINING_OPTIONS, SequenceDataModule
 from gru_suite.devices import check_launch
 from gru_suite.errors import UserError, nearest
 from gru_suite.results.run_folder import check_same_task, finish_run, start_run
@@ -88,7 +88,7 @@ def data_for(
                 f"{schema[key]}, which cannot be changed"
             )
     options |= overrides
-    for key in TRAINING_KEYS:
+    for key in TRAINING_OPTIONS:
         options.pop(key, None)
     data: SequenceDataModule = instantiate(options, _convert_="all", schema=schema)
     return data

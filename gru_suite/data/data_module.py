@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from gru_suite.data.epoch_loader import EpochLoader, shard_batches
 from gru_suite.data.splits import choose_share
 
-TRAINING_KEYS = ("train_epochs", "train_fraction", "train_size")
+TRAINING_OPTIONS = ("train_epochs", "train_fraction", "train_size")
 """Keys of ``data`` that are about the training on it, and no options of its module."""
 
 

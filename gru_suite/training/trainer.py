@@ -15,7 +15,7 @@ from lightning_fabric.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf, open_dict
 from pytorch_lightning.callbacks import Callback
 
-from gru_suite.data.data_module import TRAINING_KEYS, SequenceDataModule
+from gru_suite.data.data_module import TRAINING_OPTIONS, SequenceDataModule
 from gru_suite.devices import check_devices, count_processes, on_gpu
 from gru_suite.errors import UserError
 from gru_suite.options import check_number
@@ -123,8 +123,8 @@ def build_all(node: DictConfig | None) -> list[Any]:
 def build_data(cfg: DictConfig) -> SequenceDataModule:
     """Return the data module of ``cfg.data``, read and split.
 
-    Its ``TRAINING_KEYS``, how long, on how much of it and with which size of network to train, are
-    no options of its module.
+    Its ``TRAINING_OPTIONS``, how long, on how much of it and with which size of network to train,
+    are no options of its module.
 
     Raises:
         UserError: the data cannot be used.
@@ -132,7 +132,7 @@ def build_data(cfg: DictConfig) -> SequenceDataModule:
     options = cfg.data.copy()
     with open_dict(options):
         fraction = options.get("train_fraction", 1.0)
-        for key in TRAINING_KEYS:
+        for key in TRAINING_OPTIONS:
             options.pop(key, None)
     check_number("data.train_fraction", fraction, 1e-6, 1)
     data: SequenceDataModule = instantiate(options)

@@ -14,6 +14,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from gru_suite.cli.main import VERBS
+from gru_suite.data.data_module import TRAINING_OPTIONS
 from gru_suite.model.sequence_model import TRAINING_KEYS
 from gru_suite.nn.backbone import RecurrentBackbone
 from gru_suite.plugins import own_package
@@ -24,7 +25,7 @@ FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
 ROOTS = [verb.config for verb in VERBS.values() if verb.config is not None]
 OPTIONS = [file for file in FILES if file.parent != Path(".")]
 # How long and on how much of a data set to train is no option of its module.
-NOT_OF_THE_MODULE = {"train_epochs", "train_fraction"}
+NOT_OF_THE_MODULE = set(TRAINING_OPTIONS)
 # What the train command passes to every task beside its YAML.
 FROM_THE_RUN = {"backbone", "schema", "optimizer", "scheduler"}
 

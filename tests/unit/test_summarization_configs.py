@@ -44,6 +44,7 @@ def test_defaults_have_one_home() -> None:
     assert plain(compose_config(["task=summarization"]).task) == options_of(SummarizationTask)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn", "min_gru"])
 def test_contract(cell: str, tmp_path: Path) -> None:
     path = tmp_path / "all.jsonl"
@@ -119,6 +120,7 @@ def test_prose_of_a_docstring() -> None:
     assert as_document("Return the mean of an array.\n\nOnly this one sentence.", "a", "a") is None
 
 
+@pytest.mark.slow
 def test_documentation_of_the_installed_packages() -> None:
     found = read_package_docs()
     assert len(found) > 2_000
