@@ -94,7 +94,9 @@ def _all_documents() -> tuple[Document, ...]:
             document = as_document(docstring, name, package)
             if document is None:
                 continue
-            keys = {document.text, f"{package} {document.references[0]}"}
+            # Copies are in another order.
+            text = " ".join(sorted(document.sentences))
+            keys = {text, f"{package} {document.references[0]}"}
             if not keys & seen:
                 seen |= keys
                 found.append(document)
