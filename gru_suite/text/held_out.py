@@ -1,13 +1,26 @@
 """Validation and test texts held out of the training texts."""
 
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from gru_suite.errors import UserError
 
 PARTS = ("train", "val", "test")
+
+
+class Part(Protocol):
+    """Texts of which some can be selected, with all notes on the reading."""
+
+    notes: list[str]
+
+    def select(self: "PartT", rows: Sequence[int]) -> "PartT":
+        """Return some of the texts."""
+
+
+PartT = TypeVar("PartT", bound=Part)
 
 
 def missing_shares(parts: Container[str], split: Sequence[float]) -> dict[str, float]:
@@ -68,3 +81,21 @@ def hold_out_rows(
         for index in order[start:]:
             chosen[0].extend(groups[index])
     return [sorted(rows) for rows in chosen]
+
+
+def with_held_out(
+    parts: Mapping[str, PartT], missing: Iterable[str], rows: Sequence[Sequence[int]]
+) -> dict[str, PartT]:
+    """Return train, val and test, of which missing ones are rows of train; it keeps the notes.
+
+    Args:
+        parts: those that exist; ``train`` is one of them.
+        missing: the others.
+        rows: of train that stay, then those of each missing part.
+    """
+    complete = dict(parts)
+    for part, chosen in zip(["train", *missing], rows, strict=True):
+        complete[part] = parts["train"].select(chosen)
+        if part != "train":
+            complete[part].notes = []
+    return {part: complete[part] for part in PARTS}

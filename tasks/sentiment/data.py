@@ -7,12 +7,12 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceDataset, bucket_loader, spread_by_length
 from gru_suite.options import check_choice, check_count
 from gru_suite.text.char_ngrams import check_ngrams
-from gru_suite.text.files import Column, check_encoding
+from gru_suite.text.data_module import TextPartsModule
+from gru_suite.text.files import Column
 from gru_suite.text.tokenizer import PADDING, TRUNCATIONS, TextTokenizer, train_tokenizer
 
 from .batches.chunks import SENTENCE_ENDS, check_chunks, split_into_chunks
@@ -27,13 +27,10 @@ from .samples.movie_reviews import load_movie_reviews
 SOURCES = ("table", "folders", "sst2", "sst5", "trec", "tweeteval", "movie_reviews")
 
 
-class TextDataModule(SequenceDataModule):
-    """Labelled texts of any length with any labels.
+class TextDataModule(TextPartsModule):
+    """Labelled texts of any length with any labels."""
 
-    Attributes:
-        parts: the texts of train, val and test, after ``setup``.
-        datasets: the same as token ids, after ``setup``.
-    """
+    items = "texts"
 
     def __init__(
         self,
@@ -110,7 +107,8 @@ class TextDataModule(SequenceDataModule):
         Raises:
             UserError: an option has an impossible value.
         """
-        super().__init__()
+        paths = {"train": train_path, "val": val_path, "test": test_path}
+        super().__init__(path, paths, encoding, schema)
         check_choice("data.source", source, SOURCES)
         check_choice("data.truncation", truncation, TRUNCATIONS)
         counts = {"vocabulary_size": vocabulary_size, "min_count": min_count}
@@ -118,10 +116,7 @@ class TextDataModule(SequenceDataModule):
             check_count(f"data.{name}", value, 3 if name == "vocabulary_size" else 1)
         check_count("data.num_workers", num_workers, 0)
         check_chunks(piece_tokens, piece_sentences)
-        check_encoding(encoding)
-        self.source, self.subset, self.encoding = source, subset, encoding
-        self.paths = {"train": train_path, "val": val_path, "test": test_path}
-        self.path = path
+        self.source, self.subset = source, subset
         self.columns = {"text_column": text_column, "label_column": label_column, "header": header}
         self.labels = None if labels is None else [str(label) for label in labels]
         self.label_names = {str(label): name for label, name in (label_names or {}).items()}
@@ -134,34 +129,15 @@ class TextDataModule(SequenceDataModule):
         self._chunk_tokens, self._whole_sentences = piece_tokens, piece_sentences
         self._vocabulary_from = vocabulary_from
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
-        self._schema = schema
-        self.parts: Parts = {}
-        self.datasets: dict[str, SequenceDataset] = {}
         self.name = self._name()
 
     def _name(self) -> str:
         if self.source in ("table", "folders"):
-            path = self.path or self.paths["train"] or self.paths["test"]
-            return Path(path).resolve().name.split(".")[0] if path else self.source
+            return self.name_of_files(self.source)
         return f"{self.source}_{self.subset}" if self.subset else self.source
 
-    def setup(self, stage: str | None = None) -> None:
-        """Read and encode the texts, once; train the tokenizer unless a schema was given.
-
-        Raises:
-            UserError: the data cannot be used.
-        """
-        if not self.datasets:
-            self._make_datasets()
-        needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
-        for part in needed.get(stage or "", PARTS):
-            if not len(self.datasets[part]):
-                raise UserError(
-                    f"{self.name}: the {part} part is empty ({len(self.parts['train'])} training "
-                    "texts); give its file, or a larger share in data.split"
-                )
-
-    def _make_datasets(self) -> None:
+    def make_datasets(self) -> None:
+        """Read and encode the texts; train the tokenizer unless a schema was given."""
         parts = {part: self._usable(texts) for part, texts in self._read().items()}
         if "train" in parts:
             parts = hold_out_missing(parts, self.split, self.split_seed)
@@ -193,22 +169,13 @@ class TextDataModule(SequenceDataModule):
             return self._read_tables()
         if self.path is None:
             raise UserError("data.path is not set; it needs the folder of the data set")
-        return readers[self.source](Path(self.path))
+        return readers[self.source](Path(str(self.path)))
 
     def _read_tables(self) -> Parts:
-        paths = {part: path for part, path in self.paths.items() if path is not None}
-        if self.path is not None:
-            if "train" in paths:
-                raise UserError("data.path and data.train_path are both set; set one of them")
-            paths["train"] = self.path
-        if "train" not in paths and not (paths and self._schema):
-            raise UserError(
-                "data.path is not set; give a table of labelled texts, or data.train_path and "
-                "data.test_path"
-            )
+        needed = "give a table of labelled texts, or data.train_path and data.test_path"
         return {
-            part: read_labelled_table(Path(path), **self.columns, encoding=self.encoding)  # type: ignore[arg-type]
-            for part, path in paths.items()
+            part: read_labelled_table(Path(str(path)), **self.columns, encoding=self.encoding)  # type: ignore[arg-type]
+            for part, path in self.given_paths(needed).items()
         }
 
     def _usable(self, texts: LabelledTexts) -> LabelledTexts:
@@ -246,12 +213,6 @@ class TextDataModule(SequenceDataModule):
         tokenizer = train_tokenizer(train.texts, **self._vocabulary)  # type: ignore[arg-type]
         size = tokenizer.get_vocab_size()
         return {"tokenizer": tokenizer.to_str(), "vocabulary_size": size, **self._ngrams}
-
-    def schema(self) -> dict[str, Any]:
-        """Return the given schema, or the one of the training part, after ``setup``."""
-        if self._schema is None:
-            raise RuntimeError("schema() needs setup() first")
-        return self._schema
 
     def loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
         """Return batches of a part with little padding, longest texts first unless shuffled."""

@@ -6,12 +6,12 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
 from gru_suite.options import check_choice, check_count
 from gru_suite.text.char_ngrams import check_ngrams
-from gru_suite.text.files import Column, check_encoding
+from gru_suite.text.data_module import TextPartsModule
+from gru_suite.text.files import Column
 from gru_suite.text.tokenizer import TextTokenizer
 
 from .batches.encoding import DocumentDataset, document_loader
@@ -28,13 +28,10 @@ from .samples.package_docs import read_package_docs
 SOURCES = ("table", "folder", "scitldr", "package_docs")
 
 
-class DocumentDataModule(SequenceDataModule):
-    """Documents with summaries, or with labels of the sentences that a summary keeps.
+class DocumentDataModule(TextPartsModule):
+    """Documents with summaries, or with labels of the sentences that a summary keeps."""
 
-    Attributes:
-        parts: the documents of train, val and test, after ``setup``.
-        datasets: the same as token ids, after ``setup``.
-    """
+    items = "documents"
 
     def __init__(
         self,
@@ -101,7 +98,8 @@ class DocumentDataModule(SequenceDataModule):
         Raises:
             UserError: an option has an impossible value.
         """
-        super().__init__()
+        paths = {"train": train_path, "val": val_path, "test": test_path}
+        super().__init__(path, paths, encoding, schema)
         check_choice("data.source", source, SOURCES)
         counts = {"vocabulary_size": vocabulary_size, "min_count": min_count}
         sizes = {"max_tokens": max_tokens, "max_sentences": max_sentences, "batch_size": batch_size}
@@ -110,10 +108,8 @@ class DocumentDataModule(SequenceDataModule):
         check_count("data.num_workers", num_workers, 0)
         if max_documents is not None:
             check_count("data.max_documents", max_documents, 1)
-        check_encoding(encoding)
         check_ngrams(char_ngrams)
-        self.source, self.path, self.encoding = source, path, encoding
-        self.paths = {"train": train_path, "val": val_path, "test": test_path}
+        self.source = source
         self.columns: dict[str, Any] = {
             "document_column": document_column,
             "summary_column": summary_column,
@@ -126,34 +122,15 @@ class DocumentDataModule(SequenceDataModule):
         ngrams = list(char_ngrams) if char_ngrams and tokenizer == "word" else None
         self._encoding = {"max_tokens": max_tokens, "truncation": "head", "char_ngrams": ngrams}
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
-        self._schema = schema
-        self.parts: Parts = {}
-        self.datasets: dict[str, DocumentDataset] = {}
         self.name = self._name()
 
     def _name(self) -> str:
         if self.source in ("table", "folder"):
-            path = self.path or self.paths["train"] or self.paths["test"]
-            return Path(path).resolve().name.split(".")[0] if path else self.source
+            return self.name_of_files(self.source)
         return self.source
 
-    def setup(self, stage: str | None = None) -> None:
-        """Read and encode the documents, once; train the tokenizer unless a schema was given.
-
-        Raises:
-            UserError: the data cannot be used.
-        """
-        if not self.datasets:
-            self._make_datasets()
-        needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
-        for part in needed.get(stage or "", PARTS):
-            if not len(self.datasets[part]):
-                raise UserError(
-                    f"{self.name}: the {part} part is empty ({len(self.parts['train'])} training "
-                    "documents); give its file, or a larger share in data.split"
-                )
-
-    def _make_datasets(self) -> None:
+    def make_datasets(self) -> None:
+        """Read and encode the documents; train the tokenizer unless a schema was given."""
         read = self._read()
         parts = {part: drop_unusable(each, self.max_bad_fraction) for part, each in read.items()}
         if "train" in parts:
@@ -184,31 +161,16 @@ class DocumentDataModule(SequenceDataModule):
             "folder": read_document_folder,
             "scitldr": read_scitldr,
         }
-        return readers[self.source](Path(self.path).expanduser(), self.encoding)
+        return readers[self.source](Path(str(self.path)).expanduser(), self.encoding)
 
     def _read_tables(self) -> Parts:
-        paths = {part: path for part, path in self.paths.items() if path is not None}
-        if self.path is not None:
-            if "train" in paths:
-                raise UserError("data.path and data.train_path are both set; set one of them")
-            paths["train"] = self.path
-        if "train" not in paths and not (paths and self._schema):
-            raise UserError(
-                "data.path is not set; give a table of documents and summaries, or data.train_path "
-                "and data.test_path"
-            )
+        needed = "give a table of documents and summaries, or data.train_path and data.test_path"
         return {
             part: read_document_table(
-                Path(path).expanduser(), **self.columns, encoding=self.encoding
+                Path(str(path)).expanduser(), **self.columns, encoding=self.encoding
             )
-            for part, path in paths.items()
+            for part, path in self.given_paths(needed).items()
         }
-
-    def schema(self) -> dict[str, Any]:
-        """Return the given schema, or the one of the training part, after ``setup``."""
-        if self._schema is None:
-            raise RuntimeError("schema() needs setup() first")
-        return self._schema
 
     def loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
         """Return batches of a part with little padding, longest first unless shuffled."""

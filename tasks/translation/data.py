@@ -8,11 +8,11 @@ import numpy as np
 from torch.utils.data import DataLoader
 
 from gru_suite.data.batch_dataset import batch_loader
-from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
 from gru_suite.options import check_choice, check_count, check_share
-from gru_suite.text.files import Column, check_encoding
+from gru_suite.text.data_module import PathOrPair, TextPartsModule
+from gru_suite.text.files import Column
 from gru_suite.text.subwords import KINDS, SubwordTokenizer, train_subwords
 
 from .batches.pair_dataset import PairDataset
@@ -26,16 +26,11 @@ from .samples.written_dates import load_written_dates
 LAYOUTS = ("pairs", "multi30k", "written_dates")
 _RATIO_PERCENTILE = 99.9
 
-PathOrPair = str | Sequence[str] | None
 
+class PairDataModule(TextPartsModule):
+    """Pairs of texts: sources and their targets."""
 
-class PairDataModule(SequenceDataModule):
-    """Pairs of texts: sources and their targets.
-
-    Attributes:
-        parts: the texts of train, val and test, after ``setup``.
-        datasets: the same as token ids, after ``setup``.
-    """
+    items = "pairs"
 
     def __init__(
         self,
@@ -97,18 +92,17 @@ class PairDataModule(SequenceDataModule):
         Raises:
             UserError: an option has an impossible value.
         """
-        super().__init__()
+        paths = {"train": train_path, "val": val_path, "test": test_path}
+        super().__init__(path, paths, encoding, schema)
         check_choice("data.layout", layout, LAYOUTS)
         check_choice("data.tokenizer", tokenizer, KINDS)
         for name, value in {"max_tokens": max_tokens, "batch_size": batch_size}.items():
             check_count(f"data.{name}", value, 1)
         check_count("data.count", count, 100)
         check_share("data.max_bad_fraction", max_bad_fraction)
-        check_encoding(encoding)
-        self.layout, self.path, self.split, self.split_seed = layout, path, split, split_seed
-        self.paths = {"train": train_path, "val": val_path, "test": test_path}
+        self.layout, self.split, self.split_seed = layout, split, split_seed
         self.columns = {"source": source, "target": target}
-        self.header, self.encoding, self.count = header, encoding, count
+        self.header, self.count = header, count
         self.max_bad_fraction, self.max_tokens = max_bad_fraction, max_tokens
         self._vocabulary: dict[str, Any] = {
             "kind": tokenizer,
@@ -117,9 +111,6 @@ class PairDataModule(SequenceDataModule):
         }
         self._shared, self._bleu_tokenizer = shared_vocabulary, bleu_tokenizer
         self.batch_size, self.seed = batch_size, seed
-        self._schema = schema
-        self.parts: Parts = {}
-        self.datasets: dict[str, PairDataset] = {}
         self.name = self._name()
 
     def _name(self) -> str:
@@ -128,29 +119,10 @@ class PairDataModule(SequenceDataModule):
         languages = f"{self.columns['source']}_{self.columns['target']}"
         if self.layout == "multi30k":
             return f"multi30k_{languages}"
-        given = self.path or self.paths["train"] or self.paths["test"]
-        if not given:
-            return "text_pairs"
-        first = given if isinstance(given, str) else given[0]
-        return Path(first).resolve().name.split(".")[0]
+        return self.name_of_files("text_pairs")
 
-    def setup(self, stage: str | None = None) -> None:
-        """Read and encode the texts, once; train the tokenizers unless a schema was given.
-
-        Raises:
-            UserError: the data cannot be used.
-        """
-        if not self.datasets:
-            self._make_datasets()
-        needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
-        for part in needed.get(stage or "", PARTS):
-            if not len(self.datasets[part]):
-                raise UserError(
-                    f"{self.name}: the {part} part is empty ({len(self.parts['train'])} training "
-                    "pairs); give its file, or a larger share in data.split"
-                )
-
-    def _make_datasets(self) -> None:
+    def make_datasets(self) -> None:
+        """Read and encode the pairs; train the tokenizers unless a schema was given."""
         read = self._read()
         parts = {part: drop_unusable(pairs, self.max_bad_fraction) for part, pairs in read.items()}
         if "train" in parts:
@@ -194,19 +166,13 @@ class PairDataModule(SequenceDataModule):
                 raise UserError("data.path is not set; it needs the folder of Multi30k")
             source, target = str(self.columns["source"]), str(self.columns["target"])
             return read_multi30k(Path(self.path), source, target, self.encoding)
-        paths = {part: path for part, path in self.paths.items() if path is not None}
-        if self.path is not None:
-            if "train" in paths:
-                raise UserError("data.path and data.train_path are both set; set one of them")
-            paths["train"] = self.path
-        if "train" not in paths and not (paths and self._schema):
-            raise UserError(
-                "data.path is not set; give a table with columns data.source and data.target, or "
-                "two line-aligned files as data.path=[first.txt,second.txt]"
-            )
+        needed = (
+            "give a table with columns data.source and data.target, or two line-aligned files as "
+            "data.path=[first.txt,second.txt]"
+        )
         return {
             part: read_pairs(path, **self.columns, header=self.header, encoding=self.encoding)
-            for part, path in paths.items()
+            for part, path in self.given_paths(needed).items()
         }
 
     def _fit_schema(self, train: TextPairs) -> dict[str, Any]:
@@ -226,12 +192,6 @@ class PairDataModule(SequenceDataModule):
             "encoding": self.encoding,
             "bleu_tokenizer": self._bleu_tokenizer,
         }
-
-    def schema(self) -> dict[str, Any]:
-        """Return the given schema, or the one of the training part, after ``setup``."""
-        if self._schema is None:
-            raise RuntimeError("schema() needs setup() first")
-        return self._schema
 
     def loader(self, part: str, shuffle: bool = False) -> DataLoader[Any]:
         """Return batches of a part with little padding, longest pairs first unless shuffled."""

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from gru_suite.errors import UserError, nearest
-from gru_suite.text.held_out import hold_out_rows, missing_shares
+from gru_suite.text.held_out import hold_out_rows, missing_shares, with_held_out
 
-from .labelled_texts import PARTS, LabelledTexts, Parts
+from .labelled_texts import LabelledTexts, Parts
 
 
 def drop_unusable(part: LabelledTexts, max_bad_fraction: float) -> LabelledTexts:
@@ -52,12 +52,7 @@ def hold_out_missing(parts: Parts, split: Sequence[float], seed: int) -> Parts:
     shares = missing_shares(parts, split)
     train = parts["train"]
     chosen = hold_out_rows(train.texts, train.labels, list(shares.values()), seed)
-    complete = dict(parts)
-    for part, rows in zip(["train", *shares], chosen, strict=True):
-        complete[part] = train.select(rows)
-        if part != "train":
-            complete[part].notes = []
-    return {part: complete[part] for part in PARTS}
+    return with_held_out(parts, shares, chosen)
 
 
 def order_labels(labels: Sequence[str], wanted: Sequence[str] | None = None) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gru_suite.data.splits import split_units
 from gru_suite.errors import UserError
+from gru_suite.text.held_out import missing_shares, with_held_out
 
 from .documents import PARTS, Document, Documents, Parts
 
@@ -60,29 +61,16 @@ def hold_out_missing(parts: Parts, split: Sequence[float], seed: int) -> Parts:
     Raises:
         UserError: ``split`` is not three shares that add up to 1.
     """
-    shares = [float(share) for share in split]
-    if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0 or abs(sum(shares) - 1) > 1e-6:
-        raise UserError(
-            f"data.split={list(split)}: needs the shares of train, val and test, which add up "
-            "to 1, such as [0.8,0.1,0.1]"
-        )
-    by_part = dict(zip(PARTS, shares, strict=True))
-    missing = {part: share for part, share in by_part.items() if part not in parts}
-    if not missing:
+    shares = missing_shares(parts, split)
+    if not shares:
         return {part: parts[part] for part in PARTS}
-    total = shares[0] + sum(missing.values())
     train = parts["train"]
-    units = _units(train)
-    part_of = split_units(
-        units, {part: share / total for part, share in reversed(missing.items())}, str(seed)
-    )
-    complete = dict(parts)
-    for part in ("train", *missing):
-        chosen = train.select(row for row in range(len(train)) if part_of[_key(row)] == part)
-        if part != "train":
-            chosen.notes = []
-        complete[part] = chosen
-    return {part: complete[part] for part in PARTS}
+    part_of = split_units(_units(train), dict(reversed(shares.items())), str(seed))
+    rows = [
+        [row for row in range(len(train)) if part_of[_key(row)] == part]
+        for part in ("train", *shares)
+    ]
+    return with_held_out(parts, shares, rows)
 
 
 def count_overlap(part: Documents, train: Documents) -> int:

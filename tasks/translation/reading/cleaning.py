@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from gru_suite.errors import UserError
-from gru_suite.text.held_out import hold_out_rows, missing_shares
+from gru_suite.text.held_out import hold_out_rows, missing_shares, with_held_out
 
-from .text_pairs import PARTS, Parts, TextPairs
+from .text_pairs import Parts, TextPairs
 
 _MAX_NAMED = 3
 
@@ -59,13 +59,8 @@ def hold_out_missing(parts: Parts, split: Sequence[float], seed: int) -> Parts:
     shares = missing_shares(parts, split)
     train = parts["train"]
     keys = [source_key(source) for source in train.sources]
-    complete = dict(parts)
     chosen = hold_out_rows(keys, [""] * len(train), list(shares.values()), seed)
-    for part, rows in zip(["train", *shares], chosen, strict=True):
-        complete[part] = train.select(rows)
-        if part != "train":
-            complete[part].notes = []
-    return {part: complete[part] for part in PARTS}
+    return with_held_out(parts, shares, chosen)
 
 
 def count_overlap(pairs: TextPairs, train: TextPairs) -> int:
