@@ -4,12 +4,11 @@ Shapes: T tokens.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gru_suite.model.service.classification import ClassificationService, classes_as_json
 from gru_suite.model.service.streams import ModelStreams, ServiceStreams
-from gru_suite.model.service.texts import read_text, read_text_file
+from gru_suite.model.service.texts import TextInputs
 
 if TYPE_CHECKING:
     from .model import SentimentModel
@@ -18,39 +17,20 @@ if TYPE_CHECKING:
 _NAME_CHARACTERS = 80
 
 
-class TextService(ClassificationService):
+class TextService(TextInputs, ClassificationService):
     """Texts in, probabilities of the classes and attributions of tokens out."""
 
     model: "SentimentModel"
-    input_kind = "text"
-    suffixes = (".txt",)
     explains = True
     step_kind = "token"
 
     def inputs(self) -> dict[str, Any]:
         """Return the largest number of characters, and of tokens that are read."""
-        tokens = int(self.model.schema["max_tokens"])
-        return {"max_characters": self.limits.max_characters, "max_tokens": tokens}
+        return {**super().inputs(), "max_tokens": int(self.model.schema["max_tokens"])}
 
     def example(self) -> str:
         """Return a text."""
         return "A fine piece of work, though it takes its time."
-
-    def read(self, value: Any) -> str:
-        """Return a text.
-
-        Raises:
-            UserError: it is none, empty or too long.
-        """
-        return read_text(value, self.limits)
-
-    def read_file(self, path: Path, name: str) -> str:
-        """Return the content of a text file as one text.
-
-        Raises:
-            UserError: it is not UTF-8, empty or too long.
-        """
-        return read_text_file(path, name, self.read)
 
     def predict(self, items: Sequence[str]) -> list[dict[str, Any]]:
         """Return the probabilities of texts."""

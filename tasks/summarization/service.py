@@ -1,11 +1,10 @@
 """The summariser's use over a network."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gru_suite.model.service.service import Service
-from gru_suite.model.service.texts import read_text, read_text_file
+from gru_suite.model.service.texts import TextInputs
 
 if TYPE_CHECKING:
     from .model import SummarizationModel
@@ -14,18 +13,12 @@ if TYPE_CHECKING:
 _NAME_CHARACTERS = 80
 
 
-class SummaryService(Service[Any, str]):
+class SummaryService(TextInputs, Service[Any, str]):
     """Texts in; summaries, and the sentences of each text with their scores, out."""
 
     model: "SummarizationModel"
-    input_kind = "text"
     output_kind = "summary"
-    suffixes = (".txt",)
     step_kind = "sentence"
-
-    def inputs(self) -> dict[str, Any]:
-        """Return the largest number of characters."""
-        return {"max_characters": self.limits.max_characters}
 
     def outputs(self) -> dict[str, Any]:
         """Return the limits of a summary."""
@@ -38,22 +31,6 @@ class SummaryService(Service[Any, str]):
             "fences of living bushes keep drifts off the track at a tenth of the cost. They need "
             "five years to grow."
         )
-
-    def read(self, value: Any) -> str:
-        """Return a text.
-
-        Raises:
-            UserError: it is none, empty or too long.
-        """
-        return read_text(value, self.limits)
-
-    def read_file(self, path: Path, name: str) -> str:
-        """Return the content of a text file as one text.
-
-        Raises:
-            UserError: it is not UTF-8, empty or too long.
-        """
-        return read_text_file(path, name, self.read)
 
     def predict(self, items: Sequence[str]) -> list[dict[str, Any]]:
         """Return the summary of each text, and its sentences with score and choice."""

@@ -16,7 +16,7 @@ from .batches.pair_dataset import PairBatch
 from .inference.alignment import align_words, replace_unknown
 from .inference.alignment_page import write_page
 from .inference.decoding import Decoding, attention_weights, decode, decode_tokens
-from .inference.export import translation_export
+from .inference.export import EncoderExport
 from .inference.translations import Translation, Translations
 from .network.translator import Translator, check_beam
 from .reading.prediction_inputs import read_sources
@@ -148,7 +148,7 @@ class TranslationModel(Translator):
 
     def export_module(self, example: Callable[[], Any] | None = None) -> ExportModule:
         """Return the encoder, and beside it a step of the decoder, as functions of tensors."""
-        return translation_export(self)
+        return EncoderExport(self)
 
     def limits(self) -> list[str]:
         """Return limits of language, vocabulary and length."""

@@ -1,11 +1,10 @@
 """The translation model's use over a network."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from gru_suite.model.service.service import Service
-from gru_suite.model.service.texts import read_text, read_text_file
+from gru_suite.model.service.texts import TextInputs
 
 from .inference.translations import Translation
 from .model import TranslationModel
@@ -13,18 +12,15 @@ from .model import TranslationModel
 _ALTERNATIVES = 3
 
 
-class TranslationService(Service[TranslationModel, str]):
+class TranslationService(TextInputs, Service[TranslationModel, str]):
     """Texts in; hypotheses, their scores and the alignment of words out."""
 
-    input_kind = "text"
     output_kind = "translation"
-    suffixes = (".txt",)
     step_kind = "token"
 
     def inputs(self) -> dict[str, Any]:
         """Return the largest number of characters and of tokens."""
-        tokens = int(self.model.schema["max_tokens"])
-        return {"max_characters": self.limits.max_characters, "max_tokens": tokens}
+        return {**super().inputs(), "max_tokens": int(self.model.schema["max_tokens"])}
 
     def outputs(self) -> dict[str, Any]:
         """Return the exponent of the length that scores are divided by."""
@@ -41,17 +37,9 @@ class TranslationService(Service[TranslationModel, str]):
         Raises:
             UserError: it is none, empty or too long.
         """
-        text = read_text(value, self.limits)
+        text = super().read(value)
         self.model.check_source(text)
         return text
-
-    def read_file(self, path: Path, name: str) -> str:
-        """Return the content of a text file as one text.
-
-        Raises:
-            UserError: it is not UTF-8, empty or too long.
-        """
-        return read_text_file(path, name, self.read)
 
     def predict(self, items: Sequence[str]) -> list[dict[str, Any]]:
         """Return the translations of texts, with alternatives and alignments."""

@@ -53,7 +53,7 @@ class TranslationTask(SequenceTask):
         check_count("task.val_decoded", val_decoded, 1)
         super().__init__(*args, **options)
         self.label_smoothing, self.val_decoded = label_smoothing, val_decoded
-        self._seen_batches = self._seen_pairs = 0
+        self._seen_batches = 0
 
     @property
     def _fitting(self) -> bool:
@@ -75,7 +75,7 @@ class TranslationTask(SequenceTask):
     def on_validation_epoch_start(self) -> None:
         """Start the metrics."""
         super().on_validation_epoch_start()
-        self._seen_batches = self._seen_pairs = 0
+        self._seen_batches = 0
 
     def update_metrics(self, metrics: Any, output: Tensor, batch: PairBatch) -> None:
         """Add one batch: its perplexity, and the decoded texts."""
@@ -84,9 +84,8 @@ class TranslationTask(SequenceTask):
         metrics.update_tokens(loss.double(), len(ids_N))
         beam_size = 1 if self._fitting else self.model.beam_size
         if self._fitting:
-            stride = self._decoding_stride()
             self._seen_batches += 1
-            if (self._seen_batches - 1) % stride:
+            if (self._seen_batches - 1) % self._decoding_stride():
                 return
         hypotheses = self.model.translate_batch(batch, beam_size)
         metrics.update(hypotheses, batch.references)

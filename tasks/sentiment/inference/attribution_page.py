@@ -5,12 +5,19 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from gru_suite.files import atomic_path
+from gru_suite.text.html_page import shaded, write_html_page
 
 from .token_attributions import TokenAttributions
 
 # Blue and vermilion of Okabe and Ito, distinct in every kind of colour blindness.
 _FOR, _AGAINST = (0, 114, 178), (213, 94, 0)
+_STYLE = """
+body { font: 16px/1.7 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em;
+  color: #1a1a1a; background: #fff }
+p { border-top: 1px solid #ddd; margin: 0; padding: .5em 0; white-space: pre-wrap }
+p b { display: inline-block; min-width: 9em }
+span { border-radius: 3px; padding: .1em 0 }
+"""
 
 
 def write_page(
@@ -26,26 +33,9 @@ def write_page(
         note: a sentence below the heading.
     """
     lines = "\n".join(html_line(each) for each in explained)
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Token attributions</title>
-<style>
-body {{ font: 16px/1.7 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em;
-  color: #1a1a1a; background: #fff }}
-p {{ border-top: 1px solid #ddd; margin: 0; padding: .5em 0; white-space: pre-wrap }}
-p b {{ display: inline-block; min-width: 9em }}
-span {{ border-radius: 3px; padding: .1em 0 }}
-</style>
-<h1>Token attributions</h1>
-<div>{_legend(_FOR, "for the label")} {_legend(_AGAINST, "against it")}
-(integrated gradients; colours relative to the largest of a line). {html.escape(note)}</div>
-{lines}
-</html>
-"""
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return Path(path)
+    legend = f"""<div>{_legend(_FOR, "for the label")} {_legend(_AGAINST, "against it")}
+(integrated gradients; colours relative to the largest of a line). {html.escape(note)}</div>"""
+    return write_html_page(path, "Token attributions", _STYLE, f"{legend}\n{lines}")
 
 
 def html_line(explained: TokenAttributions) -> str:
@@ -56,11 +46,9 @@ def html_line(explained: TokenAttributions) -> str:
     end = 0
     for (start, stop), value in zip(explained.offsets, explained.attributions, strict=True):
         elements.append(html.escape(text[end:start]))
-        color = ",".join(map(str, _FOR if value > 0 else _AGAINST))
-        opacity = 0.75 * abs(value) / largest
+        shade = shaded(_FOR if value > 0 else _AGAINST, 0.75 * abs(value) / largest)
         elements.append(
-            f'<span style="background:rgba({color},{opacity:.2f})" title="{value:+.3f}">'
-            f"{html.escape(text[start:stop])}</span>"
+            f'<span style="{shade}" title="{value:+.3f}">{html.escape(text[start:stop])}</span>'
         )
         end = stop
     elements.append(html.escape(text[end:]) + "</p>")
@@ -68,4 +56,4 @@ def html_line(explained: TokenAttributions) -> str:
 
 
 def _legend(color: tuple[int, int, int], words: str) -> str:
-    return f'<span style="background:rgba({",".join(map(str, color))},.5)">{words}</span>'
+    return f'<span style="{shaded(color, 0.5)}">{words}</span>'

@@ -5,13 +5,23 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from gru_suite.files import atomic_path
+from gru_suite.text.html_page import shaded, write_html_page
 
 from .summaries import Summary
 
 # Blue of Okabe and Ito.
 _SHADE = (0, 114, 178)
 _STRONGEST = 0.55
+_STYLE = f"""
+body {{ font: 16px/1.6 sans-serif; max-width: 50em; margin: 2em auto; padding: 0 1em;
+  color: #1a1a1a; background: #fff }}
+article {{ border-top: 1px solid #ddd; padding: 1em 0 }}
+h2 {{ font-size: 1.05em; margin: 0 0 .6em }}
+p {{ margin: 0 }}
+span {{ border-radius: 3px; padding: .1em 0 }}
+mark {{ color: inherit; border-bottom: 3px solid rgb({",".join(map(str, _SHADE))});
+  font-weight: 600 }}
+"""
 
 
 def write_page(path: str | os.PathLike[str], summaries: Sequence[Summary], note: str = "") -> Path:
@@ -23,30 +33,9 @@ def write_page(path: str | os.PathLike[str], summaries: Sequence[Summary], note:
         note: a sentence below the heading.
     """
     articles = "\n".join(html_article(each) for each in summaries)
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Summaries</title>
-<style>
-body {{ font: 16px/1.6 sans-serif; max-width: 50em; margin: 2em auto; padding: 0 1em;
-  color: #1a1a1a; background: #fff }}
-article {{ border-top: 1px solid #ddd; padding: 1em 0 }}
-h2 {{ font-size: 1.05em; margin: 0 0 .6em }}
-p {{ margin: 0 }}
-span {{ border-radius: 3px; padding: .1em 0 }}
-mark {{ color: inherit; border-bottom: 3px solid rgb({",".join(map(str, _SHADE))});
-  font-weight: 600 }}
-</style>
-<h1>Summaries</h1>
-<div>Sentences of the summary are bold and underlined; the deeper the shade, the higher the score,
-relative to the highest of the document. {html.escape(note)}</div>
-{articles}
-</html>
-"""
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return Path(path)
+    legend = f"""<div>Sentences of the summary are bold and underlined; the deeper the shade, the
+higher the score, relative to the highest of the document. {html.escape(note)}</div>"""
+    return write_html_page(path, "Summaries", _STYLE, f"{legend}\n{articles}")
 
 
 def html_article(summary: Summary) -> str:
@@ -58,9 +47,8 @@ def html_article(summary: Summary) -> str:
     sentences = []
     for place, (text, score) in enumerate(zip(summary.sentences, summary.scores, strict=True)):
         tag = "mark" if place in chosen else "span"
-        opacity = _STRONGEST * score / largest
         sentences.append(
-            f'<{tag} style="background:rgba({",".join(map(str, _SHADE))},{opacity:.2f})" '
+            f'<{tag} style="{shaded(_SHADE, _STRONGEST * score / largest)}" '
             f'title="sentence {place + 1}: {score:.3f}">{html.escape(text)}</{tag}>'
         )
     return f"<article><h2>{html.escape(summary.summary)}</h2><p>{' '.join(sentences)}</p></article>"

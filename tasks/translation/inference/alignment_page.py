@@ -5,42 +5,10 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-from gru_suite.files import atomic_path
+from gru_suite.text.html_page import write_html_page
 
-
-class AlignedTranslation(Protocol):
-    """What the page needs of a translation."""
-
-    @property
-    def source(self) -> str:
-        """The input."""
-
-    @property
-    def text(self) -> str:
-        """The output."""
-
-    @property
-    def score(self) -> float:
-        """Log-probability, as the search compares it; NaN where there is none."""
-
-    @property
-    def alternatives(self) -> list[tuple[str, float]]:
-        """Other outputs and their scores."""
-
-    @property
-    def source_words(self) -> list[str]:
-        """Words of the source; empty where they are not known."""
-
-    @property
-    def target_words(self) -> list[str]:
-        """Words of the output; empty where they are not known."""
-
-    @property
-    def attention(self) -> list[list[float]]:
-        """Weight of each source word (column) for each target word (row)."""
-
+from .translations import Translation
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #ffffff; --text: #1b2127; --muted: #55606b;
@@ -110,7 +78,7 @@ for (const section of document.querySelectorAll("section")) {
 
 
 def write_page(
-    path: str | os.PathLike[str], translations: Sequence[AlignedTranslation], note: str = ""
+    path: str | os.PathLike[str], translations: Sequence[Translation], note: str = ""
 ) -> Path:
     """Write a page with a section for each translation: source, output and alternatives.
 
@@ -124,26 +92,14 @@ def write_page(
         note: a sentence below the heading.
     """
     sections = "\n".join(_section(each) for each in translations)
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Translations</title>
-<style>{_STYLE}</style>
-<h1>Translations</h1>
-<p class="note">Point at a word, or move to it with the Tab key, to shade the words of the other
-side by attention. Scores are log-probabilities, divided by a power of the number of tokens: higher
-is better. {html.escape(note)}</p>
-{sections}
-<script>{_SCRIPT}</script>
-</html>
-"""
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return Path(path)
+    hint = f"""<p class="note">Point at a word, or move to it with the Tab key, to shade the words
+of the other side by attention. Scores are log-probabilities, divided by a power of the number of
+tokens: higher is better. {html.escape(note)}</p>"""
+    body = f"{hint}\n{sections}\n<script>{_SCRIPT}</script>"
+    return write_html_page(path, "Translations", _STYLE, body)
 
 
-def _section(translation: AlignedTranslation) -> str:
+def _section(translation: Translation) -> str:
     weights = [
         "[" + ",".join(f"{weight:.3f}" for weight in row) + "]" for row in translation.attention
     ]

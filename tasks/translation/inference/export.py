@@ -123,11 +123,6 @@ class StepExport(ExportModule):
         raise NotImplementedError("a step has no batches of whole targets")
 
 
-def translation_export(model: Translator) -> EncoderExport:
-    """Return the export of a model: its encoder, with the step of the decoder as companion."""
-    return EncoderExport(model)
-
-
 def _num_states(model: Translator) -> int:
     return len(model.bridges) * len(model.decoder.layers)
 
