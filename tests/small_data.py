@@ -6,6 +6,9 @@ import numpy as np
 import soundfile
 from video_files import write_video
 
+# Overrides for less of the embedded data than a run takes.
+LESS_EMBEDDED = {"translation": ["data.count=2000"], "summarization": ["data.max_documents=200"]}
+
 
 def small_runs(root: Path) -> dict[str, list[str]]:
     """Write small data of each task and return a command line that trains on it in a moment."""

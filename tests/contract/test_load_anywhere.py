@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from small_data import LESS_EMBEDDED
 from trainers import quiet_trainer
 
 import gru_suite
@@ -18,8 +19,6 @@ from gru_suite.testing.contract import compose_config
 from gru_suite.training.trainer import build_data, build_task
 
 TASKS = [task.name for task in available_tasks()]
-# Less of the embedded data than a run takes.
-SMALL = {"translation": ["data.count=2000"], "summarization": ["data.max_documents=200"]}
 SCRIPT = """
 import pickle, sys
 import gru_suite
@@ -61,7 +60,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kept]:
 
 def make(name: str, folder: Path) -> Kept:
     torch.manual_seed(0)
-    cfg = compose_config([f"task={name}", "debug=tiny", *SMALL.get(name, [])])
+    cfg = compose_config([f"task={name}", "debug=tiny", *LESS_EMBEDDED.get(name, [])])
     data = build_data(cfg)
     raw = data.raw_examples(2)[-1]
     paths, expected = {}, {}

@@ -1,14 +1,13 @@
 """Every installed task keeps the contract with every cell."""
 
 import pytest
+from small_data import LESS_EMBEDDED
 
 from gru_suite.nn.cells.table import CELLS
 from gru_suite.plugins import available_tasks
 from gru_suite.testing.contract import check_task, not_plain
 
 TASKS = [task.name for task in available_tasks()]
-# Less of the embedded data than a run takes.
-SMALL = {"translation": ["data.count=2000"], "summarization": ["data.max_documents=200"]}
 # Sounds and videos take longest, and what differs between cells does not depend on the encoder.
 EVERY_RUN = [(name, cell) for name in TASKS for cell in CELLS if cell == "gru" or name in TASKS[:2]]
 SLOW = [(name, cell) for name in TASKS for cell in CELLS if (name, cell) not in EVERY_RUN]
@@ -20,7 +19,7 @@ SLOW = [(name, cell) for name in TASKS for cell in CELLS if (name, cell) not in 
 )
 def test_task_keeps_the_contract(name: str, cell: str) -> None:
     # ONNX of one cell here; tests/unit/test_export.py has the others.
-    check_task(name, cell, SMALL.get(name, []), export=cell == "gru")
+    check_task(name, cell, LESS_EMBEDDED.get(name, []), export=cell == "gru")
 
 
 def test_what_safe_loading_would_refuse_is_named() -> None:

@@ -1,9 +1,7 @@
-import inspect
 from pathlib import Path
-from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
+from config_options import options_of, plain
 
 from gru_suite.tasks.sentiment.data import TextDataModule
 from gru_suite.tasks.sentiment.task import SentimentTask
@@ -13,18 +11,6 @@ DATA = [
     *("text_table", "text_folders", "sst2", "sst5", "trec", "imdb", "tweeteval"),
     "movie_reviews",
 ]
-GIVEN_BY_THE_RUN = {"self", "schema", "backbone", "optimizer", "scheduler"}
-
-
-def options_of(kind: type) -> dict[str, Any]:
-    parameters = inspect.signature(kind).parameters
-    return {name: p.default for name, p in parameters.items() if name not in GIVEN_BY_THE_RUN}
-
-
-def plain(node: Any) -> dict[str, Any]:
-    content = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(content, dict)
-    return {str(key): value for key, value in content.items() if not str(key).startswith("_")}
 
 
 @pytest.mark.parametrize("name", DATA)

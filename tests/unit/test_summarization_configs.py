@@ -1,10 +1,9 @@
 import inspect
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
+from config_options import options_of, plain
 
 from gru_suite.tasks.summarization.data import DocumentDataModule
 from gru_suite.tasks.summarization.samples.package_docs import (
@@ -14,19 +13,6 @@ from gru_suite.tasks.summarization.samples.package_docs import (
 )
 from gru_suite.tasks.summarization.task import SummarizationTask
 from gru_suite.testing.contract import check_task, compose_config
-
-GIVEN_BY_THE_RUN = {"self", "schema", "backbone", "optimizer", "scheduler"}
-
-
-def options_of(kind: type) -> dict[str, Any]:
-    parameters = inspect.signature(kind).parameters
-    return {name: p.default for name, p in parameters.items() if name not in GIVEN_BY_THE_RUN}
-
-
-def plain(node: Any) -> dict[str, Any]:
-    content = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(content, dict)
-    return {str(key): value for key, value in content.items() if not str(key).startswith("_")}
 
 
 @pytest.mark.parametrize("name", ["documents", "scitldr", "package_docs"])
