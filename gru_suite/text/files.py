@@ -84,7 +84,9 @@ def read_bytes(path: Path) -> bytes:
     if path.is_dir():
         raise UserError(f"{path}: is a folder; the path of a file is needed")
     if not path.is_file():
-        names = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
+        folder = path.parent
+        files = folder.iterdir() if folder.is_dir() else ()
+        names = sorted(each.name for each in files if each.is_file())
         raise UserError(f"{path}: no such file{nearest(path.name, names)}")
     try:
         return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

@@ -145,3 +145,9 @@ def test_a_workbook_is_a_table_of_texts_too(tmp_path: Path) -> None:
     (tmp_path / "c.xlsx").write_bytes(b"no workbook")
     with pytest.raises(UserError, match=r"c\.xlsx: not readable as an Excel workbook"):
         read_table(tmp_path / "c.xlsx")
+
+
+def test_a_missing_file_is_not_a_folder_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "outputs").mkdir()
+    with pytest.raises(UserError, match=r"nowhere\.csv: no such file$"):
+        read_text(tmp_path / "nowhere.csv")
