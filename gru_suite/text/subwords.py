@@ -25,12 +25,16 @@ _BATCH = 1_000
 
 
 def train_subwords(
-    texts: Iterable[str], kind: str = "bpe", vocabulary_size: int = 8_000, min_count: int = 2
+    texts: Iterable[str],
+    kind: str = "bpe",
+    vocabulary_size: int = 8_000,
+    min_count: int = 2,
+    lowercase: bool = False,
 ) -> str:
     """Train a tokenizer whose tokens give the text back.
 
-    Case and punctuation are kept; runs of white space become one space. Punctuation marks and
-    digits are tokens of their own.
+    Punctuation is kept; runs of white space become one space. Punctuation marks and digits are
+    tokens of their own.
 
     Args:
         texts: the training texts.
@@ -38,6 +42,7 @@ def train_subwords(
             ``word`` (words and punctuation marks; others are unknown) or ``char``.
         vocabulary_size: most tokens in the vocabulary, the four special ones included.
         min_count: least frequency of a word, or of a pair of subwords that are joined.
+        lowercase: ignore case; texts come back in lower case.
 
     Returns:
         The tokenizer as JSON, for :class:`SubwordTokenizer`.
@@ -50,8 +55,9 @@ def train_subwords(
     check_count("data.min_count", min_count, 1)
     model: Any = models.WordLevel if kind == "word" else models.BPE
     tokenizer = Tokenizer(model(unk_token=_SPECIAL[UNKNOWN]))
+    steps: list[Any] = [normalizers.NFC(), normalizers.Replace("\t", " "), normalizers.Strip()]
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace("\t", " "), normalizers.Strip()]
+        [*steps, *([normalizers.Lowercase()] if lowercase else [])]
     )
     words: list[Any] = [
         pre_tokenizers.WhitespaceSplit(),

@@ -50,6 +50,7 @@ class PairDataModule(TextPartsModule):
         vocabulary_size: int = 4_000,
         shared_vocabulary: bool = True,
         min_count: int = 2,
+        lowercase: bool = False,
         max_tokens: int = 250,
         bleu_tokenizer: str = "13a",
         count: int = 60_000,
@@ -81,6 +82,7 @@ class PairDataModule(TextPartsModule):
             vocabulary_size: most tokens in a vocabulary.
             shared_vocabulary: one vocabulary for sources and targets.
             min_count: least frequency of a word, or of a pair of subwords that are joined.
+            lowercase: ignore case on both sides; targets are then made in lower case.
             max_tokens: training pairs with a longer side are left out; longer sources are refused
                 in prediction.
             bleu_tokenizer: of sacrebleu: 13a, intl, char, zh, ja-mecab, ko-mecab, none.
@@ -108,6 +110,7 @@ class PairDataModule(TextPartsModule):
             "kind": tokenizer,
             "vocabulary_size": vocabulary_size,
             "min_count": min_count,
+            "lowercase": lowercase,
         }
         self._shared, self._bleu_tokenizer = shared_vocabulary, bleu_tokenizer
         self.batch_size, self.seed = batch_size, seed

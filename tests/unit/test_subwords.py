@@ -39,6 +39,14 @@ def test_new_words_of_known_letters_come_back(kind: str) -> None:
     assert UNKNOWN not in ids
 
 
+@pytest.mark.parametrize("kind", ["bpe", "word", "char"])
+def test_case_is_ignored_on_demand(kind: str) -> None:
+    tokenizer = SubwordTokenizer(train_subwords(TEXTS, kind, min_count=1, lowercase=True))
+    upper, lower = tokenizer.encode(["DIE DOGS ON THE BEACH", "die dogs on the beach"])
+    assert upper == lower
+    assert tokenizer.decode(tokenizer.encode(["Two DOGS"])[0]) == "two dogs"
+
+
 def test_unknown_words_and_letters() -> None:
     words = SubwordTokenizer(train_subwords(TEXTS, "word", min_count=1))
     (ids,) = words.encode(["Two zebras running"])
