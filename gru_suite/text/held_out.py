@@ -1,4 +1,4 @@
-"""Validation and test texts held out of the training texts."""
+"""Texts that are left out, and validation and test texts held out of the training texts."""
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ import numpy as np
 from gru_suite.errors import UserError
 
 PARTS = ("train", "val", "test")
+_MAX_NAMED = 3
 
 
 class Part(Protocol):
@@ -16,11 +17,43 @@ class Part(Protocol):
 
     notes: list[str]
 
-    def select(self: "PartT", rows: Sequence[int]) -> "PartT":
+    def select(self: "PartT", rows: list[int], /) -> "PartT":
         """Return some of the texts."""
 
 
 PartT = TypeVar("PartT", bound=Part)
+
+
+def leave_out(
+    part: PartT, bad: Mapping[int, str], places: Sequence[str], items: str, max_bad_fraction: float
+) -> PartT:
+    """Leave out rows that cannot be used, with a note for each reason.
+
+    Args:
+        part: the texts.
+        bad: the rows, and what was found in each, such as ``an empty text``.
+        places: file and row of each text.
+        items: plural of what a row holds, such as ``texts``.
+        max_bad_fraction: largest share of rows that are left out.
+
+    Raises:
+        UserError: there are more of them.
+    """
+    if not bad:
+        return part
+    first, of_all = next(iter(bad)), f"of {len(places)} {items}"
+    if len(bad) > max_bad_fraction * len(places):
+        raise UserError(
+            f"{places[first]}: found {bad[first]} ({len(bad)} {of_all} cannot be used, "
+            f"data.max_bad_fraction={max_bad_fraction:g} are allowed)"
+        )
+    kept = part.select([row for row in range(len(places)) if row not in bad])
+    for reason in sorted(set(bad.values())):
+        rows = [row for row, each in bad.items() if each == reason]
+        named = ", ".join(places[row] for row in rows[:_MAX_NAMED])
+        more = ", ..." if len(rows) > _MAX_NAMED else ""
+        kept.notes.append(f"left out, {reason}: {len(rows)} {of_all}: {named}{more}")
+    return kept
 
 
 def missing_shares(parts: Container[str], split: Sequence[float]) -> dict[str, float]:
@@ -95,7 +128,7 @@ def with_held_out(
     """
     complete = dict(parts)
     for part, chosen in zip(["train", *missing], rows, strict=True):
-        complete[part] = parts["train"].select(chosen)
+        complete[part] = parts["train"].select(list(chosen))
         if part != "train":
             complete[part].notes = []
     return {part: complete[part] for part in PARTS}

@@ -70,7 +70,7 @@ def test_unusable_texts_are_left_out_and_named() -> None:
     part = texts_of("a" * 200, ["fine"] * 199 + ["  "])
     kept = drop_unusable(part, 0.01)
     assert len(kept) == 199
-    assert kept.notes == ["left out, no text or no label: 1 of 200 rows, the first a.csv: row 200"]
+    assert kept.notes == ["left out, an empty text: 1 of 200 rows: a.csv: row 200"]
     assert drop_unusable(texts_of("ab"), 0.0).notes == []
 
 

@@ -168,9 +168,12 @@ def test_pairs_with_an_empty_side_are_dropped() -> None:
     kept = drop_unusable(pairs, 0.5)
     assert (kept.sources, kept.targets) == (["a", "c"], ["1", "3"])
     assert kept.notes == [
-        "left out, an empty side: 2 of 4 pairs: x.tsv: row 2 (no source), x.tsv: row 4 (no target)"
+        "left out, an empty source: 1 of 4 pairs: x.tsv: row 2",
+        "left out, an empty target: 1 of 4 pairs: x.tsv: row 4",
     ]
-    with pytest.raises(UserError, match=r"2 of 4 pairs .* row 2 \(no source\), x\.tsv: row 4"):
+    with pytest.raises(
+        UserError, match=r"x.tsv: row 2: found an empty source \(2 of 4 pairs cannot"
+    ):
         drop_unusable(pairs, 0.4)
     assert drop_unusable(kept, 0) is kept
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gru_suite.errors import UserError, nearest
-from gru_suite.text.held_out import hold_out_rows, missing_shares, with_held_out
+from gru_suite.text.held_out import hold_out_rows, leave_out, missing_shares, with_held_out
 
 from .labelled_texts import LabelledTexts, Parts
 
@@ -23,18 +23,7 @@ def drop_unusable(part: LabelledTexts, max_bad_fraction: float) -> LabelledTexts
         for row, (text, label) in enumerate(zip(part.texts, part.labels, strict=True))
         if not text.strip() or not label
     }
-    if not bad:
-        return part
-    first = next(iter(bad))
-    count = f"{len(bad)} of {len(part)} rows" if len(bad) > 1 else f"1 of {len(part)} rows"
-    if len(bad) > max_bad_fraction * len(part):
-        raise UserError(
-            f"{part.locations[first]}: found {bad[first]} ({count} have no text or no label, "
-            f"data.max_bad_fraction={max_bad_fraction:g} are allowed)"
-        )
-    kept = part.select([row for row in range(len(part)) if row not in bad])
-    kept.notes.append(f"left out, no text or no label: {count}, the first {part.locations[first]}")
-    return kept
+    return leave_out(part, bad, part.locations, "rows", max_bad_fraction)
 
 
 def hold_out_missing(parts: Parts, split: Sequence[float], seed: int) -> Parts:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gru_suite.data.splits import split_units
-from gru_suite.errors import UserError
-from gru_suite.text.held_out import missing_shares, with_held_out
+from gru_suite.text.held_out import leave_out, missing_shares, with_held_out
 
 from .documents import PARTS, Document, Documents, Parts
 
@@ -23,20 +22,8 @@ def drop_unusable(part: Documents, max_bad_fraction: float) -> Documents:
     """
     reasons = {row: _what_is_missing(document) for row, document in enumerate(part.items)}
     bad = {row: reason for row, reason in reasons.items() if reason}
-    if not bad:
-        return part
-    first = part.items[next(iter(bad))].location
-    count = f"{len(bad)} of {len(part)} documents"
-    if len(bad) > max_bad_fraction * len(part):
-        raise UserError(
-            f"{first}: found {next(iter(bad.values()))} ({count} have no text or no summary, "
-            f"data.max_bad_fraction={max_bad_fraction:g} are allowed)"
-        )
-    kept = part.select(row for row in range(len(part)) if row not in bad)
-    for reason in sorted(set(bad.values())):
-        number = sum(each == reason for each in bad.values())
-        kept.notes.append(f"left out, {reason}: {number} of {len(part)}, the first {first}")
-    return kept
+    places = [document.location for document in part.items]
+    return leave_out(part, bad, places, "documents", max_bad_fraction)
 
 
 def _what_is_missing(document: Document) -> str:

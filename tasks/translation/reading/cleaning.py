@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 
-from gru_suite.errors import UserError
-from gru_suite.text.held_out import hold_out_rows, missing_shares, with_held_out
+from gru_suite.text.held_out import hold_out_rows, leave_out, missing_shares, with_held_out
 
 from .text_pairs import Parts, TextPairs
-
-_MAX_NAMED = 3
 
 
 def drop_unusable(pairs: TextPairs, max_bad_fraction: float) -> TextPairs:
@@ -21,25 +18,11 @@ def drop_unusable(pairs: TextPairs, max_bad_fraction: float) -> TextPairs:
         UserError: there are more of them.
     """
     bad = {
-        row: "source" if not source.strip() else "target"
+        row: "an empty target" if source.strip() else "an empty source"
         for row, (source, target) in enumerate(zip(pairs.sources, pairs.targets, strict=True))
         if not source.strip() or not target.strip()
     }
-    if not bad:
-        return pairs
-    named = ", ".join(
-        f"{pairs.places[row]} (no {side})" for row, side in [*bad.items()][:_MAX_NAMED]
-    )
-    more = ", ..." if len(bad) > _MAX_NAMED else ""
-    count = f"{len(bad)} of {len(pairs)} pairs"
-    if len(bad) > max_bad_fraction * len(pairs):
-        raise UserError(
-            f"{count} have an empty side, data.max_bad_fraction={max_bad_fraction:g} are allowed: "
-            f"{named}{more}"
-        )
-    kept = pairs.select([row for row in range(len(pairs)) if row not in bad])
-    kept.notes.append(f"left out, an empty side: {count}: {named}{more}")
-    return kept
+    return leave_out(pairs, bad, pairs.places, "pairs", max_bad_fraction)
 
 
 def hold_out_missing(parts: Parts, split: Sequence[float], seed: int) -> Parts:
