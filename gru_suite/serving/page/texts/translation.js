@@ -48,7 +48,7 @@ class AlignmentPanel {
       h("div", { class: "sides" }, h("h3", {}, "Source"), this.source.root, h("h3", {}, "Target"), this.target.root), this.said,
       h("h3", {}, "Attention"),
       h("p", { class: "hint" }, "Source words from left to right, target words from top to bottom; brighter is more, and each row adds up to 1."),
-      h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Heat map of the attention" }, this.grid), this.cell);
+      h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Heat map of the attention" }, this.grid), this.cell);
   }
 
   update({ source_words: sources, target_words: targets, attention }) {
