@@ -22,7 +22,7 @@ NOT_RUN = {
     "needs GPUs or several processes": 1,
     "needs a checkpoint of another experiment": 1,
     "needs a cluster": 2,
-    "needs a data set": 4,
+    "needs a data set": 5,
     "needs a tracker or its server": 1,
     "runs against a server": 3,
     "serves until it is stopped": 2,
