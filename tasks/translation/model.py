@@ -229,7 +229,7 @@ class TranslationModel(Translator):
                 found.append(tokens)
             alignment = None
             if align and found[0]:
-                alignment = align_words(source_tokens, found[0], attention[row, 0])
+                alignment = align_words(source_tokens, found[0], attention[row, 0], text)
             scores = [each.score for each in hypotheses]
             items.append(Translation(text, list(map(join_tokens, found)), scores, alignment))
         return items

@@ -6,6 +6,7 @@ from typing import Any
 from gru_suite.model.service.service import Service
 from gru_suite.model.service.texts import TextInputs
 
+from .inference.alignment import original_spelling
 from .inference.translations import Translation
 from .model import TranslationModel
 
@@ -45,25 +46,14 @@ class TranslationService(TextInputs, Service[TranslationModel, str]):
         """Return the translations of texts, with alternatives and alignments."""
         n_best = min(_ALTERNATIVES, self.model.beam_size)
         found = self.model.predict(list(items), n_best=n_best, align=True)
-        return [
-            {
-                "source": each.source,
-                "text": each.text,
-                "score": each.score,
-                "alternatives": [
-                    {"text": text, "score": score} for text, score in each.alternatives
-                ],
-                "source_words": each.source_words,
-                "target_words": each.target_words,
-                "attention": each.attention,
-            }
-            for each in found
-        ]
+        return [_as_json(each) for each in found]
 
     def steps(self, item: str, steps: Sequence[int]) -> dict[str, Any]:
         """Return the source tokens of the steps."""
-        tokens = self.model.source_tokenizer.tokens(self.model.source_tokenizer.encode([item])[0])
-        words = [tokens[step].strip() if step < len(tokens) else "" for step in steps]
+        tokenizer = self.model.source_tokenizer
+        tokens = [token.strip() for token in tokenizer.tokens(tokenizer.encode([item])[0])]
+        tokens = original_spelling(tokens, item)
+        words = [tokens[step] if step < len(tokens) else "" for step in steps]
         return {"step_labels": words, "step_seconds": None}
 
 

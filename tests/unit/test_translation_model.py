@@ -222,11 +222,13 @@ def test_unknown_words_become_source_words() -> None:
 
 def test_attention_of_words_sums_to_one() -> None:
     weights_TS = torch.tensor([[0.5, 0.2, 0.3], [0.1, 0.1, 0.8], [0.2, 0.2, 0.6]])
-    found = align_words([" play", "house", " red"], [" Spiel", "haus"], weights_TS)
-    assert found.source_words == ["playhouse", "red"]
+    found = align_words([" play", "house", " red"], [" Spiel", "haus"], weights_TS, "Playhouse red")
+    # As the text spells them, where the tokenizer ignores case.
+    assert found.source_words == ["Playhouse", "red"]
     assert found.target_words == ["Spielhaus"]
     assert found.weights[0] == pytest.approx([0.45, 0.55])
-    parts = align_words([" ", "2", "1", "-", "0", "4", "."], [" x"], torch.full((1, 7), 1 / 7))
+    digits = [" ", "2", "1", "-", "0", "4", "."]
+    parts = align_words(digits, [" x"], torch.full((1, 7), 1 / 7), "21-04.")
     assert parts.source_words == ["21", "-", "04", "."]
     assert parts.weights[0] == pytest.approx([3 / 7, 1 / 7, 2 / 7, 1 / 7])
     model = make_model()

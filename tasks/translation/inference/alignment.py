@@ -3,6 +3,7 @@
 Shapes: S source tokens, T target tokens, W words.
 """
 
+import unicodedata
 from collections.abc import Sequence
 
 import torch
@@ -14,7 +15,7 @@ from .translations import Alignment
 
 
 def align_words(
-    source_tokens: Sequence[str], target_tokens: Sequence[str], weights_TS: Tensor
+    source_tokens: Sequence[str], target_tokens: Sequence[str], weights_TS: Tensor, source: str
 ) -> Alignment:
     """Return the attention between words: of a source word the sum, of a target word the mean.
 
@@ -24,6 +25,7 @@ def align_words(
         source_tokens: as the tokenizer spells them, a space before a word included.
         target_tokens: the same of the target, without its end.
         weights_TS: attention of each target token; rows beyond the tokens are ignored.
+        source: the source text, whose spelling its words have.
     """
     sources, targets = (
         _spans(tokens, _starts_of_parts(tokens)) for tokens in (source_tokens, target_tokens)
@@ -31,10 +33,27 @@ def align_words(
     by_word_TW = torch.stack([weights_TS[:, a:b].sum(1) for a, b in sources], dim=1)
     rows = [by_word_TW[a:b].mean(0).tolist() for a, b in targets]
     return Alignment(
-        [join_tokens(source_tokens[a:b]) for a, b in sources],
+        original_spelling([join_tokens(source_tokens[a:b]) for a, b in sources], source),
         [join_tokens(target_tokens[a:b]) for a, b in targets],
         rows,
     )
+
+
+def original_spelling(pieces: Sequence[str], text: str) -> list[str]:
+    """Return pieces of a text with its letters, where the tokenizer ignores case.
+
+    Args:
+        pieces: all words or tokens of the text, without spaces.
+        text: the text.
+    """
+    letters = [c for c in unicodedata.normalize("NFC", text) if not c.isspace()]
+    if [c.lower() for c in letters] != list("".join(pieces)):
+        return list(pieces)
+    found, start = [], 0
+    for piece in pieces:
+        found.append("".join(letters[start : start + len(piece)]))
+        start += len(piece)
+    return found
 
 
 def replace_unknown(
