@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gru_suite.data.data_module import SequenceDataModule
+from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError
 
 from .files import check_encoding
-from .held_out import PARTS
 
 PathOrPair = str | Sequence[str] | None
 """A path, or two line-aligned files where the module reads such."""

@@ -6,9 +6,9 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError
 
-PARTS = ("train", "val", "test")
 _MAX_NAMED = 3
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceDataset, bucket_loader, spread_by_length
 from gru_suite.options import check_choice, check_count
@@ -17,7 +18,7 @@ from gru_suite.text.tokenizer import PADDING, TRUNCATIONS, TextTokenizer, train_
 
 from .batches.chunks import SENTENCE_ENDS, check_chunks, split_into_chunks
 from .batches.vocabulary import read_vocabulary
-from .reading.labelled_texts import PARTS, LabelledTexts, Parts
+from .reading.labelled_texts import LabelledTexts, Parts
 from .reading.layouts import read_folders, read_sst2, read_sst5, read_trec, read_tweeteval
 from .reading.splits import class_indices, drop_unusable, hold_out_missing, order_labels
 from .reading.tables import read_labelled_table

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
 from gru_suite.options import check_choice, check_count
@@ -17,7 +18,7 @@ from gru_suite.text.tokenizer import TextTokenizer
 from .batches.encoding import DocumentDataset, document_loader
 from .batches.schema import fit_schema
 from .batches.scored_document import ScoredDocument
-from .reading.documents import PARTS, Documents, Parts
+from .reading.documents import Documents, Parts
 from .reading.folders import read_document_folder
 from .reading.layouts import read_scitldr
 from .reading.splits import cut_documents, drop_unusable, hold_out_missing

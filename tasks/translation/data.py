@@ -8,6 +8,7 @@ import numpy as np
 from torch.utils.data import DataLoader
 
 from gru_suite.data.batch_dataset import batch_loader
+from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
 from gru_suite.options import check_choice, check_count, check_share
@@ -19,7 +20,7 @@ from .batches.pair_dataset import PairDataset
 from .reading.cleaning import drop_unusable, hold_out_missing
 from .reading.layouts import read_multi30k
 from .reading.pairs import read_pairs
-from .reading.text_pairs import PARTS, Parts, TextPairs
+from .reading.text_pairs import Parts, TextPairs
 from .results.data_summary import summarize
 from .samples.written_dates import load_written_dates
 

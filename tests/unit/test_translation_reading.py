@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError
 from gru_suite.tasks.translation.reading.aligned_files import read_aligned_files
 from gru_suite.tasks.translation.reading.cleaning import (
@@ -15,7 +16,7 @@ from gru_suite.tasks.translation.reading.cleaning import (
 from gru_suite.tasks.translation.reading.layouts import read_multi30k
 from gru_suite.tasks.translation.reading.pair_tables import read_pair_table
 from gru_suite.tasks.translation.reading.prediction_inputs import read_sources
-from gru_suite.tasks.translation.reading.text_pairs import PARTS, TextPairs
+from gru_suite.tasks.translation.reading.text_pairs import TextPairs
 
 SOURCES = ["A dog runs.", "Two cats"]
 TARGETS = ["Ein Hund rennt.", "Zwei Katzen, „müde“"]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError
-from gru_suite.tasks.translation.reading.text_pairs import PARTS, Parts
+from gru_suite.tasks.translation.reading.text_pairs import Parts
 from gru_suite.tasks.translation.samples.written_dates import (
     MAX_CHARACTERS,
     load_written_dates,

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-PARTS = ("train", "val", "test")
-
 
 @dataclass
 class LabelledTexts:

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from gru_suite.data.splits import PARTS
 from gru_suite.model.batches import SequenceDataset
 from gru_suite.text.tokenizer import unknown_rate
 
-from ..reading.labelled_texts import PARTS, Parts
+from ..reading.labelled_texts import Parts
 from ..reading.splits import count_overlap
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-PARTS = ("train", "val", "test")
-
 
 @dataclass(frozen=True)
 class Document:

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gru_suite.data.splits import split_units
+from gru_suite.data.splits import PARTS, split_units
 from gru_suite.text.held_out import leave_out, missing_shares, with_held_out
 
-from .documents import PARTS, Document, Documents, Parts
+from .documents import Document, Documents, Parts
 
 
 def drop_unusable(part: Documents, max_bad_fraction: float) -> Documents:

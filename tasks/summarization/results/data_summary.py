@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from gru_suite.data.splits import PARTS
 from gru_suite.text.tokenizer import unknown_rate
 
 from ..batches.encoding import DocumentDataset
-from ..reading.documents import PARTS, Parts
+from ..reading.documents import Parts
 from ..reading.splits import count_overlap
 
 

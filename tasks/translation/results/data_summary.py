@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gru_suite.data.splits import PARTS
+
 from ..reading.cleaning import count_overlap
-from ..reading.text_pairs import PARTS, Parts
+from ..reading.text_pairs import Parts
 
 
 def summarize(name: str, parts: Parts, vocabulary: Sequence[str] = ()) -> list[str]:

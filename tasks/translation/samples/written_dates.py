@@ -10,9 +10,10 @@ import random
 import zlib
 from collections.abc import Iterator
 
+from gru_suite.data.splits import PARTS
 from gru_suite.options import check_count
 
-from ..reading.text_pairs import PARTS, Parts, TextPairs
+from ..reading.text_pairs import Parts, TextPairs
 from .written_forms import LANGUAGES, WrittenForms, typed
 
 FIRST_YEAR, LAST_YEAR = 1900, 2099
