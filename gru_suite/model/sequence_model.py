@@ -139,6 +139,15 @@ class SequenceModel(nn.Module, metaclass=RecordsOptions):
         module, _, name = self.service_class.partition(":")
         return getattr(importlib.import_module(module), name)(self)
 
+    def speed(self, raw: Any, seconds: float) -> dict[str, float]:
+        """Return what a prediction means to users, by name: frames a second, a real-time factor.
+
+        Args:
+            raw: what was predicted from.
+            seconds: that it took.
+        """
+        return {}
+
     def limits(self) -> list[str]:
         """Return known limits of the model for its card, a sentence each."""
         return []

@@ -22,7 +22,7 @@ def measure_costs(task: SequenceTask, data: SequenceDataModule) -> dict[str, flo
     Returns:
         ``peak_memory_mb`` (resident set), ``peak_gpu_memory_mb`` (allocated by torch, on a GPU),
         ``inference_ms`` (median of up to 20 predictions from raw input, batch 1; where the data
-        has raw examples).
+        has raw examples), and what the model makes of it (:meth:`SequenceModel.speed`).
     """
     costs = {}
     if (peak := _peak_memory_mb()) is not None:
@@ -39,7 +39,9 @@ def measure_costs(task: SequenceTask, data: SequenceDataModule) -> dict[str, flo
             started = time.perf_counter()
             model.predict(examples[0])
             times.append(1000 * (time.perf_counter() - started))
-        costs["inference_ms"] = round(statistics.median(times), 3)
+        median_ms = statistics.median(times)
+        costs["inference_ms"] = round(median_ms, 3)
+        costs |= {k: round(v, 4) for k, v in model.speed(examples[0], median_ms / 1000).items()}
     return costs
 
 

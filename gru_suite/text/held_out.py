@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from gru_suite.data.splits import PARTS
+from gru_suite.data.splits import PARTS, split_units
 from gru_suite.errors import UserError
 
 _MAX_NAMED = 3
@@ -114,6 +114,31 @@ def hold_out_rows(
         for index in order[start:]:
             chosen[0].extend(groups[index])
     return [sorted(rows) for rows in chosen]
+
+
+def hold_out_groups(
+    groups: Sequence[str], shares: Mapping[str, float], seed: int
+) -> list[list[int]]:
+    """Choose whole groups to hold out.
+
+    Args:
+        groups: of each row.
+        shares: of each part to hold out.
+        seed: of the random choice.
+
+    Returns:
+        The rows that stay, then those of each part held out, each in ascending order.
+    """
+    if not shares:
+        return [list(range(len(groups)))]
+    units: dict[str, list[str]] = defaultdict(list)
+    for row, group in enumerate(groups):
+        units[group].append(f"{row:09d}")
+    part_of = split_units(list(units.values()), dict(reversed([*shares.items()])), str(seed))
+    return [
+        [row for row in range(len(groups)) if part_of[f"{row:09d}"] == part]
+        for part in ("train", *shares)
+    ]
 
 
 def with_held_out(

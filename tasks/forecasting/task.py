@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
 from gru_suite.training.sequence_task import SequenceTask
+from gru_suite.training.stages import in_fit
 
 from .batches.forecast_batch import ForecastBatch, ForecastOutput
 from .batches.windows import WindowSet
@@ -50,14 +50,8 @@ class ForecastingTask(SequenceTask):
     @property
     def _scored_levels(self) -> list[float]:
         """Levels of the quantiles that are scored; none where the forecasts are single values."""
-        levels = self.model.network_levels if self._fitting else self.model.levels
+        levels = self.model.network_levels if in_fit(self) else self.model.levels
         return levels if len(levels) > 1 else []
-
-    @property
-    def _fitting(self) -> bool:
-        """Whether epochs are validated in a fit, by the network's own quantiles."""
-        trainer = self._trainer
-        return trainer is not None and trainer.state.fn == TrainerFn.FITTING
 
     def warm_start(self, train: Iterable[ForecastBatch], val: Iterable[ForecastBatch]) -> None:
         """Fit ``skip=ridge`` on the training windows, its lookback and penalty on the others."""
@@ -76,7 +70,7 @@ class ForecastingTask(SequenceTask):
 
     def update_metrics(self, metrics: Metric, output: ForecastOutput, batch: ForecastBatch) -> None:
         """Add one batch, with calibrated quantiles outside of a fit."""
-        if self._fitting:
+        if in_fit(self):
             self._collected.add(output, batch)
         else:
             output = self.model.finish(output, batch, self._factors.of(batch))
@@ -96,7 +90,7 @@ class ForecastingTask(SequenceTask):
     def on_validation_epoch_end(self) -> None:
         """Log the metrics, and calibrate the intervals by the windows of a fit."""
         super().on_validation_epoch_end()
-        if self._fitting and self.model.calibration != "none":
+        if in_fit(self) and self.model.calibration != "none":
             fitted = self._collected.fit(self.model.interval_levels)
             if fitted is not None:
                 self.model.fitted["calibration"] = fitted

@@ -3,39 +3,39 @@
 Shapes: L samples of a noise bank.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from gru_suite.data.media import MediaDataModule, count_items, select_items
+from gru_suite.audio.data_module import AudioModule
+from gru_suite.audio.noise import noise_bank
+from gru_suite.audio.reading.corpus import (
+    Corpus,
+    list_folders,
+    list_speech_commands,
+    split_recordings,
+)
+from gru_suite.audio.reading.noise_files import write_noise
+from gru_suite.data.media import count_items, select_items
 from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
-from gru_suite.options import build, check_number
+from gru_suite.options import check_number
 
 from .batches.audio_dataset import AudioDataset
-from .batches.augmentation import Augmentation, augment
 from .batches.clips import clips_by_part, median_length
-from .batches.noise import noise_bank
-from .reading.corpus import Corpus, list_folders, list_speech_commands, split_recordings
 from .reading.download import archive, fetch
 from .reading.labels import label_names
 from .reading.recordings import DecodedRecordings, read_recordings
-from .samples.spoken_words import spoken_words, write_noise
+from .samples.spoken_words import spoken_words
 
 SYNTHETIC = "synthetic speech (espeak-ng)"
 
 
-class AudioDataModule(MediaDataModule):
+class AudioDataModule(AudioModule):
     """Labelled recordings."""
 
-    kind = "audio"
     sources = ("speech_commands", "folders", "spoken_words")
     files = "recordings"
 
@@ -86,12 +86,10 @@ class AudioDataModule(MediaDataModule):
             UserError: an option is out of its range.
         """
         super().__init__(path, source, max_bad_fraction, batch_size, cache_dir, seed, schema)
-        check_number("data.sample_rate_hz", sample_rate_hz, 1000, 192_000)
+        self.keep_sound(sample_rate_hz, augment)
         check_number("data.max_seconds", max_seconds, 0.02, 3600)
-        self.augmentation = build(Augmentation, "data.augment", augment)
         self._labels_option, self._version, self._download = labels, version, download
         self._group_regex, self._split = group_regex, split
-        self._rate_hz = int(self._schema.get("sample_rate_hz", sample_rate_hz))
         self._max_seconds, self._snr_db = max_seconds, _levels(snr_db)
 
     # DecodedRecordings
@@ -122,15 +120,14 @@ class AudioDataModule(MediaDataModule):
                     + ", ".join(f"{len(clips[p].names)} for {p}" for p in PARTS)
                 )
         longest = max(int(clips[part].length_N.max()) for part in PARTS)
-        self._noises = [samples.get(clip) for clip in decoded.noise_clips]
-        self._bank_L: Tensor | None = None
+        self.noises = [samples.get(clip) for clip in decoded.noise_clips]
         self.labels, self._num_left_out = labelled.labels, labelled.num_left_out
         self._notes = decoded.notes
         self.datasets = {
             part: AudioDataset(
                 samples.values_S,
                 clips[part],
-                noise_bank(self._noises, part, longest) if self._snr_db else None,
+                noise_bank(self.noises, part, longest) if self._snr_db else None,
                 () if part == "train" else self._snr_db,
             )
             for part in PARTS
@@ -214,26 +211,6 @@ class AudioDataModule(MediaDataModule):
         from .training.baselines import baseline_scores
 
         return baseline_scores(loaders, self.schema(), stage)
-
-    def augment_batch(self, batch: Any, generator: torch.Generator) -> Any:
-        """Return a batch with random speed, shift, gain and background noise."""
-        x_BS, lengths_B = augment(
-            batch.x,
-            batch.lengths_B,
-            self._noise_bank(batch.x.device),
-            self._rate_hz,
-            self.augmentation,
-            generator,
-        )
-        return batch._replace(x=x_BS, lengths_B=lengths_B)
-
-    def _noise_bank(self, device: torch.device) -> Tensor:
-        """Return the background noise for training clips, full scale 1.0, shape (L,)."""
-        if self._bank_L is None or self._bank_L.device != device:
-            longest = max(self.datasets["train"].lengths) / (1 - self.augmentation.speed)
-            bank_L = noise_bank(self._noises, "train", math.ceil(longest) + 1)
-            self._bank_L = torch.from_numpy(bank_L / np.float32(32768)).to(device)
-        return self._bank_L
 
 
 def _levels(snr_db: Sequence[float] | float) -> list[float]:

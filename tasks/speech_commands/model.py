@@ -12,26 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gru_suite.audio.conv_front_end import OUTPUT_SIZE, ConvFrontEnd
+from gru_suite.audio.inputs import (
+    check_duration,
+    is_samples,
+    read_input,
+    read_inputs,
+    to_samples,
+)
+from gru_suite.audio.spec_augment import SpecAugment
+from gru_suite.audio.spectral_features import SpectralFeatures
+from gru_suite.audio.streaming import AudioStreamEncoder
 from gru_suite.files import atomic_path
 from gru_suite.model.classification import ClassificationModel, check_causal
 from gru_suite.model.export.module import ExportModule
 from gru_suite.model.predictions import Predictions
 from gru_suite.options import build
 
+from .batches.audio_dataset import unlabelled_batch
 from .inference.export import speech_export
-from .inference.inputs import (
-    check_duration,
-    is_samples,
-    read_input,
-    read_inputs,
-    to_batch,
-    to_samples,
-)
-from .inference.streaming import SpeechStream, SpeechStreamEncoder
+from .inference.streaming import SpeechStream
 from .inference.timeline import Detection, Timeline, detect
-from .network.conv_front_end import OUTPUT_SIZE, ConvFrontEnd
-from .network.spec_augment import SpecAugment
-from .network.spectral_features import SpectralFeatures
 
 _BATCH_SIZE = 64
 # In a file longer than this many training clips, words are detected instead of one classified.
@@ -137,9 +138,9 @@ class SpeechCommandsModel(ClassificationModel):
         """Return probabilities as a function of samples and lengths."""
         return speech_export(self, self.features.hop_samples)
 
-    def stream_encoder(self) -> SpeechStreamEncoder:
+    def stream_encoder(self) -> AudioStreamEncoder:
         """Return features and front end for chunks of samples."""
-        return SpeechStreamEncoder(self.features, self.encoder)
+        return AudioStreamEncoder(self.features, self.encoder)
 
     def stream(self, batch_size: int = 1) -> SpeechStream:
         """Return streams that take samples in chunks; see :class:`SpeechStream`."""
@@ -173,7 +174,7 @@ class SpeechCommandsModel(ClassificationModel):
         chunks = [order[i : i + _BATCH_SIZE] for i in range(0, len(order), _BATCH_SIZE)]
         probability_NK = np.empty((len(clips), len(self.labels)), np.float32)
         if chunks:
-            batches = (to_batch([clips[index] for index in chunk]) for chunk in chunks)
+            batches = (unlabelled_batch([clips[index] for index in chunk]) for chunk in chunks)
             probability_NK[order] = self.probabilities(batches)
         return probability_NK
 

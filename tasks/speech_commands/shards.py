@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from gru_suite.audio.reading.sound_files import SUFFIXES
 from gru_suite.data.shards.module import ShardsModule
 from gru_suite.data.shards.parts import ShardParts, read_parts
 from gru_suite.data.shards.records import ShardRecords, labels_of
@@ -14,8 +15,6 @@ from gru_suite.errors import UserError
 from .batches.shard_clips import ShardClips, count_samples, decode_batch
 from .data import AudioDataModule
 from .reading.labels import SILENCE, UNKNOWN, label_names
-from .reading.sound_files import SUFFIXES, read_sound, to_int16
-from .samples.spoken_words import write_noise
 
 
 class AudioShardsModule(ShardsModule, AudioDataModule):
@@ -112,9 +111,7 @@ class AudioShardsModule(ShardsModule, AudioDataModule):
             if not len(records):
                 raise UserError(f"the shards of the {part} part have no recordings of any class")
             self.datasets[part] = ShardClips(records, self._rate_hz, self._max_samples)
-        noises = write_noise(self._cache / "noise", self._rate_hz)
-        self._noises = [to_int16(read_sound(path, self._rate_hz)) for path in noises]
-        self._bank_L = None
+        self.noises = self.synthetic_noises()
 
     def read_shards(self) -> ShardParts:
         """Return the shards of each part, from their indices."""

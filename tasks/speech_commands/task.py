@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from gru_suite.audio.noise import mix_at_snr
 from gru_suite.training.classification_task import ClassificationTask
 
-from .batches.noise import mix_at_snr
 from .model import SpeechCommandsModel
 from .training.metrics import SpeechMetrics
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -12,6 +11,7 @@ from torchmetrics import Metric
 
 from gru_suite.options import check_count, check_share
 from gru_suite.training.sequence_task import SequenceTask
+from gru_suite.training.stages import in_fit
 
 from .batches.pair_dataset import PairBatch, PairDataset
 from .model import TranslationModel
@@ -55,11 +55,6 @@ class TranslationTask(SequenceTask):
         self.label_smoothing, self.val_decoded = label_smoothing, val_decoded
         self._seen_batches = 0
 
-    @property
-    def _fitting(self) -> bool:
-        trainer = self._trainer
-        return trainer is not None and trainer.state.fn == TrainerFn.FITTING
-
     def loss(self, output: Tensor, batch: PairBatch) -> Tensor:
         """Return the mean cross-entropy of the target tokens.
 
@@ -82,8 +77,8 @@ class TranslationTask(SequenceTask):
         ids_N = target_ids(batch)
         loss = F.cross_entropy(output, ids_N, reduction="sum")
         metrics.update_tokens(loss.double(), len(ids_N))
-        beam_size = 1 if self._fitting else self.model.beam_size
-        if self._fitting:
+        beam_size = 1 if in_fit(self) else self.model.beam_size
+        if in_fit(self):
             self._seen_batches += 1
             if (self._seen_batches - 1) % self._decoding_stride():
                 return

@@ -18,13 +18,13 @@ from torch import Tensor
 from gru_suite.errors import UserError
 from gru_suite.model.service.classification import ClassificationService
 from gru_suite.model.service.service import kind_of
+from gru_suite.video.reading.video_files import SUFFIXES
+from gru_suite.video.sample_video import moving_square_video
 
 from .inference.annotation import stepwise_predictions
 from .inference.camera_streams import CameraStreams
-from .inference.example_video import example_video
 from .inference.inputs import Clip, array_clips, read_clips
 from .inference.streaming import resize_and_crop_frame
-from .reading.video_files import SUFFIXES
 
 if TYPE_CHECKING:
     from .model import VideoActionModel
@@ -74,7 +74,7 @@ class VideoService(ClassificationService):
     def example(self) -> Any:
         """Return a short video of a moving square, as a file."""
         height, width = self.model.schema["size"]
-        content = example_video(2 * height, 2 * width, int(self.model.schema["num_frames"]))
+        content = moving_square_video(2 * height, 2 * width, int(self.model.schema["num_frames"]))
         return {"name": "square.webm", "base64": base64.b64encode(content).decode()}
 
     def read(self, value: Any) -> Video:

@@ -12,11 +12,11 @@ from gru_suite.data.shards.records import ShardRecords, labels_of
 from gru_suite.data.shards.shard_files import find_shards
 from gru_suite.data.shards.stream import ShardStream
 from gru_suite.errors import UserError
+from gru_suite.video.reading.video_files import SUFFIXES
 
 from .batches.shard_videos import Decoding, ShardFrames, ShardTimes, decode_batch, frame_times
 from .batches.video_dataset import VideoDataset, Videos
 from .data import VideoDataModule
-from .reading.video_files import SUFFIXES
 
 
 class VideoShardsModule(ShardsModule, VideoDataModule):

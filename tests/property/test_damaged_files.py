@@ -17,12 +17,12 @@ import soundfile
 from video_files import moving, write_video
 
 import gru_suite
+from gru_suite.audio.reading.loudest_segment import read_loudest
+from gru_suite.audio.reading.sound_files import read_sound
 from gru_suite.errors import UserError
 from gru_suite.tasks.forecasting.data import ForecastingDataModule
 from gru_suite.tasks.sentiment.data import TextDataModule
-from gru_suite.tasks.speech_commands.reading.loudest_segment import read_loudest
-from gru_suite.tasks.speech_commands.reading.sound_files import read_sound
-from gru_suite.tasks.video_action.reading.video_files import Sampling, read_frames
+from gru_suite.video.reading.video_files import Sampling, read_frames
 
 STORED = Path(__file__).parents[1] / "golden" / "checkpoints"
 FEW, MANY = 200, 5000

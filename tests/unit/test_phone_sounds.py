@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from gru_suite.audio.inputs import check_duration, read_inputs
+from gru_suite.audio.reading import loudest_segment
+from gru_suite.audio.reading.loudest_segment import read_loudest
+from gru_suite.audio.reading.sound_files import is_sound_file, read_sound, resample
 from gru_suite.errors import UserError
 from gru_suite.tasks.sentiment.reading.layouts import read_folders
 from gru_suite.tasks.speech_commands.data import AudioDataModule
-from gru_suite.tasks.speech_commands.inference.inputs import check_duration, read_inputs
-from gru_suite.tasks.speech_commands.reading import loudest_segment
-from gru_suite.tasks.speech_commands.reading.loudest_segment import read_loudest
-from gru_suite.tasks.speech_commands.reading.sound_files import is_sound_file, read_sound, resample
 from gru_suite.tasks.video_action.reading.corpus import list_folders as list_videos
 
 RATE = 16000

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from gru_suite.errors import UserError
-from gru_suite.options import build
-from gru_suite.tasks.speech_commands.batches.augmentation import Augmentation, augment, warp
-from gru_suite.tasks.speech_commands.batches.noise import (
+from gru_suite.audio.augmentation import Augmentation, augment, warp
+from gru_suite.audio.noise import (
     COLORS,
     make_noise,
     mix_at_snr,
     noise_bank,
     part_bounds,
 )
+from gru_suite.errors import UserError
+from gru_suite.options import build
 
 RATE = 16000
 ALL = Augmentation(speed=0.1, time_shift_ms=100, gain_db=6, noise_probability=0.5)

@@ -15,21 +15,21 @@ import soundfile
 import torch
 from trainers import quiet_trainer
 
-from gru_suite.data.ragged_arrays import open_arrays
-from gru_suite.errors import UserError
-from gru_suite.tasks.speech_commands.batches.audio_dataset import AudioBatch
-from gru_suite.tasks.speech_commands.data import AudioDataModule
-from gru_suite.tasks.speech_commands.reading import download
-from gru_suite.tasks.speech_commands.reading.corpus import (
+from gru_suite.audio.reading.corpus import (
     list_folders,
     list_speech_commands,
     official_part,
     split_recordings,
 )
+from gru_suite.audio.reading.loudest_segment import loudest
+from gru_suite.audio.reading.sound_files import decode_files, read_sound
+from gru_suite.data.ragged_arrays import open_arrays
+from gru_suite.errors import UserError
+from gru_suite.tasks.speech_commands.batches.audio_dataset import AudioBatch
+from gru_suite.tasks.speech_commands.data import AudioDataModule
+from gru_suite.tasks.speech_commands.reading import download
 from gru_suite.tasks.speech_commands.reading.download import Archive, fetch
 from gru_suite.tasks.speech_commands.reading.labels import CORE_WORDS, label_names
-from gru_suite.tasks.speech_commands.reading.loudest_segment import loudest
-from gru_suite.tasks.speech_commands.reading.sound_files import decode_files, read_sound
 
 RATE = 16000
 

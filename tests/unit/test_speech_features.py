@@ -6,10 +6,10 @@ import torch
 from scipy.fft import dct
 from scipy.signal import resample_poly
 
+from gru_suite.audio.reading.sound_files import resample
+from gru_suite.audio.spec_augment import SpecAugment, random_spans
+from gru_suite.audio.spectral_features import SpectralFeatures
 from gru_suite.errors import UserError
-from gru_suite.tasks.speech_commands.network.spec_augment import SpecAugment, random_spans
-from gru_suite.tasks.speech_commands.network.spectral_features import SpectralFeatures
-from gru_suite.tasks.speech_commands.reading.sound_files import resample
 
 RATE = 16000
 

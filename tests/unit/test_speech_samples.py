@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from gru_suite.audio.espeak import Utterance, installed, short_path, synthesize
+from gru_suite.audio.reading.corpus import list_speech_commands
 from gru_suite.errors import UserError
 from gru_suite.tasks.speech_commands.data import AudioDataModule
-from gru_suite.tasks.speech_commands.reading.corpus import list_speech_commands
 from gru_suite.tasks.speech_commands.samples import spoken_words as samples
-from gru_suite.tasks.speech_commands.samples.espeak import Utterance, installed, short_path
 from gru_suite.tasks.speech_commands.samples.spoken_words import (
     ACCENTS,
     OTHER_WORDS,
@@ -17,7 +17,6 @@ from gru_suite.tasks.speech_commands.samples.spoken_words import (
     VOICES,
     part_of_voice,
     record,
-    speak,
     spoken_words,
     utterances_of,
 )
@@ -75,8 +74,8 @@ def test_a_short_path_is_taken_as_it_is_and_a_long_one_is_shortened(tmp_path: Pa
 
 @needs_espeak
 def test_the_same_words_in_the_same_order_sound_the_same(tmp_path: Path) -> None:
-    first, rate_hz = speak(WORDS, tmp_path)
-    second, _ = speak(WORDS, tmp_path)
+    first, rate_hz = synthesize(WORDS, tmp_path)
+    second, _ = synthesize(WORDS, tmp_path)
     assert rate_hz == 22050
     for one, other in zip(first, second, strict=True):
         assert np.array_equal(one, other)
@@ -93,7 +92,7 @@ def test_a_library_far_down_in_the_folders_speaks(
     deep = tmp_path / ("a" * 90) / ("b" * 90)
     shutil.copytree(Path(espeakng_loader.__file__).parent, deep / "espeakng_loader")
     monkeypatch.setenv("PYTHONPATH", str(deep))
-    clips, _ = speak(WORDS[:1], tmp_path)
+    clips, _ = synthesize(WORDS[:1], tmp_path)
     assert len(clips[0]) > 2000
 
 
@@ -101,7 +100,7 @@ def test_a_library_far_down_in_the_folders_speaks(
 def test_a_fault_of_the_library_is_told(tmp_path: Path) -> None:
     for change in ({"speaker": "nobody"}, {"accent": "xx-none"}):
         with pytest.raises(UserError, match=r"espeak-ng failed: .*has no voice '.*'"):
-            speak([WORDS[0]._replace(**change)], tmp_path)
+            synthesize([WORDS[0]._replace(**change)], tmp_path)
 
 
 @needs_espeak

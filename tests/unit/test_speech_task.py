@@ -12,13 +12,13 @@ import soundfile
 import torch
 from trainers import quiet_trainer
 
+from gru_suite.audio.conv_front_end import ConvFrontEnd
+from gru_suite.audio.spectral_features import SpectralFeatures
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch
 from gru_suite.tasks.speech_commands.batches.audio_dataset import AudioBatch
 from gru_suite.tasks.speech_commands.data import AudioDataModule
 from gru_suite.tasks.speech_commands.inference.timeline import Detection, find_events, smooth
-from gru_suite.tasks.speech_commands.network.conv_front_end import ConvFrontEnd
-from gru_suite.tasks.speech_commands.network.spectral_features import SpectralFeatures
 from gru_suite.tasks.speech_commands.task import SpeechCommandsTask
 from gru_suite.tasks.speech_commands.training.metrics import SpeechMetrics
 from gru_suite.testing.contract import build, check_task, compose_config

@@ -18,8 +18,8 @@ from gru_suite.tasks.video_action.batches.clip_sampling import ClipSampling
 from gru_suite.tasks.video_action.batches.video_dataset import VideoBatch, VideoDataset
 from gru_suite.tasks.video_action.data import VideoDataModule
 from gru_suite.tasks.video_action.reading.corpus import list_folders, list_hmdb51, list_ucf101
-from gru_suite.tasks.video_action.reading.frame_cache import decode_files
-from gru_suite.tasks.video_action.reading.video_files import Sampling
+from gru_suite.video.reading.frame_cache import decode_files
+from gru_suite.video.reading.video_files import Sampling
 
 SMALL: dict[str, Any] = {"size": [16, 20], "margin": 4, "num_frames": 6, "batch_size": 4}
 CLASSES = ["Archery", "Biking"]
@@ -314,8 +314,8 @@ def test_a_cache_cut_off_in_the_middle_is_made_anew(tmp_path: Path, name: str) -
 DECODE = """
 import resource, sys
 from pathlib import Path
-from gru_suite.tasks.video_action.reading.video_files import Sampling
-from gru_suite.tasks.video_action.reading.frame_cache import decode_files
+from gru_suite.video.reading.video_files import Sampling
+from gru_suite.video.reading.frame_cache import decode_files
 if int(sys.argv[2]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 files = sorted(Path(sys.argv[1]).glob("*.avi"))

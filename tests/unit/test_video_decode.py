@@ -13,8 +13,8 @@ from video_files import (
     write_video,
 )
 
-from gru_suite.tasks.video_action.reading.decoding_processes import _Worker, decode_all
-from gru_suite.tasks.video_action.reading.video_files import (
+from gru_suite.video.reading.decoding_processes import _Worker, decode_all
+from gru_suite.video.reading.video_files import (
     Frames,
     Sampling,
     is_video_file,

@@ -12,16 +12,6 @@ import pytest
 
 from gru_suite.errors import UserError
 from gru_suite.tasks.video_action.samples import rendered_people as samples
-from gru_suite.tasks.video_action.samples.drawing import HEIGHT, WIDTH, View, project
-from gru_suite.tasks.video_action.samples.figures import (
-    SIDES,
-    Array,
-    Figure,
-    Pose,
-    draw_figure,
-    reach,
-)
-from gru_suite.tasks.video_action.samples.motions import ACTIONS, move
 from gru_suite.tasks.video_action.samples.rendered_people import (
     FIGURES,
     FRAME_RATE_HZ,
@@ -32,8 +22,18 @@ from gru_suite.tasks.video_action.samples.rendered_people import (
     part_of_figure,
     render,
     rendered_people,
-    write_video,
 )
+from gru_suite.video import writing
+from gru_suite.video.people.drawing import HEIGHT, WIDTH, View, project
+from gru_suite.video.people.figures import (
+    SIDES,
+    Array,
+    Figure,
+    Pose,
+    draw_figure,
+    reach,
+)
+from gru_suite.video.people.motions import ACTIONS, move
 
 # Mean light of the quarters of some frames. Where they change, samples._VERSION has to.
 RUN_BLOCKS = [
@@ -237,8 +237,8 @@ def test_without_the_h264_encoder_the_older_one_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames_THWC = render(Clip("wave", 0, 0))
-    monkeypatch.setattr(samples.av, "codecs_available", {"mpeg4"})
-    write_video(tmp_path / "older.mp4", frames_THWC)
+    monkeypatch.setattr(writing.av, "codecs_available", {"mpeg4"})
+    writing.write_video(tmp_path / "older.mp4", frames_THWC, samples.FRAME_RATE_HZ)
     with av.open(str(tmp_path / "older.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "mpeg4"
     assert decode(tmp_path / "older.mp4").shape == frames_THWC.shape
@@ -248,7 +248,7 @@ def test_what_went_wrong_in_a_worker_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(samples, "all_clips", lambda: [Clip("fly", 0, 0)])
-    with pytest.raises(UserError, match=r"cannot make the sample videos.*data=video_folders"):
+    with pytest.raises(UserError, match=r"cannot make the sample videos.*data\.path="):
         rendered_people(tmp_path)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()

@@ -19,6 +19,7 @@ from gru_suite.nn.gates import gate_values
 
 MAX_STEPS = 200
 MAX_UNITS = 64
+_MOST_CALLS = 2_000
 
 
 class BackboneCall(NamedTuple):
@@ -33,16 +34,21 @@ class BackboneCall(NamedTuple):
 def capture_inputs(model: nn.Module) -> Iterator[list[BackboneCall]]:
     """Yield a list that takes the arguments of the first call of ``model.backbone``.
 
-    Calls of other threads, such as those of streams, are not taken.
+    Where that is of a single step, those of the single steps after it are taken, too. Calls of
+    other threads, such as those of streams, are not.
     """
     calls: list[BackboneCall] = []
     own = threading.get_ident()
 
     def keep(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        if not calls and threading.get_ident() == own:
-            names = ("x_BTF", "lengths_B", "state")
-            given = {**dict(zip(names, arguments, strict=False)), **named}
-            calls.append(BackboneCall(*(given.get(name) for name in names)))  # type: ignore[arg-type]
+        if threading.get_ident() != own:
+            return
+        names = ("x_BTF", "lengths_B", "state")
+        given = {**dict(zip(names, arguments, strict=False)), **named}
+        call = BackboneCall(*(given.get(name) for name in names))  # type: ignore[arg-type]
+        single = bool(calls) and calls[0].x_BTF.size(1) == call.x_BTF.size(1) == 1
+        if not calls or (single and len(calls) < _MOST_CALLS):
+            calls.append(call)
 
     backbone: Any = model.backbone
     hook = backbone.register_forward_pre_hook(keep, with_kwargs=True)
@@ -63,12 +69,13 @@ def gates_as_json(
     if not calls:
         raise UserError("the backbone was not called for this input, so there are no gates")
     call = calls[0]
-    length = call.x_BTF.size(1) if call.lengths_B is None else int(call.lengths_B[0])
+    x_BTF = torch.cat([each.x_BTF[:1] for each in calls], 1)
+    length = x_BTF.size(1) if call.lengths_B is None else int(call.lengths_B[0])
     first = call.state
     if first is not None:
         first = first[:, :1] if isinstance(first, Tensor) else (first[0][:, :1], first[1][:, :1])
     with torch.inference_mode():
-        found = gate_values(backbone, call.x_BTF[:1, :length], None, first, layer)
+        found = gate_values(backbone, x_BTF[:, :length], None, first, layer)
     gates, steps, units = {}, [0], [0]
     for name, gate_1TH in found.items():
         values_TH, steps, units = _reduced(gate_1TH[0].float().cpu().numpy())

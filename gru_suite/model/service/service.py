@@ -39,7 +39,8 @@ class Service(ABC, Generic[ModelT, Item]):
     Attributes:
         input_kind: ``text``, ``table``, ``audio``, ``video``, ``numbers`` (rows of numbers) or
             ``file``; decides on the page for the model.
-        output_kind: ``classes``, ``forecast``, ``translation``, ``summary`` or ``json``.
+        output_kind: ``classes``, ``forecast``, ``translation``, ``summary``,
+            ``transcript``, ``tracks`` or ``json``.
         suffixes: of the files that :meth:`read_file` takes; none by default.
         explains: whether :meth:`explain` is implemented.
         step_kind: what a time step of the backbone is: ``step``, ``token``, ``frame``, ``segment``.

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gru_suite.audio.inputs import pad_clips
+from gru_suite.audio.reading.sound_files import FULL_SCALE
 from gru_suite.data.batch_dataset import BatchDataset
-
-from ..reading.sound_files import FULL_SCALE
 
 
 class AudioBatch(NamedTuple):
@@ -107,3 +107,11 @@ class AudioDataset(BatchDataset[AudioBatch]):
             start = np.random.default_rng(int(index)).integers(places)
             noise_BS[row] = self.noise_L[start : start + num_samples]
         return torch.from_numpy(noise_BS / FULL_SCALE)
+
+
+def unlabelled_batch(clips: Sequence[NDArray[np.float32]]) -> AudioBatch:
+    """Return clips as a padded batch without labels and speakers."""
+    x_BS, lengths_B = pad_clips(clips)
+    none_B = torch.full_like(lengths_B, -1)
+    no_noise_B0, no_levels = x_BS.new_empty(len(clips), 0), x_BS.new_empty(0)
+    return AudioBatch(x_BS, lengths_B, none_B, none_B, no_noise_B0, no_levels)

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gru_suite.audio.noise import part_bounds
+from gru_suite.audio.reading.corpus import Recording
+from gru_suite.audio.reading.loudest_segment import loudest
 from gru_suite.data.ragged_arrays import RaggedArrays
 from gru_suite.data.splits import PARTS
 
-from ..reading.corpus import Recording
 from ..reading.labels import SILENCE
-from ..reading.loudest_segment import loudest
 from ..reading.recordings import DecodedRecordings
 from .audio_dataset import Clips
-from .noise import part_bounds
 
 # Fixed, so that the segments of noise that stand for silence do not depend on the run's seed.
 _SILENCE_SEED = 59185

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gru_suite.audio.reading.loudest_segment import loudest
+from gru_suite.audio.reading.sound_files import FULL_SCALE, read_sound, to_int16
 from gru_suite.data.batch_dataset import BatchDataset
 from gru_suite.data.shards.records import Record, ShardRecords
 
-from ..reading.loudest_segment import loudest
-from ..reading.sound_files import FULL_SCALE, read_sound, to_int16
 from .audio_dataset import AudioBatch
 
 

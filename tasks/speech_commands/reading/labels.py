@@ -10,10 +10,9 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gru_suite.audio.reading.corpus import Recording
 from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError, nearest
-
-from .corpus import Recording
 
 SILENCE, UNKNOWN = "_silence_", "_unknown_"
 CORE_WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from gru_suite.audio.reading.corpus import Corpus, Recording
+from gru_suite.audio.reading.sound_files import decode_files
 from gru_suite.data.ragged_arrays import RaggedArrays
 from gru_suite.data.unreadable_files import check_unreadable
 from gru_suite.errors import UserError
 
-from .corpus import Corpus, Recording
 from .labels import UNKNOWN, LabelledRecordings, choose_recordings
-from .sound_files import decode_files
 
 Split = Callable[[Sequence[Recording]], list[Recording]]
 

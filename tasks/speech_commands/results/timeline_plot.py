@@ -11,10 +11,10 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from gru_suite.audio.spectral_features import SpectralFeatures
 from gru_suite.plots.figure import BLUE, GREY, ORANGE, figure
 
 from ..inference.timeline import Timeline
-from ..network.spectral_features import SpectralFeatures
 
 # More columns than the figure has pixels are not visible.
 _MAX_FRAMES = 2000

@@ -10,10 +10,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,15 +19,16 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from gru_suite.audio.espeak import Utterance, installed, synthesize
+from gru_suite.audio.noise import COLORS, make_noise
+from gru_suite.audio.reading.corpus import LISTS, NOISE_FOLDER
+from gru_suite.audio.reading.noise_files import write_noise
+from gru_suite.audio.reading.sound_files import resample, to_int16
+from gru_suite.audio.voices import ACCENTS, VOICES, part_of_voice
 from gru_suite.data.cache import make_once
 from gru_suite.errors import UserError
-from gru_suite.files import make_folder
 
-from ..batches.noise import COLORS, make_noise
-from ..reading.corpus import LISTS, NOISE_FOLDER
 from ..reading.labels import CORE_WORDS, V1_WORDS
-from ..reading.sound_files import resample, to_int16
-from .espeak import Utterance, installed
 
 SAMPLE_RATE_HZ = 16000
 # To be increased when the same utterances are synthesised to different samples.
@@ -41,23 +38,8 @@ TAKES = 4
 OTHER_WORDS = (*V1_WORDS[len(CORE_WORDS) :], "backward", "follow", "forward", "learn", "visual")
 # Other words per voice: enough for the unknown words of the 12-label sets.
 _OTHERS_PER_VOICE = 6
-ACCENTS = (
-    *("en", "en-us", "en-029", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan"),
-    *("en-gb-x-gbcwmd", "en-us-nyc"),
-)
-# Without whispers, robots and demons, and one of each group of similar voices.
-VOICES = (
-    *("Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Diogo", "Gene", "Henrique", "Hugo"),
-    *("Jacky", "Lee", "Marco", "Mario", "Michael", "Mike", "Nguyen", "Reed", "adam", "anika"),
-    *("announcer", "antonio", "aunty", "belinda", "benjamin", "boris", "caleb", "david", "ed"),
-    *("edward", "f1", "f2", "f3", "f4", "f5", "grandma", "grandpa", "gustave", "ian", "iven"),
-    *("john", "kaukovalta", "klatt3", "linda", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8"),
-    *("marcelo", "max", "michel", "miguel", "norbert", "pablo", "paul", "pedro", "quincy", "rob"),
-    *("robert", "sandro", "shelby", "steph", "travis", "victor", "zac"),
-)
 # Voices per process; fixed, so that the samples are the same on every machine.
 _VOICES_PER_SHARD = 6
-_NOISE_SECONDS = 30.0
 
 
 def spoken_words(cache: Path) -> Path:
@@ -81,30 +63,6 @@ def spoken_words(cache: Path) -> Path:
 def _write_data_set(folder: Path) -> None:
     _write_words(folder, folder.parent)
     write_noise(folder / NOISE_FOLDER, SAMPLE_RATE_HZ)
-
-
-def write_noise(folder: Path, sample_rate_hz: int) -> list[Path]:
-    """Write synthetic noise into ``folder``, unless it is there; return a file per colour."""
-    make_folder(folder)
-    paths = []
-    for seed, color in enumerate(COLORS):
-        path = folder / f"{color}_noise_{sample_rate_hz}.wav"
-        if not path.is_file():
-            noise_S = make_noise(color, _NOISE_SECONDS, sample_rate_hz, seed)
-            temporary = path.with_name(f".{os.getpid()}-{path.name}")
-            soundfile.write(temporary, to_int16(noise_S), sample_rate_hz)
-            os.replace(temporary, path)
-        paths.append(path)
-    return paths
-
-
-def part_of_voice() -> dict[str, str]:
-    """Return the part of each voice; no voice is in two parts."""
-    order = sorted(VOICES)
-    random.Random(_SEED).shuffle(order)
-    tenth = round(0.15 * len(order))
-    parts = ["test"] * tenth + ["val"] * tenth + ["train"] * (len(order) - 2 * tenth)
-    return dict(zip(order, parts, strict=True))
 
 
 def utterances_of(voice: str) -> list[Utterance]:
@@ -146,7 +104,7 @@ def _write_words(folder: Path, scratch: Path) -> None:
 def _write_shard(voices: Sequence[str], folder: Path, scratch: Path) -> list[str]:
     """Synthesise the utterances of some voices in a new process, and write a file for each."""
     utterances = [utterance for voice in voices for utterance in utterances_of(voice)]
-    clips, rate_hz = speak(utterances, scratch)
+    clips, rate_hz = synthesize(utterances, scratch)
     draw = np.random.default_rng([_SEED, sum(voices[0].encode())])
     takes: dict[tuple[str, str], int] = defaultdict(int)
     names = []
@@ -160,39 +118,6 @@ def _write_shard(voices: Sequence[str], folder: Path, scratch: Path) -> list[str
         soundfile.write(path, to_int16(record(spoken_S, draw)), SAMPLE_RATE_HZ)
         names.append(name)
     return names
-
-
-def speak(utterances: Sequence[Utterance], scratch: Path) -> tuple[list[NDArray[np.int16]], int]:
-    """Synthesise utterances in a new process; the same sequence gives the same samples.
-
-    Args:
-        utterances: words and parameters.
-        scratch: folder for temporary files.
-
-    Returns:
-        The clips, each of shape (S,), and their rate in Hz.
-
-    Raises:
-        UserError: the speech library failed.
-    """
-    folder = Path(tempfile.mkdtemp(dir=scratch))
-    request, target = folder / "request.json", folder / "spoken.npz"
-    request.write_text(json.dumps(utterances), "utf-8")
-    module = f"{__package__}.espeak"
-    done = subprocess.run(
-        [sys.executable, "-m", module, str(request), str(target)], capture_output=True, text=True
-    )
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise UserError(
-            f"the speech library espeak-ng failed: {reason}; reinstall it with "
-            'pip install --force-reinstall "gru-suite[samples]"'
-        )
-    with np.load(target) as content:
-        clips = np.split(content["samples"], np.cumsum(content["lengths"])[:-1])
-        rate_hz = int(content["rate"])
-    shutil.rmtree(folder)
-    return clips, rate_hz
 
 
 def record(spoken_S: NDArray[np.float32], draw: np.random.Generator) -> NDArray[np.float32]:

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 from torch import Tensor
 
+from gru_suite.audio.noise import valid_mask
+from gru_suite.audio.spectral_features import SpectralFeatures
 from gru_suite.training.linear_baselines import logistic_scores, majority_scores
-
-from ..batches.noise import valid_mask
-from ..network.spectral_features import SpectralFeatures
 
 
 def baseline_scores(

@@ -1,11 +1,9 @@
 """Splits into train, val and test by group; documents that are left out."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gru_suite.data.splits import PARTS, split_units
-from gru_suite.text.held_out import leave_out, missing_shares, with_held_out
+from gru_suite.text.held_out import hold_out_groups, leave_out, missing_shares, with_held_out
 
 from .documents import Document, Documents, Parts
 
@@ -49,15 +47,7 @@ def hold_out_missing(parts: Parts, split: Sequence[float], seed: int) -> Parts:
         UserError: ``split`` is not three shares that add up to 1.
     """
     shares = missing_shares(parts, split)
-    if not shares:
-        return {part: parts[part] for part in PARTS}
-    train = parts["train"]
-    part_of = split_units(_units(train), dict(reversed(shares.items())), str(seed))
-    rows = [
-        [row for row in range(len(train)) if part_of[_key(row)] == part]
-        for part in ("train", *shares)
-    ]
-    return with_held_out(parts, shares, rows)
+    return with_held_out(parts, shares, hold_out_groups(_groups(parts["train"]), shares, seed))
 
 
 def count_overlap(part: Documents, train: Documents) -> int:
@@ -66,18 +56,13 @@ def count_overlap(part: Documents, train: Documents) -> int:
     return sum(document.text in texts for document in part.items)
 
 
-def _key(row: int) -> str:
-    return f"{row:09d}"
-
-
-def _units(part: Documents) -> list[list[str]]:
-    """Return the rows, as keys, that stay together."""
-    by_group: dict[str, list[str]] = defaultdict(list)
+def _groups(part: Documents) -> list[str]:
+    """Return the group of each document; of a copy that of the first one with its text."""
     group_of_text: dict[str, str] = {}
-    for row, document in enumerate(part.items):
-        own = document.group or f"document {row}"
-        by_group[group_of_text.setdefault(document.text, own)].append(_key(row))
-    return list(by_group.values())
+    return [
+        group_of_text.setdefault(document.text, document.group or f"document {row}")
+        for row, document in enumerate(part.items)
+    ]
 
 
 def cut_documents(part: Documents, max_sentences: int) -> Documents:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..reading.video_files import ROUNDING, Sampling
+from gru_suite.video.reading.video_files import ROUNDING, Sampling
 
 
 class ClipSampling(NamedTuple):

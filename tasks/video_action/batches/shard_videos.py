@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from gru_suite.data.shards.records import Record, ShardRecords
+from gru_suite.video.reading.video_files import Frames, Sampling, read_frames
 
-from ..reading.video_files import Frames, Sampling, read_frames
 from .clip_sampling import ClipSampling
 from .video_dataset import VideoBatch
 

@@ -12,10 +12,10 @@ import numpy as np
 from gru_suite.data.splits import PARTS
 from gru_suite.data.unreadable_files import check_unreadable
 from gru_suite.errors import UserError
+from gru_suite.video.reading.frame_cache import DecodedFiles, decode_files
+from gru_suite.video.reading.video_files import Sampling
 
 from ..reading.corpus import Corpus, Video, check_trained
-from ..reading.frame_cache import DecodedFiles, decode_files
-from ..reading.video_files import Sampling
 from .video_dataset import Videos
 
 

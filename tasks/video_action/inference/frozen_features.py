@@ -17,10 +17,10 @@ from rich.progress import Progress
 from gru_suite.data.cache import build_once
 from gru_suite.data.ragged_arrays import RaggedArrays, open_arrays, write_arrays
 from gru_suite.devices import torch_device
+from gru_suite.video.reading.frame_cache import DecodedFiles, readable_size
 
 from ..batches.augmentation import centre_crop
 from ..network.frame_encoder import FROM_CHECKPOINT, FrameEncoder
-from ..reading.frame_cache import DecodedFiles, readable_size
 
 _FRAMES_AT_ONCE = 64
 # To be increased when the same encoder gives other features of the same frames.

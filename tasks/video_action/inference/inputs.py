@@ -17,9 +17,9 @@ from torch import Tensor
 from gru_suite.data.unreadable_files import find_files, report_left_out
 from gru_suite.errors import UserError
 from gru_suite.files import existing_folder
+from gru_suite.video.reading.video_files import SUFFIXES, is_video_file, read_frames
 
 from ..batches.clip_sampling import ClipSampling
-from ..reading.video_files import SUFFIXES, is_video_file, read_frames
 from .streaming import resize_and_crop
 
 Clip = NDArray[np.uint8]

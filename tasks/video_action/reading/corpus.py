@@ -11,8 +11,7 @@ from typing import NamedTuple
 from gru_suite.data.splits import split_files, split_units
 from gru_suite.data.unreadable_files import find_files, others_note
 from gru_suite.errors import UserError, nearest
-
-from .video_files import SUFFIXES, is_video_file
+from gru_suite.video.reading.video_files import SUFFIXES, is_video_file
 
 _UCF_VIDEOS, _UCF_LISTS = "UCF-101", "ucfTrainTestlist"
 _HMDB_VIDEOS, _HMDB_LISTS = "hmdb51_org", "testTrainMulti_7030_splits"

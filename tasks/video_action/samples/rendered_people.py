@@ -9,26 +9,15 @@ Shapes: T frames, H height, W width, C red, green and blue.
 import hashlib
 import json
 import random
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-import av
 import numpy as np
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
 
 from gru_suite.data.cache import make_once
-from gru_suite.errors import UserError
-
-from ..reading.decoding_processes import num_cores
-from .drawing import (
+from gru_suite.video.people.drawing import (
     HEIGHT,
     WIDTH,
     View,
@@ -38,8 +27,10 @@ from .drawing import (
     on_grid,
     view_background,
 )
-from .figures import Array, Figure, Pose, draw_figure
-from .motions import ACTIONS, move
+from gru_suite.video.people.figures import Array, Figure, Pose, draw_figure
+from gru_suite.video.people.motions import ACTIONS, move
+from gru_suite.video.rendering import render_files
+from gru_suite.video.writing import write_video
 
 FRAME_RATE_HZ = 24
 # More figures help training more than more takes of the same figure.
@@ -83,7 +74,8 @@ def rendered_people(cache: Path) -> Path:
     def make(folder: Path) -> None:
         for action in ACTIONS:
             (folder / action).mkdir()
-        _write_videos(clips, folder)
+        text = f"rendering {len(clips)} videos of stick figures (about 30 MB, once)"
+        render_files(__name__, clips, folder, text)
         rows = [f"{clip.name},{parts[clip.figure]},{clip.figure:02d}\n" for clip in clips]
         (folder / PARTS_FILE).write_text("".join(["file,part,figure\n", *rows]), "utf-8")
 
@@ -185,68 +177,8 @@ def _record(draw: np.random.Generator, frames_THWC: NDArray[np.float32]) -> NDAr
 # Files
 
 
-def write_video(path: Path, frames_THWC: NDArray[np.uint8], codec: str | None = None) -> None:
-    """Encode frames as an MP4 file, with H.264 where available, else MPEG-4."""
-    if codec is None:
-        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-    with av.open(str(path), "w") as container:
-        stream = cast(VideoStream, container.add_stream(codec, rate=FRAME_RATE_HZ))
-        stream.height, stream.width = frames_THWC.shape[1:3]
-        stream.pix_fmt = "yuv420p"
-        if codec == "libx264":
-            stream.options = {"preset": "ultrafast", "crf": "26", "threads": "1"}
-        else:
-            stream.bit_rate = 1_000_000
-        for frame in frames_THWC:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
-
-
-def _write_videos(clips: Sequence[Clip], folder: Path) -> None:
-    """Write clips in a process per core, with a progress bar."""
-    num_workers = max(1, min(num_cores(), len(clips) // 8))
-    shards = [clips[start::num_workers] for start in range(num_workers)]
-    console = Console(stderr=True)
-    text = f"rendering {len(clips)} videos of stick figures (about 30 MB, once)"
-    with Progress(*Progress.get_default_columns(), console=console) as progress:
-        bar = progress.add_task(text, total=len(clips))
-        with ThreadPoolExecutor(num_workers) as pool:
-            # A list, so that errors of workers are raised here.
-            list(pool.map(lambda s: _write_shard(s, folder, lambda: progress.advance(bar)), shards))
-
-
-def _write_shard(clips: Sequence[Clip], folder: Path, advance: Callable[[], None]) -> None:
-    """Write clips in a new process, which imports neither torch nor the caller's main module."""
-    # The module search path of this process, independent of the working folder.
-    code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve()"
-    with tempfile.TemporaryFile("w+") as told:
-        child = subprocess.Popen(
-            [sys.executable, "-c", code, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=told,
-            text=True,
-        )
-        with child:
-            assert child.stdin is not None
-            assert child.stdout is not None
-            child.stdin.write(json.dumps(clips))
-            child.stdin.close()
-            for _ in child.stdout:
-                advance()
-        if child.returncode:
-            told.seek(0)
-            reason = (told.read().strip().splitlines() or [f"exit code {child.returncode}"])[-1]
-            raise UserError(
-                f"cannot make the sample videos in {folder.parent.parent}: {reason}; or use your "
-                "own: data=video_folders data.path="
-            )
-
-
-def serve() -> None:
-    """Write the clips requested on standard input, and print the name of each finished one."""
-    folder = Path(sys.argv[1])
-    for fields in json.load(sys.stdin):
-        clip = Clip(*fields)
-        write_video(folder / clip.name, render(clip))
-        print(clip.name, flush=True)
+def render_file(folder: Path, action: str, figure: int, take: int) -> str:
+    """Write a clip below a folder; return its name."""
+    clip = Clip(action, figure, take)
+    write_video(folder / clip.name, render(clip), FRAME_RATE_HZ)
+    return clip.name

@@ -13,7 +13,7 @@ from torchaudio.functional import create_dct, melscale_fbanks  # type: ignore[im
 
 from gru_suite.errors import UserError
 
-from ..batches.noise import valid_mask
+from .noise import valid_mask
 
 KINDS = ("log_mel", "mfcc")
 LEVELS = ("absolute", "relative")

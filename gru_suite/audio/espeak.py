@@ -1,7 +1,8 @@
-"""Speech synthesis by espeak-ng: ``python -m gru_suite.tasks.speech_commands.samples.espeak``.
+"""Speech synthesis by espeak-ng.
 
-Run as a process of its own: the library keeps state between words, so that only a new process gives
-the same samples for the same sequence of words; and a crash of the library ends the process.
+In a process of its own (``python -m gru_suite.audio.espeak``): the library keeps state between
+words, so that only a new process gives the same samples for the same sequence of words; and a crash
+of the library ends the process.
 
 Shapes: S samples.
 """
@@ -11,15 +12,18 @@ import importlib.util
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gru_suite.errors import UserError
 
 # From espeak-ng's speak_lib.h.
 _SYNCHRONOUS = 2
@@ -116,6 +120,41 @@ def speaker() -> Iterator[tuple[Callable[[Utterance], NDArray[np.int16]], int]]:
             raise RuntimeError(f"espeak-ng does not start with its data in {data}")
         library.espeak_SetSynthCallback(collect)
         yield speak, sample_rate_hz
+
+
+def synthesize(
+    utterances: Sequence[Utterance], scratch: Path
+) -> tuple[list[NDArray[np.int16]], int]:
+    """Synthesise utterances in a new process; the same sequence gives the same samples.
+
+    Args:
+        utterances: words and parameters.
+        scratch: folder for temporary files.
+
+    Returns:
+        The clips, each of shape (S,), and their rate in Hz.
+
+    Raises:
+        UserError: the speech library failed.
+    """
+    folder = Path(tempfile.mkdtemp(dir=scratch))
+    request, target = folder / "request.json", folder / "spoken.npz"
+    request.write_text(json.dumps(utterances), "utf-8")
+    module = f"{__package__}.espeak"
+    done = subprocess.run(
+        [sys.executable, "-m", module, str(request), str(target)], capture_output=True, text=True
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise UserError(
+            f"the speech library espeak-ng failed: {reason}; reinstall it with "
+            'pip install --force-reinstall "gru-suite[samples]"'
+        )
+    with np.load(target) as content:
+        clips = np.split(content["samples"], np.cumsum(content["lengths"])[:-1])
+        rate_hz = int(content["rate"])
+    shutil.rmtree(folder)
+    return clips, rate_hz
 
 
 def main(request: str, target: str) -> None:

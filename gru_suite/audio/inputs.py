@@ -20,10 +20,9 @@ from gru_suite.data.unreadable_files import find_files, report_left_out
 from gru_suite.errors import UserError
 from gru_suite.files import existing_folder
 
-from ..batches.audio_dataset import AudioBatch
-from ..reading.loudest_segment import loudest, read_loudest
-from ..reading.open_sound import open_sound
-from ..reading.sound_files import MIN_SECONDS, SUFFIXES, is_sound_file, read_sound, resample
+from .reading.loudest_segment import loudest, read_loudest
+from .reading.open_sound import open_sound
+from .reading.sound_files import MIN_SECONDS, SUFFIXES, is_sound_file, read_sound, resample
 
 Clip = NDArray[np.float32]
 # Files decoded at once.
@@ -31,7 +30,7 @@ _CHUNK = 256
 # Floats beyond this multiple of full scale are not normalised.
 _LOUDEST = 64.0
 MAX_HOURS = 2
-"""Largest length of a recording in which words are detected."""
+"""Largest length of a recording that is processed whole."""
 
 
 def is_samples(raw: Any) -> bool:
@@ -115,8 +114,8 @@ def check_duration(path: str | Path) -> None:
         return
     if seconds > 3600 * MAX_HOURS:
         raise UserError(
-            f"input {path}: {seconds / 3600:.1f} hours of sound; words are detected in at most "
-            f"{MAX_HOURS} hours at once: split the file"
+            f"input {path}: {seconds / 3600:.1f} hours of sound; at most {MAX_HOURS} hours are "
+            "processed at once: split the file"
         )
 
 
@@ -130,7 +129,7 @@ def _reported(path: Path, read: Callable[[Path], Clip]) -> Clip:
 
 
 def read_inputs(
-    raw: Any, sample_rate_hz: int, max_samples: int
+    raw: Any, sample_rate_hz: int, max_samples: int | None = None
 ) -> Iterator[tuple[list[str], list[Clip]]]:
     """Yield the clips of a recording, a list of them, or a folder, in chunks.
 
@@ -140,7 +139,7 @@ def read_inputs(
         raw: a path or samples (:func:`to_samples`), a list of these, or a folder.
         sample_rate_hz: of the clips.
         max_samples: of a longer recording the segment of this length with the highest energy is
-            taken.
+            taken; None takes recordings whole, of at most ``MAX_HOURS``.
 
     Yields:
         Names and clips of a chunk.
@@ -160,7 +159,7 @@ def read_inputs(
 
     def read(path: Path) -> Clip | None:
         try:
-            return read_loudest(path, sample_rate_hz, max_samples)
+            return _read_file(path, sample_rate_hz, max_samples)
         except ValueError as error:
             unreadable[path.relative_to(folder).as_posix()] = str(error)
             return None
@@ -183,11 +182,19 @@ def _checked_list(raw: Any) -> list[Any]:
     return items
 
 
-def _read_one(each: Any, sample_rate_hz: int, max_samples: int) -> Clip:
+def _read_one(each: Any, sample_rate_hz: int, max_samples: int | None) -> Clip:
     if is_samples(each):
-        return loudest_segment(to_samples(each, sample_rate_hz), max_samples)
+        samples_S = to_samples(each, sample_rate_hz)
+        return samples_S if max_samples is None else loudest_segment(samples_S, max_samples)
     path = Path(each).expanduser()
-    return _reported(path, lambda file: read_loudest(file, sample_rate_hz, max_samples))
+    return _reported(path, lambda file: _read_file(file, sample_rate_hz, max_samples))
+
+
+def _read_file(path: Path, sample_rate_hz: int, max_samples: int | None) -> Clip:
+    if max_samples is not None:
+        return read_loudest(path, sample_rate_hz, max_samples)
+    check_duration(path)
+    return read_sound(path, sample_rate_hz)
 
 
 def _chunks(
@@ -212,12 +219,10 @@ def loudest_segment(samples_S: Clip, length: int) -> Clip:
     return samples_S[start : start + length]
 
 
-def to_batch(clips: Sequence[Clip]) -> AudioBatch:
-    """Return clips as a padded batch without labels and speakers."""
+def pad_clips(clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
+    """Return clips padded on the right, shape (B, S), and the samples of each, shape (B,)."""
     lengths_B = torch.tensor([len(clip) for clip in clips])
     x_BS = torch.zeros(len(clips), int(lengths_B.max()))
     for row, clip in enumerate(clips):
         x_BS[row, : len(clip)] = torch.from_numpy(np.ascontiguousarray(clip))
-    none_B = torch.full_like(lengths_B, -1)
-    no_noise_B0, no_levels = x_BS.new_empty(len(clips), 0), x_BS.new_empty(0)
-    return AudioBatch(x_BS, lengths_B, none_B, none_B, no_noise_B0, no_levels)
+    return x_BS, lengths_B

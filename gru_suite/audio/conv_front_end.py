@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from gru_suite.errors import UserError
 from gru_suite.options import check_number
 
-from ..batches.noise import valid_mask
+from .noise import valid_mask
 from .spec_augment import SpecAugment
 
 # Frames and bands of a filter.

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from gru_suite.audio.reading.sound_files import SUFFIXES, is_sound_file
 from gru_suite.data.splits import split_files
 from gru_suite.data.unreadable_files import find_files, others_note
 from gru_suite.errors import UserError
-
-from .sound_files import SUFFIXES, is_sound_file
 
 NOISE_FOLDER = "_background_noise_"
 LISTS = {"val": "validation_list.txt", "test": "testing_list.txt"}

@@ -9,7 +9,7 @@ import numpy as np
 _RATE_HZ = 12
 
 
-def example_video(height: int, width: int, num_frames: int) -> bytes:
+def moving_square_video(height: int, width: int, num_frames: int) -> bytes:
     """Return a WebM file, which browsers play.
 
     Args:

@@ -1,0 +1,1 @@
+"""Videos of all tasks: decoding of files (``reading``), and rendered people (``people``)."""

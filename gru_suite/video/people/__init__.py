@@ -1,0 +1,1 @@
+"""Rendering of people as stick figures: bodies, motions and drawing."""

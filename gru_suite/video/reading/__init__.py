@@ -1,0 +1,1 @@
+"""Decoding of video files, in processes of their own, into a cache."""
