@@ -1,13 +1,12 @@
 // The microphone, streamed while it records; a checkpoint that looks ahead gets the recording at the end.
 import { openStream } from "../api.js";
-import { verdict } from "../parts/classes.js";
 import { button, h } from "../parts/nodes.js";
-import { eventItem } from "../parts/timeline.js";
 import { Waveform } from "../parts/waveform.js";
 import { openMicrophone } from "./microphone.js";
 import { joinPieces, wavFile } from "./wav.js";
 
 const GATES_MS = 700;
+const GATES_SECONDS = 3;
 const CLOSE_MS = 4000;
 // Pieces that wait for the server longer than this are not sent: it would only fall further behind.
 const MOST_WAITING_SECONDS = 3;
@@ -50,11 +49,13 @@ export class LiveAudio {
   constructor(info, gates, view, status, onRecording) {
     Object.assign(this, { info, gates, view, status, onRecording });
     this.rate = info.inputs.sample_rate_hz;
-    this.keep = info.streams ? info.inputs.clip_seconds : info.inputs.max_seconds;
+    // Of a stream the part that the gates are shown of.
+    this.clip = info.inputs.clip_seconds ?? GATES_SECONDS;
+    this.keep = info.streams ? this.clip : info.inputs.max_seconds;
     this.button = button("Use the microphone", () => (this.microphone ? this.stop() : this.start()), "primary");
     this.place = h("div");
     this.root = h("div", {},
-      info.streams ? null : h("p", { class: "notice" }, `${info.stream_reason} It records until you stop, `
+      info.streams ? null : h("p", { class: "notice" }, `${info.stream_reason}. It records until you stop, `
         + `${info.inputs.max_seconds} s at most, and predicts then.`),
       h("div", { class: "row" }, this.button), this.place);
   }
@@ -101,19 +102,13 @@ export class LiveAudio {
       this.status.error(new Error(message.error));
       return;
     }
-    this.view.bars.update(message.probability);
-    // Screen readers hear the words, not every one of the predictions a second.
-    this.view.now.textContent = message.speaking === false ? "Silence." : verdict(message);
-    for (const word of message.words ?? []) this.view.words.append(eventItem(word));
-    if (!message.words?.length) return;
-    this.view.noWords.hidden = true;
-    this.view.words.scrollTop = this.view.words.scrollHeight;
+    this.view.hear(message);
   }
 
   async showGates() {
     if (this.gatesBusy || !this.pieces.length) return;
     this.gatesBusy = true;
-    const clip = joinPieces(this.pieces, Math.round(this.info.inputs.clip_seconds * this.rate));
+    const clip = joinPieces(this.pieces, Math.round(this.clip * this.rate));
     await this.gates.show({ file: wavFile(clip, this.rate) });
     this.gatesBusy = false;
   }

@@ -1,0 +1,1 @@
+"""Batches of recordings with their transcripts."""

@@ -1,0 +1,1 @@
+"""The network, from samples to log-probabilities of tokens."""

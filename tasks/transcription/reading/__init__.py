@@ -1,0 +1,1 @@
+"""Recordings with transcripts from tables and corpora."""

@@ -1,0 +1,100 @@
+"""Strings of words joined of recordings by one speaker."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from transcription_fixtures import RATE_HZ
+
+from gru_suite.errors import UserError
+from gru_suite.tasks.transcription.batches.connected_words import change_speed, word_bounds
+from gru_suite.tasks.transcription.batches.ctc_tokens import CtcTokens
+from gru_suite.tasks.transcription.data import TranscriptDataModule
+
+WORDS = ("yes", "no", "stop")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("words")
+    listed: dict[str, list[str]] = {"validation": [], "testing": []}
+    for speaker in range(9):
+        for number, word in enumerate(WORDS):
+            name = f"{word}/{speaker:08x}_nohash_0.wav"
+            (root / word).mkdir(exist_ok=True)
+            time_S = np.arange(RATE_HZ) / RATE_HZ
+            tone_S = 0.3 * np.sin(2 * np.pi * (300 + 300 * number + 10 * speaker) * time_S)
+            tone_S[(time_S < 0.3) | (time_S > 0.7)] = 0
+            soundfile.write(root / name, tone_S, RATE_HZ)
+            if speaker > 5:
+                listed["testing" if speaker > 7 else "validation"].append(name)
+    for part, names in listed.items():
+        (root / f"{part}_list.txt").write_text("\n".join(names) + "\n")
+    return root
+
+
+def module(folder: Path, tmp_path: Path, **options: object) -> TranscriptDataModule:
+    data = TranscriptDataModule(
+        str(folder),
+        "connected_words",
+        tokenizer="word",
+        sample_rate_hz=RATE_HZ,
+        cache_dir=str(tmp_path),
+        count=12,
+        **options,  # type: ignore[arg-type]
+    )
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def test_strings(folder: Path, tmp_path: Path) -> None:
+    data = module(folder, tmp_path)
+    assert data.schema()["token_kind"] == "word"
+    train, test = data.datasets["train"], data.datasets["test"]
+    train.epoch = 5
+    first = train.__getitems__(range(12))
+    assert {len(text.split()) for text in first.texts} == {2, 3, 4, 5, 6, 7}
+    assert set(" ".join(first.texts).split()) <= set(WORDS)
+    train.epoch = 6
+    assert train.__getitems__(range(12)).texts != first.texts
+    train.epoch = 0
+    assert max(len(text.split()) for text in train.__getitems__(range(12)).texts) <= 2
+    again = test.__getitems__([3, 4])
+    test.epoch = 7
+    np.testing.assert_array_equal(test.__getitems__([3, 4]).x, again.x)
+    assert "strings of 6 speakers" in "\n".join(data.summary())
+
+
+def test_tokens_are_those_of_the_words(folder: Path, tmp_path: Path) -> None:
+    data = module(folder, tmp_path)
+    tokenizer = CtcTokens(data.schema()["tokenizer"])
+    batch = data.datasets["val"].__getitems__([0, 1])
+    for ids, length, text in zip(
+        batch.target_BU.tolist(), batch.target_lengths_B.tolist(), batch.texts, strict=True
+    ):
+        assert tokenizer.decode(ids[:length]) == text
+
+
+def test_where_a_word_is() -> None:
+    clip_S = np.zeros(RATE_HZ, np.int16)
+    clip_S[3200:4800] = 9000
+    start, end = word_bounds(clip_S, RATE_HZ)
+    assert abs(start - (3200 - 400)) <= 80
+    assert abs(end - (4800 + 400)) <= 80
+
+
+def test_speed_changes_the_length() -> None:
+    clip_S = np.sin(np.arange(8000) / 20).astype(np.float32)
+    faster_S = change_speed(clip_S, 1.25)
+    assert len(faster_S) == 6400
+    np.testing.assert_allclose(faster_S, np.sin(np.arange(6400) * 1.25 / 20), atol=1e-3)
+
+
+def test_no_recordings_of_a_part(folder: Path, tmp_path: Path) -> None:
+    only = tmp_path / "only"
+    (only / "yes").mkdir(parents=True)
+    soundfile.write(only / "yes" / "a_nohash_0.wav", np.ones(RATE_HZ) * 0.1, RATE_HZ)
+    with pytest.raises(UserError, match="no recordings for the"):
+        module(only, tmp_path)
