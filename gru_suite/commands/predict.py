@@ -4,7 +4,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gru_suite.devices import torch_device
 from gru_suite.errors import UserError
@@ -36,10 +36,13 @@ def predict_options(model: SequenceModel, cfg: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: the model does not support an option that was set.
     """
-    if not cfg.annotate:
-        return {}
-    if "annotate" not in inspect.signature(model.predict_file).parameters:
-        raise UserError(
-            f"annotate=true: a {model.name} checkpoint cannot annotate its input; leave it out"
-        )
-    return {"annotate": True}
+    known = inspect.signature(model.predict_file).parameters
+    given: dict[str, Any] = {"annotate": True} if cfg.annotate else {}
+    if cfg.box is not None:
+        given["box"] = OmegaConf.to_container(cfg.box)
+    for name, value in given.items():
+        if name not in known:
+            raise UserError(
+                f"{name}={value}: a {model.name} checkpoint has no such option; leave it out"
+            )
+    return given

@@ -1,5 +1,6 @@
 // Video: a file or the camera in; the prediction over the picture, and over time.
 import { predict } from "../api.js";
+import { base64Of } from "../parts/base64.js";
 import { ClassBars, verdict } from "../parts/classes.js";
 import { dropZone } from "../parts/drop_zone.js";
 import { LatestCall } from "../parts/latest_call.js";
@@ -118,16 +119,6 @@ class VideoView {
     while (index + 1 < time.length && time[index + 1] <= now) index += 1;
     return Object.fromEntries(Object.entries(probability).map(([label, values]) => [label, values[index]]));
   }
-}
-
-/** The content of a blob in base64. */
-function base64Of(blob) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(reader.result.split(",")[1]);
-    reader.onerror = () => reject(reader.error);
-    reader.readAsDataURL(blob);
-  });
 }
 
 export function mountVideo(info, gates) {

@@ -1,0 +1,1 @@
+"""Tracking of objects in videos."""

@@ -1,0 +1,1 @@
+"""A trained model's use: tracks, streams, export, annotated videos."""

@@ -1,0 +1,1 @@
+"""Videos with boxes, from tables and benchmarks."""
