@@ -18,6 +18,8 @@ TASKS = (
     "sentiment",
     "speech_commands",
     "summarization",
+    "tracking",
+    "transcription",
     "translation",
     "video_action",
 )
@@ -121,6 +123,41 @@ def make_summarization(folder: Path) -> list[str]:
     ]
 
 
+def make_tracking(folder: Path) -> list[str]:
+    rows = ["video,frame,object,x,y,width,height"]
+    for number in range(12):
+        frames = moving(12, number, 32, 40)
+        write_video(folder / f"{number}.mkv", frames, "ffv1", pixels="bgr0")
+        rows += [
+            f"{number}.mkv,{frame},a,{8 + frame},{6 + frame // 2},12,10" for frame in range(12)
+        ]
+    (folder / "boxes.csv").write_text("\n".join(rows) + "\n")
+    return [
+        *("data=video_boxes", f"data.path={folder / 'boxes.csv'}", "data.num_frames=8"),
+        *("data.batch_size=4", f"data.cache_dir={folder / 'cache'}", "task.crop_size=16"),
+        *("task.channels=[4,6,8]", "task.feature_size=8"),
+    ]
+
+
+def make_transcription(folder: Path) -> list[str]:
+    rows = []
+    for number in range(40):
+        name, words = f"{number}.wav", ("low", "high", "low high", "high low")[number % 4]
+        tones = [
+            tone(300 if word == "low" else 900, 2000 + 50 * number, number)
+            for word in words.split()
+        ]
+        write_tone(folder / name, np.concatenate(tones))
+        rows.append({"path": name, "text": words})
+    pd.DataFrame(rows).to_csv(folder / "transcripts.csv", index=False)
+    return [
+        *("data=transcripts", f"data.path={folder / 'transcripts.csv'}", "data.batch_size=8"),
+        *("data.sample_rate_hz=4000", f"data.cache_dir={folder / 'cache'}"),
+        *("task.features.num_mels=12", "task.front_end.channels=[4,6]"),
+        "task.front_end.output_size=8",
+    ]
+
+
 def make_translation(folder: Path) -> list[str]:
     pairs().to_csv(folder / "pairs.csv", index=False)
     return [
@@ -148,6 +185,8 @@ MAKERS: dict[str, Callable[[Path], list[str]]] = {
     "sentiment": make_sentiment,
     "speech_commands": make_speech_commands,
     "summarization": make_summarization,
+    "tracking": make_tracking,
+    "transcription": make_transcription,
     "translation": make_translation,
     "video_action": make_video_action,
 }

@@ -33,8 +33,8 @@ def train(root: Path) -> Path:
     """Train a small checkpoint of each kind in a folder, and return it.
 
     It holds series, texts, tones (causal), ahead (looks ahead), squares (video), waves (of a
-    task package), dates (text to text) and notes (summaries), the data of small_runs in ``data``,
-    and the package in ``package``.
+    task package), dates (text to text), notes (summaries), dictation (causal speech to text) and
+    walkers (tracking), the data of small_runs in ``data``, and the package in ``package``.
     """
     (root / "data").mkdir()
     (root / "package").mkdir()
@@ -50,6 +50,8 @@ def train(root: Path) -> Path:
         "waves": ("task=wave_kind", *TINY),
         "dates": ("task=translation", *TINY, "data.count=2000"),
         "notes": ("task=summarization", *TINY, "data.max_documents=200"),
+        "dictation": ("task=transcription", *TINY, "data.count=100", *causal[:2]),
+        "walkers": ("task=tracking", *TINY, "data.count=12"),
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(package))

@@ -7,7 +7,12 @@ import soundfile
 from video_files import write_video
 
 # Overrides for less of the embedded data than a run takes.
-LESS_EMBEDDED = {"translation": ["data.count=2000"], "summarization": ["data.max_documents=200"]}
+LESS_EMBEDDED = {
+    "translation": ["data.count=2000"],
+    "summarization": ["data.max_documents=200"],
+    "transcription": ["data.count=100"],
+    "tracking": ["data.count=12", "data.num_frames=12", "data.batch_size=4"],
+}
 
 
 def small_runs(root: Path) -> dict[str, list[str]]:

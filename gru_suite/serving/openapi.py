@@ -119,6 +119,48 @@ _PREDICTION_EXAMPLES: dict[str, Any] = {
             "milliseconds": 41.0,
         },
     },
+    "tracks": {
+        "summary": "tracks",
+        "value": {
+            "model": "people",
+            "version": "1a2b3c4d",
+            "predictions": [
+                {
+                    "name": "clip.mp4",
+                    "size": [96, 128],
+                    "time": [0.0, 0.04],
+                    "tracks": [
+                        {
+                            "boxes": [[10.0, 20.0, 12.0, 30.0], [11.2, 20.1, 12.0, 30.2]],
+                            "visible": [1.0, 0.98],
+                        }
+                    ],
+                }
+            ],
+            "milliseconds": 20.0,
+        },
+    },
+    "transcript": {
+        "summary": "transcripts",
+        "value": {
+            "model": "dictation",
+            "version": "1a2b3c4d",
+            "predictions": [
+                {
+                    "name": "note.wav",
+                    "text": "call anna",
+                    "confidence": 0.91,
+                    "seconds": 1.4,
+                    "words": [
+                        {"text": "call", "start": 0.2, "end": 0.5, "confidence": 0.9},
+                        {"text": "anna", "start": 0.6, "end": 1.1, "confidence": 0.92},
+                    ],
+                    "srt": "1\n00:00:00,200 --> 00:00:01,100\ncall anna\n",
+                }
+            ],
+            "milliseconds": 12.0,
+        },
+    },
     "summary": {
         "summary": "summaries",
         "value": {

@@ -26,13 +26,17 @@ OPTIONS = {
     "forecasting": [],
     "sentiment": ["backbone.bidirectional=false"],
     "speech_commands": ["task.causal=true", "task.pooling=last", "backbone.bidirectional=false"],
+    "transcription": ["task.causal=true", "backbone.bidirectional=false"],
     "video_action": ["task.causal=true", "backbone.bidirectional=false"],
+    "tracking": [],
 }
 STEP_NAMES = {
     "forecasting": "an hour",
     "sentiment": "a word",
     "speech_commands": f"{STEP_MS} ms",
+    "transcription": f"{STEP_MS} ms",
     "video_action": "a frame",
+    "tracking": "a frame",
 }
 
 
@@ -55,6 +59,10 @@ def chunks_of(name: str, raw: Any) -> list[Any]:
         return [raw, *later]
     if name == "sentiment":
         return [word + " " for word in raw.split()] * STEPS
+    if name == "tracking":
+        frames_THW3, box = raw
+        later = [frames_THW3[i % len(frames_THW3)] for i in range(1, STEPS + WARMUP_STEPS)]
+        return [(frames_THW3[:1], box), *later]
     samples = raw[0] if isinstance(raw, tuple) else raw
     size = raw[1] * STEP_MS // 1000 if isinstance(raw, tuple) else 1
     ends = range(size, len(samples) + 1, size)
@@ -73,11 +81,11 @@ def milliseconds(step: Callable[[Any], Any], chunks: list[Any]) -> np.ndarray:
 
 @torch.inference_mode()
 def backbone_milliseconds(task: SequenceTask) -> np.ndarray:
-    x_1F, state = torch.zeros(1, task.backbone.input_size), None
+    x_1F, state = torch.zeros(1, task.model.backbone.input_size), None
 
     def step(_: Any) -> None:
         nonlocal state
-        _, state = task.backbone.step(x_1F, state)
+        _, state = task.model.backbone.step(x_1F, state)
 
     return milliseconds(step, [None] * STEPS)
 
@@ -85,7 +93,7 @@ def backbone_milliseconds(task: SequenceTask) -> np.ndarray:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_step(benchmark, capsys, name):
     task, data = build(compose_config([f"task={name}", *OPTIONS[name]]))
-    stream = task.eval().stream()
+    stream = task.model.eval().stream()
     raw = data.raw_examples(3)[-1]
     chunks = chunks_of(name, raw)[: STEPS + WARMUP_STEPS]
     times = []
@@ -97,7 +105,7 @@ def test_step(benchmark, capsys, name):
     line = (
         f"{name:16} {STEP_NAMES[name]:8} p50 {p50:.2f} ms, p99 {p99:.2f} ms, backbone {alone:.2f}"
     )
-    if name == "speech_commands":
+    if name in ("speech_commands", "transcription"):
         # Of the core's own time: what else the machine does is not the stream's.
         real_time = float(np.median(core_N)) / STEP_MS
         benchmark.extra_info["real_time_factor"] = real_time

@@ -80,7 +80,8 @@ def start_server(trained: Path) -> Iterator[Callable[..., Server]]:
 @pytest.fixture(scope="session")
 def server(start_server: Callable[..., Server]) -> Server:
     """Start the server of all the small checkpoints."""
-    return start_server("series", "texts", "tones", "ahead", "squares", "waves", "dates", "notes")
+    names = ("series", "texts", "tones", "ahead", "squares", "waves", "dates", "notes")
+    return start_server(*names, "dictation", "walkers")
 
 
 def write_tones(path: Path, seconds: float = 8.0) -> None:

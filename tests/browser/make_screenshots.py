@@ -3,7 +3,8 @@
     python tests/browser/make_screenshots.py RUNS SOUND VIDEO [OUTPUT]
 
 RUNS is a folder with some of the finished runs weather, reviews, words_live (causal), people,
-captions (English to German) and papers (summaries of abstracts); SOUND is a WAV file that the
+captions (English to German), papers (summaries of abstracts), dictation (of embedded sentences) and
+walkers (embedded people to follow); SOUND is a WAV file that the
 microphone plays, VIDEO a file that the browser can play. The pictures page_<task>.png are written
 to OUTPUT, docs/pictures by default, each of at most 150 KB.
 """
@@ -17,12 +18,16 @@ from typing import Any
 # Helpers of the tests, as pytest finds them.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
+import pandas
 from conftest import FLAGS, chromium_path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from server_process import running_server
 
+from gru_suite.data.cache import cache_folder
 from gru_suite.tasks.forecasting.samples.weather import load_weather
+from gru_suite.tasks.tracking.samples.tracked_people import tracked_people
+from gru_suite.tasks.transcription.samples.spoken_sentences import spoken_sentences
 
 MAX_BYTES = 150_000
 FREQUENT = 96
@@ -33,6 +38,8 @@ RUNS = {
     "people": "video_action",
     "captions": "translation",
     "papers": "summarization",
+    "dictation": "transcription",
+    "walkers": "tracking",
 }
 REVIEW = (
     "The first half is slow and the plot makes no sense, but the two leads are wonderful together, "
@@ -71,6 +78,25 @@ def show(page: Page, name: str, video: Path) -> None:
         area.evaluate("area => { area.scrollTop = 0; }")
         page.get_by_role("button", name="Translate" if name == "captions" else "Summarise").click()
         page.get_by_role("option").nth(3).hover()
+    elif name == "dictation":
+        table = spoken_sentences(cache_folder("audio"))
+        longest = pandas.read_csv(table).sort_values("text", key=lambda text: text.str.len())
+        page.set_input_files("input[type=file]", table.parent / longest.path.iloc[-1])
+        page.get_by_label("The recording").wait_for()
+    elif name == "walkers":
+        table = tracked_people(cache_folder("video"))
+        boxes = pandas.read_csv(table)
+        first = boxes[(boxes.part == "test") & (boxes.frame == 0)].iloc[0]
+        page.set_input_files("input[type=file]", table.parent / first.video)
+        page.get_by_text("Boxes as numbers, in pixels").click()
+        page.get_by_role("button", name="Add a box").click()
+        for place, column in enumerate(("x", "y", "width", "height")):
+            page.locator(".box-row input").nth(place).fill(str(round(first[column])))
+            page.locator(".box-row input").nth(place).blur()
+        page.get_by_text("Boxes as numbers, in pixels").click()
+        page.get_by_role("button", name="Follow", exact=True).click()
+        page.locator(".verdict").filter(has_text="Followed 1 object").wait_for()
+        page.wait_for_timeout(1500)
     else:
         page.set_input_files("input[type=file]", video)
         said.wait_for()

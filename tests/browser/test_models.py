@@ -10,6 +10,7 @@ from page_checks import unnamed_controls
 pytestmark = pytest.mark.slow
 
 NAMES = ("series", "texts", "tones", "ahead", "squares", "waves", "dates", "notes")
+NAMES += ("dictation", "walkers")
 Open = Callable[[str], Any]
 
 

@@ -8,14 +8,24 @@ from page_checks import low_contrasts
 
 pytestmark = pytest.mark.slow
 
-NAMES = ("series", "texts", "tones", "squares", "waves", "dates", "notes")
+NAMES = (
+    "series",
+    "texts",
+    "tones",
+    "squares",
+    "waves",
+    "dates",
+    "notes",
+    "dictation",
+    "walkers",
+)
 
 
 def fill(page: Any, name: str, trained: Path, media: Path) -> None:
     """Give the page of a model an input, and wait for its prediction."""
     if name == "squares":
         page.set_input_files("input[type=file]", trained / "data" / "videos" / "left" / "0.mp4")
-    elif name == "tones":
+    elif name in ("tones", "dictation"):
         page.set_input_files("input[type=file]", media / "tones.wav")
     elif name == "waves":
         page.get_by_label("Rows of numbers, one a step").fill("0.1, 0.2, 0.3\n" * 20)
@@ -26,6 +36,11 @@ def fill(page: Any, name: str, trained: Path, media: Path) -> None:
         page.get_by_role("img", name="Chart of value").wait_for()
     elif name in ("dates", "notes"):
         page.get_by_role("option").first.hover()
+    elif name == "dictation":
+        page.get_by_label("The recording").wait_for()
+    elif name == "walkers":
+        page.get_by_role("button", name="Follow", exact=True).click()
+        page.locator(".verdict").filter(has_text="Followed 1 object").wait_for()
     else:
         page.locator(".verdict").filter(has_text="%").wait_for()
     page.locator(".gates .heat-map").first.wait_for()

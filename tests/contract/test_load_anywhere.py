@@ -101,7 +101,13 @@ def test_training_goes_on_in_plain_lightning_code(kept: dict[str, Kept], name: s
     task = gru_suite.load_task(kept[name].paths["gru"])
     before = {key: value.clone() for key, value in task.state_dict().items()}
     modes: list[bool] = []
-    task.model.backbone.register_forward_hook(lambda module, *_: modes.append(module.training))
+
+    def note(module: torch.nn.Module, *_: object) -> None:
+        # A tracker follows its own boxes first, in evaluation mode and without gradients.
+        if torch.is_grad_enabled():
+            modes.append(module.training)
+
+    task.model.backbone.register_forward_hook(note)
     trainer = quiet_trainer(max_epochs=1, limit_train_batches=2)
     trainer.fit(task, kept[name].data.train_dataloader())
     assert modes

@@ -9,6 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stream_fixtures import frames, gap, pieces, sentiment_model, sound, speech_model, video_model
+from tracking_fixtures import moving_square, tracking_model
+from transcription_fixtures import transcription_model
 
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceBatch
@@ -73,6 +75,53 @@ def test_speech(backbone, pooling, features, front_end, places) -> None:
 def test_video(backbone, pooling, norm, places) -> None:
     task = video_model(backbone.pop("cell"), pooling, backbone=backbone, encoder={"norm": norm})
     check(task, frames(9), [place % 10 for place in places], lambda x: task.predict(x))
+
+
+@settings(max_examples=20, deadline=None)
+@given(backbones, st.integers(0, 2), st.integers(0, 3), cuts)
+def test_transcripts(backbone, features, front_end, places) -> None:
+    model = transcription_model(
+        True, backbone=backbone, features=dict(FEATURES[features]),
+        front_end={"channels": [3, 4], "output_size": 8, **FRONT_ENDS[front_end]},
+    )  # fmt: skip
+    samples_S = sound(9000, 3).numpy()
+    module, state, found = model.stream_module(), None, []
+    stream, before = model.stream(), ()
+    for piece in pieces(samples_S, [6 * place for place in places]):
+        (now,) = stream.push(piece)
+        final = [(word.text, word.start_s) for word in now.words[:-1]]
+        # What was final stays.
+        assert final[: len(before)] == list(before)
+        before = tuple(final)
+    state = module.initial_state(1)
+    for start in range(0, len(samples_S) - module.step_size + 1, module.step_size):
+        chunk = torch.from_numpy(samples_S[start : start + module.step_size])[None]
+        with torch.inference_mode():
+            log_1TV, state = module(chunk, state)
+        found.append(log_1TV[0].numpy())
+    (whole_TV,) = model.frame_scores([samples_S])
+    np.testing.assert_allclose(np.concatenate(found), whole_TV, atol=CLOSE)
+    (expected,) = model.predict(samples_S)
+    assert now.text == expected.text
+    assert now.log_probability == pytest.approx(expected.log_probability, abs=1e-3)
+    for one, other in zip(now.words, expected.words, strict=True):
+        assert (one.start_s, one.end_s) == (other.start_s, other.end_s)
+
+
+@settings(max_examples=15, deadline=None)
+@given(backbones, st.lists(st.integers(1, 13), max_size=8), st.integers(0, 3))
+def test_tracks(backbone, places, seed) -> None:
+    model, (frames_T, boxes_T4) = tracking_model(backbone=backbone), moving_square(14, seed)
+    (whole,) = model.predict((frames_T, boxes_T4[0]))
+    stream, end = model.stream(), 0
+    for piece in pieces(frames_T, places):
+        if not len(piece):
+            continue
+        (now,) = stream.push((piece, boxes_T4[0]) if end == 0 else piece)
+        end += len(piece)
+        np.testing.assert_allclose(now.boxes_T4[-1], whole.boxes_T4[end - 1], atol=CLOSE)
+        np.testing.assert_allclose(now.visible_T[-1], whole.visible_T[end - 1], atol=CLOSE)
+    assert end == len(frames_T)
 
 
 @settings(max_examples=25, deadline=None)

@@ -17,6 +17,8 @@ TASKS = (
     "sentiment",
     "speech_commands",
     "summarization",
+    "tracking",
+    "transcription",
     "translation",
     "video_action",
 )

@@ -18,10 +18,10 @@ from forecasting_fixtures import make_task
 from sentiment_fixtures import text_schema
 
 import gru_suite
+from gru_suite.audio.inputs import check_duration
+from gru_suite.audio.reading.loudest_segment import read_loudest
 from gru_suite.errors import UserError
 from gru_suite.tasks.sentiment.task import SentimentTask
-from gru_suite.tasks.speech_commands.inference.inputs import check_duration
-from gru_suite.tasks.speech_commands.reading.loudest_segment import read_loudest
 from gru_suite.tasks.speech_commands.task import SpeechCommandsTask
 from gru_suite.tasks.video_action.task import VideoActionTask
 from gru_suite.training.sequence_task import SequenceTask

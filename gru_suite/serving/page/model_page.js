@@ -4,6 +4,7 @@ import { mountAudio } from "./inputs/audio.js";
 import { mountTable } from "./inputs/forecast.js";
 import { mountNumbers } from "./inputs/numbers.js";
 import { mountText } from "./inputs/text.js";
+import { mountTracks } from "./inputs/tracks.js";
 import { mountVideo } from "./inputs/video.js";
 import { markdownNodes } from "./parts/card.js";
 import { GatesPanel } from "./parts/gates.js";
@@ -11,6 +12,7 @@ import { countOf, disclosure, h } from "./parts/nodes.js";
 import { usagePart } from "./parts/usage.js";
 
 const INPUTS = { text: mountText, table: mountTable, audio: mountAudio, video: mountVideo };
+const OUTPUTS = { tracks: mountTracks };
 const NAMED_CLASSES = 12;
 
 function classSentence(what, labels) {
@@ -30,6 +32,8 @@ function sentence({ input_kind: kind, inputs, outputs, output_kind: output, task
   if (output === "summary") {
     return `Summarises a text by ${outputs.num_sentences ? `at most ${countOf(outputs.num_sentences, "sentence")}` : "sentences"} of it.`;
   }
+  if (output === "tracks") return "Follows an object through a video, from its box in the first frame.";
+  if (output === "transcript") return `Writes what is said in a recording of at most ${inputs.max_seconds} s.`;
   if (output !== "classes") return `Predicts by the task ${task}.`;
   const what = {
     text: "Assigns a text",
@@ -44,7 +48,7 @@ function sentence({ input_kind: kind, inputs, outputs, output_kind: output, task
 export async function showModel(name) {
   const info = await describeModel(name);
   const gates = new GatesPanel(info);
-  const input = (INPUTS[info.input_kind] ?? mountNumbers)(info, gates);
+  const input = (OUTPUTS[info.output_kind] ?? INPUTS[info.input_kind] ?? mountNumbers)(info, gates);
   const card = info.card?.markdown
     ? disclosure("Model card", h("div", { class: "card" }, markdownNodes(info.card.markdown, 2))) : null;
   const root = h("article", {},
