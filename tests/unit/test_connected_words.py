@@ -81,8 +81,8 @@ def test_where_a_word_is() -> None:
     clip_S = np.zeros(RATE_HZ, np.int16)
     clip_S[3200:4800] = 9000
     start, end = word_bounds(clip_S, RATE_HZ)
-    assert abs(start - (3200 - 400)) <= 80
-    assert abs(end - (4800 + 400)) <= 80
+    assert abs(start - (3200 - 800)) <= 80
+    assert abs(end - (4800 + 800)) <= 80
 
 
 def test_speed_changes_the_length() -> None:

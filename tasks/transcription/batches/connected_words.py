@@ -28,8 +28,8 @@ LONGEST_S = (MOST * (1.0 + PAUSE_S[1]) + PAUSE_S[1]) / SPEED[0]
 """Of a string of validation or test, whose words have a second at most."""
 
 # Kept around a word, and the level below its loudest frame at which it begins and ends.
-_MARGIN_S = 0.05
-_QUIET_DB = 30.0
+_MARGIN_S = 0.1
+_QUIET_DB = 40.0
 _FRAME_S = 0.01
 # Of training: epochs in which strings are short, so that the first alignments are found.
 _SHORT_EPOCHS = 2
@@ -130,7 +130,7 @@ class ConnectedWords(BatchDataset[TranscriptBatch]):
 def word_bounds(clip_S: NDArray[np.int16], sample_rate_hz: int) -> tuple[int, int]:
     """Return where the word of a recording begins and ends, in samples, with a margin.
 
-    Between the first and the last frame of 10 ms whose power is at most 30 dB below the loudest.
+    Between the first and the last frame of 10 ms whose power is at most 40 dB below the loudest.
     """
     frame = max(1, round(_FRAME_S * sample_rate_hz))
     num_frames = max(1, len(clip_S) // frame)
