@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gru_suite.audio.conv_front_end import OUTPUT_SIZE, ConvFrontEnd
+from gru_suite.audio.conv_front_end import OUTPUT_SIZE
 from gru_suite.audio.inputs import (
     check_duration,
     is_samples,
@@ -20,8 +20,7 @@ from gru_suite.audio.inputs import (
     read_inputs,
     to_samples,
 )
-from gru_suite.audio.spec_augment import SpecAugment
-from gru_suite.audio.spectral_features import SpectralFeatures
+from gru_suite.audio.model_parts import audio_layers, heard_voices
 from gru_suite.audio.streaming import AudioStreamEncoder
 from gru_suite.files import atomic_path
 from gru_suite.model.classification import ClassificationModel, check_causal
@@ -83,21 +82,8 @@ class SpeechCommandsModel(ClassificationModel):
         input_size = int((front_end or {}).get("output_size", OUTPUT_SIZE))
         super().__init__(backbone, input_size, schema, pooling, head_dropout)
         self.sample_rate_hz = int(schema["sample_rate_hz"])
-        self.features = build(
-            SpectralFeatures,
-            "task.features",
-            features,
-            sample_rate_hz=self.sample_rate_hz,
-            causal=causal,
-        )
-        hop_ms = 1000 * self.features.hop_samples / self.sample_rate_hz
-        self.encoder = build(
-            ConvFrontEnd,
-            "task.front_end",
-            front_end,
-            num_features=self.features.size,
-            causal=causal,
-            augment=build(SpecAugment, "task.spec_augment", spec_augment, hop_ms=hop_ms),
+        self.features, self.encoder = audio_layers(
+            features, front_end, spec_augment, self.sample_rate_hz, causal
         )
         self.detection = build(Detection, "task.detection", detection)
 
@@ -108,13 +94,7 @@ class SpeechCommandsModel(ClassificationModel):
 
     def limits(self) -> list[str]:
         """Return known limits, with the voices, the sample rate and the length of recordings."""
-        voices = (
-            "Trained with the synthetic voices of espeak-ng: real voices, rooms and microphones "
-            "were not evaluated."
-            if self.run_info.get("data", {}).get("source") == "spoken_words"
-            else "The language and the speakers of the training recordings are not recorded; no "
-            "others were evaluated."
-        )
+        voices = heard_voices(self.run_info, "spoken_words")
         rate_hz, usual = self.sample_rate_hz, self.schema["clip_samples"] / self.sample_rate_hz
         return [
             *super().limits(),

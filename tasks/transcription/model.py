@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from gru_suite.audio.inputs import read_inputs
+from gru_suite.audio.model_parts import heard_voices
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
 from gru_suite.model.export.module import ExportModule
@@ -198,13 +199,7 @@ class TranscriptionModel(Transcriber):
 
     def limits(self) -> list[str]:
         """Return known limits, with the voices, the tokens and the sample rate."""
-        voices = (
-            "Trained with the synthetic voices of espeak-ng: real voices, rooms and microphones "
-            "were not evaluated."
-            if self.run_info.get("data", {}).get("source") == "spoken_sentences"
-            else "The language and the speakers of the training recordings are not recorded; no "
-            "others were evaluated."
-        )
+        voices = heard_voices(self.run_info, "spoken_sentences")
         words = (
             "Knows no words but those of its training transcripts."
             if self.schema["token_kind"] == "word"

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from gru_suite.audio.espeak import Utterance, installed, short_path, synthesize
 from gru_suite.audio.reading.corpus import list_speech_commands
+from gru_suite.audio.synthesis.espeak import Utterance, installed, short_path, synthesize
 from gru_suite.errors import UserError
 from gru_suite.tasks.speech_commands.data import AudioDataModule
 from gru_suite.tasks.speech_commands.samples import spoken_words as samples

@@ -19,12 +19,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from gru_suite.audio.espeak import Utterance, installed, synthesize
 from gru_suite.audio.noise import COLORS, make_noise
 from gru_suite.audio.reading.corpus import LISTS, NOISE_FOLDER
 from gru_suite.audio.reading.noise_files import write_noise
 from gru_suite.audio.reading.sound_files import resample, to_int16
-from gru_suite.audio.voices import ACCENTS, VOICES, part_of_voice
+from gru_suite.audio.synthesis.espeak import Utterance, installed, synthesize
+from gru_suite.audio.synthesis.voices import ACCENTS, VOICES, part_of_voice
 from gru_suite.data.cache import make_once
 from gru_suite.errors import UserError
 

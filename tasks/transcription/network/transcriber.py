@@ -8,12 +8,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from gru_suite.audio.conv_front_end import OUTPUT_SIZE, ConvFrontEnd
-from gru_suite.audio.spec_augment import SpecAugment
-from gru_suite.audio.spectral_features import SpectralFeatures
+from gru_suite.audio.conv_front_end import OUTPUT_SIZE
+from gru_suite.audio.model_parts import audio_layers
 from gru_suite.model.classification import check_causal
 from gru_suite.model.sequence_model import SequenceModel
-from gru_suite.options import build, check_count, check_number, check_share
+from gru_suite.options import check_count, check_number, check_share
 
 from ..batches.ctc_tokens import CtcTokens
 
@@ -70,21 +69,8 @@ class Transcriber(SequenceModel):
         self.tokens = CtcTokens(schema["tokenizer"])
         self.beam_size, self.token_bonus = beam_size, float(token_bonus)
         self.language_model_weight = float(language_model_weight)
-        self.features = build(
-            SpectralFeatures,
-            "task.features",
-            features,
-            sample_rate_hz=self.sample_rate_hz,
-            causal=causal,
-        )
-        hop_ms = 1000 * self.features.hop_samples / self.sample_rate_hz
-        self.encoder = build(
-            ConvFrontEnd,
-            "task.front_end",
-            front_end,
-            num_features=self.features.size,
-            causal=causal,
-            augment=build(SpecAugment, "task.spec_augment", spec_augment, hop_ms=hop_ms),
+        self.features, self.encoder = audio_layers(
+            features, front_end, spec_augment, self.sample_rate_hz, causal
         )
         self.dropout = nn.Dropout(head_dropout)
         self.head = nn.Linear(self.backbone.output_size, self.tokens.size)

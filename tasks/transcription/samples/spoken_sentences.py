@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from gru_suite.audio.espeak import Utterance, installed, synthesize
 from gru_suite.audio.reading.sound_files import resample, to_int16
-from gru_suite.audio.voices import ACCENTS, VOICES, part_of_voice
+from gru_suite.audio.synthesis.espeak import Utterance, installed, synthesize
+from gru_suite.audio.synthesis.voices import ACCENTS, VOICES, part_of_voice
 from gru_suite.data.cache import make_once
 from gru_suite.errors import UserError
 

@@ -1,8 +1,8 @@
 """Speech synthesis by espeak-ng.
 
-In a process of its own (``python -m gru_suite.audio.espeak``): the library keeps state between
-words, so that only a new process gives the same samples for the same sequence of words; and a crash
-of the library ends the process.
+In a process of its own (``python -m gru_suite.audio.synthesis.espeak``): the library keeps state
+between words, so that only a new process gives the same samples for the same sequence of words; and
+a crash of the library ends the process.
 
 Shapes: S samples.
 """
