@@ -42,7 +42,8 @@ def predict_options(model: SequenceModel, cfg: DictConfig) -> dict[str, Any]:
         given["box"] = OmegaConf.to_container(cfg.box)
     for name, value in given.items():
         if name not in known:
+            written = "true" if value is True else value
             raise UserError(
-                f"{name}={value}: a {model.name} checkpoint has no such option; leave it out"
+                f"{name}={written}: a {model.name} checkpoint has no such option; leave it out"
             )
     return given

@@ -16,10 +16,13 @@ class DrawingModel:
 
 
 def test_only_a_task_that_draws_is_asked_to() -> None:
-    annotated, plain = (OmegaConf.create({"annotate": each}) for each in (True, False))
+    annotated, plain = (OmegaConf.create({"annotate": each, "box": None}) for each in (True, False))
     drawing = DrawingModel()
     assert predict_options(drawing, annotated) == {"annotate": True}  # type: ignore[arg-type]
     assert predict_options(drawing, plain) == {}  # type: ignore[arg-type]
     assert predict_options(make_task().model, plain) == {}
-    with pytest.raises(UserError, match=r"annotate=true: a forecasting checkpoint cannot annotate"):
+    with pytest.raises(UserError, match=r"annotate=true: a forecasting checkpoint has no such"):
         predict_options(make_task().model, annotated)
+    boxed = OmegaConf.create({"annotate": False, "box": [1, 2, 3, 4]})
+    with pytest.raises(UserError, match=r"box=\[1, 2, 3, 4\]: a forecasting checkpoint has no"):
+        predict_options(make_task().model, boxed)
