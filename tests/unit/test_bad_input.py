@@ -243,5 +243,5 @@ def test_ten_hours_of_sound_need_little_memory(tmp_path: Path) -> None:
     count, grown_kb = map(int, done.stdout.split())
     # The file holds 576 MB, and 1.15 GB as floats.
     assert (count, grown_kb < 150_000) == (1, True), grown_kb
-    with pytest.raises(UserError, match=r"10\.0 hours of sound; .* at most 2 hours"):
+    with pytest.raises(UserError, match=r"10\.0 hours of sound; at most 2 hours"):
         check_duration(tmp_path / "long.wav")
