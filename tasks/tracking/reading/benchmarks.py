@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError
 
 from .box_tables import LEAST_FRAMES
 from .frames import list_images
 from .tracks import Parts, Track, Tracks
-
-_PARTS = {"train": "train", "val": "val", "test": "test"}
 
 
 def read_benchmark(root: Path) -> Parts:
@@ -42,10 +41,10 @@ def read_benchmark(root: Path) -> Parts:
             tracks = [_single(truth, truth.parent, _absent(truth.parent))]
         elif re.fullmatch(r"groundtruth_rect(\.\d+)?\.txt", truth.name):
             tracks = [_single(truth, truth.parent / "img", None)]
-        part = next((p for p in reversed(truth.relative_to(root).parts) if p in _PARTS), "train")
+        part = next((p for p in reversed(truth.relative_to(root).parts) if p in PARTS), "train")
         if tracks:
             kept = [each for each in tracks if len(each.boxes_T4) >= LEAST_FRAMES]
-            parts.setdefault(_PARTS[part], Tracks()).items.extend(kept)
+            parts.setdefault(part, Tracks()).items.extend(kept)
     if not parts:
         raise UserError(
             f"data.path={root}: found no groundtruth_rect.txt (OTB), groundtruth.txt (GOT-10k) or "

@@ -7,8 +7,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from gru_suite.audio.augmentation import warp
+from gru_suite.audio.noise import mix_at_snr
 from gru_suite.audio.reading.sound_files import FULL_SCALE
 from gru_suite.data.batch_dataset import BatchDataset
 from gru_suite.data.ragged_arrays import RaggedArrays
@@ -115,9 +118,9 @@ class ConnectedWords(BatchDataset[TranscriptBatch]):
         start = random.integers(max(1, len(self.noise_L) - len(clip_S)))
         segment = self.noise_L[start : start + len(clip_S)]
         noise_S = _full_scale(np.resize(segment, len(clip_S)))
-        power, noise_power = np.square(clip_S).mean(), np.square(noise_S).mean()
-        ratio = power / max(float(noise_power), 1e-12) * 10 ** (-self.snr_db / 10)
-        mixed_S: Samples = clip_S + np.float32(np.sqrt(ratio)) * noise_S
+        clip_1S, noise_1S = (torch.from_numpy(each)[None] for each in (clip_S, noise_S))
+        length, snr_db = torch.tensor([len(clip_S)]), torch.tensor([float(self.snr_db)])
+        mixed_S: Samples = mix_at_snr(clip_1S, length, noise_1S, snr_db)[0].numpy()
         return mixed_S
 
     def __getitems__(self, indices: Sequence[int]) -> TranscriptBatch:
@@ -144,8 +147,9 @@ def word_bounds(clip_S: NDArray[np.int16], sample_rate_hz: int) -> tuple[int, in
 
 def change_speed(clip_S: Samples, factor: float) -> Samples:
     """Return samples played ``factor`` times as fast, by linear interpolation."""
-    places = np.arange(round(len(clip_S) / factor)) * factor
-    changed_S: Samples = np.interp(places, np.arange(len(clip_S)), clip_S).astype(np.float32)
+    length, speed = torch.tensor([len(clip_S)]), torch.tensor([factor])
+    changed_1S, _ = warp(torch.from_numpy(clip_S)[None], length, speed, torch.zeros(1))
+    changed_S: Samples = changed_1S[0].numpy()
     return changed_S
 
 

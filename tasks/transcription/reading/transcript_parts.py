@@ -7,7 +7,6 @@ from typing import Any
 from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError
 from gru_suite.text.held_out import leave_out
-from gru_suite.text.tables import read_table, table_column, text_cells
 
 from .corpora import read_corpus
 from .normalization import normalize
@@ -37,17 +36,11 @@ def read_parts(
         if len(paths) > 1:
             raise UserError(f"data.path={train} is a folder, which has its parts itself")
         return read_corpus(train, columns.get("encoding", "utf-8"))
-    found = {
-        part: read_transcript_table(path, audio_dir, **columns) for part, path in paths.items()
-    }
     if part_column is None:
-        return found
-    frame, _ = read_table(train, columns.get("encoding", "utf-8"))
-    part_of = text_cells(table_column(frame, part_column, train.name, "parts", True), train.name)
-    parts: Parts = {}
-    for part in PARTS:
-        parts[part] = found["train"].select([n for n, each in enumerate(part_of) if each == part])
-    return parts
+        return {part: read_transcript_table(p, audio_dir, **columns) for part, p in paths.items()}
+    whole = read_transcript_table(train, audio_dir, **columns, part_column=part_column)
+    rows = range(len(whole))
+    return {part: whole.select([n for n in rows if whole.parts[n] == part]) for part in PARTS}
 
 
 def usable(found: Utterances, normalized: bool, max_bad_fraction: float) -> Utterances:

@@ -21,6 +21,7 @@ def read_transcript_table(
     group_column: Column | None = None,
     group_regex: str | None = None,
     encoding: str = "utf-8",
+    part_column: Column | None = None,
 ) -> Utterances:
     """Read a table with a column of sound files and one of transcripts.
 
@@ -33,6 +34,7 @@ def read_transcript_table(
         group_column: of the speakers.
         group_regex: finds the speaker in a path, without ``group_column``.
         encoding: of a text file.
+        part_column: the part of each recording; None where the table has none.
 
     Raises:
         UserError: the table cannot be read, a column is missing, or no file is where it says.
@@ -60,6 +62,9 @@ def read_transcript_table(
     found = Utterances(notes=list(notes))
     for row, (file, text, group) in enumerate(zip(files, texts, groups, strict=True), 1):
         found.add(root / file, text, group, f"{path.name}: row {row}")
+    if part_column is not None:
+        column = table_column(frame, part_column, path.name, "parts", True)
+        found.parts = text_cells(column, path.name)
     _check_files(found, root)
     return found
 

@@ -14,6 +14,7 @@ class Utterances:
         texts: transcripts.
         groups: of each, such as a speaker; empty where unknown. A group is in one part.
         places: file and row of each, for messages.
+        parts: of each, where its table says it; otherwise empty.
         clips: number of each in the decoded samples; empty before the decoding.
         notes: remarks.
     """
@@ -22,6 +23,7 @@ class Utterances:
     texts: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
     clips: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -43,6 +45,7 @@ class Utterances:
             [self.texts[row] for row in rows],
             [self.groups[row] for row in rows],
             [self.places[row] for row in rows],
+            [self.parts[row] for row in rows] if self.parts else [],
             [self.clips[row] for row in rows] if self.clips else [],
             list(self.notes),
         )
