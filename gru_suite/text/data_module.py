@@ -7,9 +7,8 @@ from typing import Any, ClassVar
 
 from gru_suite.data.data_module import SequenceDataModule
 from gru_suite.data.splits import PARTS
+from gru_suite.data.tables.text_files import check_encoding
 from gru_suite.errors import UserError
-
-from .files import check_encoding
 
 PathOrPair = str | Sequence[str] | None
 """A path, or two line-aligned files where the module reads such."""

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gru_suite.data.tables.text_files import TABLE_SUFFIXES, Column, read_lines
 from gru_suite.errors import UserError
-
-from .files import TABLE_SUFFIXES, Column, read_lines
 
 # Names of files are shorter, and asking for longer ones is an error on most systems.
 _LONGEST_PATH = 250
@@ -40,7 +39,7 @@ def read_texts(raw: Any, column: Column, encoding: str, depth: int = 1) -> list[
         # pandas is slow to import, and strings and lists of them do not need it.
         import pandas as pd
 
-        from .tables import column_texts
+        from gru_suite.data.tables.text_tables import column_texts
 
         if isinstance(raw, pd.DataFrame):
             return column_texts(raw, column, "the given table")
@@ -60,7 +59,7 @@ def _read_file(path: Path, column: Column, encoding: str) -> list[str]:
     if not path.name.removesuffix(".gz").lower().endswith(TABLE_SUFFIXES):
         return read_lines(path, encoding)[0]
     # As slow as pandas to import.
-    from .tables import column_texts, read_table
+    from gru_suite.data.tables.text_tables import column_texts, read_table
 
     # Columns by number are those of a table without a header.
     frame, _ = read_table(path, encoding, header=isinstance(column, str))

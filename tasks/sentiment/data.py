@@ -8,12 +8,12 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from gru_suite.data.splits import PARTS
+from gru_suite.data.tables.text_files import Column
 from gru_suite.errors import UserError
 from gru_suite.model.batches import SequenceDataset, bucket_loader, spread_by_length
 from gru_suite.options import check_choice, check_count
 from gru_suite.text.char_ngrams import check_ngrams
 from gru_suite.text.data_module import TextPartsModule
-from gru_suite.text.files import Column
 from gru_suite.text.tokenizer import PADDING, TRUNCATIONS, TextTokenizer, train_tokenizer
 
 from .batches.chunks import SENTENCE_ENDS, check_chunks, split_into_chunks

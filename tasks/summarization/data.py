@@ -7,12 +7,12 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from gru_suite.data.splits import PARTS
+from gru_suite.data.tables.text_files import Column
 from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
 from gru_suite.options import check_choice, check_count
 from gru_suite.text.char_ngrams import check_ngrams
 from gru_suite.text.data_module import TextPartsModule
-from gru_suite.text.files import Column
 from gru_suite.text.tokenizer import TextTokenizer
 
 from .batches.encoding import DocumentDataset, document_loader

@@ -9,12 +9,12 @@ from torch.utils.data import DataLoader
 from gru_suite.data.batch_dataset import batch_loader
 from gru_suite.data.cache import cache_folder
 from gru_suite.data.data_module import SequenceDataModule
+from gru_suite.data.held_out import hold_out_groups, missing_shares, with_held_out
 from gru_suite.data.splits import PARTS
 from gru_suite.data.unreadable_files import check_unreadable, list_unreadable
 from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
 from gru_suite.options import check_choice, check_count, check_share
-from gru_suite.text.held_out import hold_out_groups, missing_shares, with_held_out
 
 from .batches.track_dataset import Item, TrackDataset
 from .reading.benchmarks import read_benchmark

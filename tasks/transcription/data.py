@@ -9,12 +9,12 @@ from typing import Any
 
 from gru_suite.audio.data_module import AudioModule
 from gru_suite.audio.noise import noise_bank
+from gru_suite.data.held_out import hold_out_groups, missing_shares, with_held_out
 from gru_suite.data.splits import PARTS
+from gru_suite.data.tables.text_files import Column
 from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
 from gru_suite.options import check_count, check_number
-from gru_suite.text.files import Column
-from gru_suite.text.held_out import hold_out_groups, missing_shares, with_held_out
 
 from .batches.connected_words import LONGEST_S, ConnectedWords
 from .batches.ctc_tokens import CtcTokens

@@ -9,11 +9,11 @@ from torch.utils.data import DataLoader
 
 from gru_suite.data.batch_dataset import batch_loader
 from gru_suite.data.splits import PARTS
+from gru_suite.data.tables.text_files import Column
 from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
 from gru_suite.options import check_choice, check_count, check_share
 from gru_suite.text.data_module import PathOrPair, TextPartsModule
-from gru_suite.text.files import Column
 from gru_suite.text.subwords import KINDS, SubwordTokenizer, train_subwords
 
 from .batches.pair_dataset import PairDataset

@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from gru_suite.data.tables.text_files import check_encoding, read_lines, read_text
+from gru_suite.data.tables.text_tables import cell_text, column_texts, read_table
 from gru_suite.errors import UserError
 from gru_suite.tasks.sentiment.reading.tables import read_labelled_table
-from gru_suite.text.files import check_encoding, read_lines, read_text
-from gru_suite.text.tables import cell_text, column_texts, read_table
 
 ROWS = [("good, very good", "pos"), ('a "bad" film', "neg"), ("naïve", "pos")]
 

@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from gru_suite.data.excel import EXCEL_SUFFIXES, read_excel
-from gru_suite.data.parquet import read_parquet
+from gru_suite.data.tables.excel import EXCEL_SUFFIXES, read_excel
+from gru_suite.data.tables.parquet import read_parquet
 from gru_suite.errors import UserError, nearest
 
 from .number_formats import COMMA, MISSING, parse_columns, units_row

@@ -5,9 +5,9 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from gru_suite.data.tables.text_files import FALLBACK_ENCODING, decode, read_lines
 from gru_suite.data.unreadable_files import find_files, others_note
 from gru_suite.errors import UserError, nearest
-from gru_suite.text.files import FALLBACK_ENCODING, decode, read_lines
 
 from .labelled_texts import LabelledTexts, Parts
 from .tables import read_labelled_table

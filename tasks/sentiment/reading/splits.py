@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from gru_suite.data.held_out import hold_out_rows, leave_out, missing_shares, with_held_out
 from gru_suite.errors import UserError, nearest
-from gru_suite.text.held_out import hold_out_rows, leave_out, missing_shares, with_held_out
 
 from .labelled_texts import LabelledTexts, Parts
 

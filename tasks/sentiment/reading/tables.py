@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from gru_suite.data.tables.text_files import Column
+from gru_suite.data.tables.text_tables import read_table, table_column, text_cells
 from gru_suite.errors import UserError
-from gru_suite.text.files import Column
-from gru_suite.text.tables import read_table, table_column, text_cells
 
 from .labelled_texts import LabelledTexts
 

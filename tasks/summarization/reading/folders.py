@@ -4,8 +4,8 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+from gru_suite.data.tables.text_files import FALLBACK_ENCODING, decode
 from gru_suite.errors import UserError
-from gru_suite.text.files import FALLBACK_ENCODING, decode
 
 from .documents import Document, Documents, Parts
 from .sentences import split_sentences

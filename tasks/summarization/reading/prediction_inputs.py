@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gru_suite.data.tables.text_files import TABLE_SUFFIXES, Column, read_text
 from gru_suite.errors import UserError
-from gru_suite.text.files import TABLE_SUFFIXES, Column, read_text
 
 from .sentences import split_sentences
 from .tables import column_documents, document_sentences
@@ -67,7 +67,7 @@ def _read_file(path: Path, column: Column, encoding: str) -> list[list[str]]:
     if not name.endswith(TABLE_SUFFIXES):
         return [split_sentences(read_text(path, encoding)[0])]
     # As slow as pandas to import.
-    from gru_suite.text.tables import read_table
+    from gru_suite.data.tables.text_tables import read_table
 
     # Columns by number are those of a table without a header.
     frame, _ = read_table(path, encoding, header=isinstance(column, str))

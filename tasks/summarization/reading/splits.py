@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gru_suite.text.held_out import hold_out_groups, leave_out, missing_shares, with_held_out
+from gru_suite.data.held_out import hold_out_groups, leave_out, missing_shares, with_held_out
 
 from .documents import Document, Documents, Parts
 

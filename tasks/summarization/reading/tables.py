@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gru_suite.data.tables.text_files import Column
 from gru_suite.errors import UserError
-from gru_suite.text.files import Column
 
 from .documents import Document, Documents
 from .sentences import split_sentences
@@ -38,7 +38,7 @@ def read_document_table(
     Raises:
         UserError: the table is not readable, is empty, lacks a column, or labels do not fit.
     """
-    from gru_suite.text.tables import read_table, table_column
+    from gru_suite.data.tables.text_tables import read_table, table_column
 
     given = {
         "data.document_column": document_column,
@@ -96,7 +96,7 @@ def column_documents(frame: "pd.DataFrame", column: Column, table: str) -> list[
     Raises:
         UserError: the column is not there.
     """
-    from gru_suite.text.tables import table_column
+    from gru_suite.data.tables.text_tables import table_column
 
     if frame.shape[1] == 1 and column not in frame.columns:
         return list(frame.iloc[:, 0])
@@ -105,7 +105,7 @@ def column_documents(frame: "pd.DataFrame", column: Column, table: str) -> list[
 
 def cell_text(cell: Any) -> str:
     """Return a cell as text, empty where it is missing."""
-    from gru_suite.text.tables import cell_text as as_text
+    from gru_suite.data.tables.text_tables import cell_text as as_text
 
     return as_text(cell)
 

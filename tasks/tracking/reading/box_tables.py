@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gru_suite.data.tables.text_tables import read_table, table_column, text_cells
 from gru_suite.errors import UserError
-from gru_suite.text.tables import read_table, table_column, text_cells
 
 from .tracks import Parts, Track, Tracks
 

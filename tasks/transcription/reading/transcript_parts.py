@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gru_suite.data.held_out import leave_out
 from gru_suite.data.splits import PARTS
 from gru_suite.errors import UserError
-from gru_suite.text.held_out import leave_out
 
 from .corpora import read_corpus
 from .normalization import normalize

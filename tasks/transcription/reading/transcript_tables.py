@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from gru_suite.data.splits import find_groups
+from gru_suite.data.tables.text_files import Column
+from gru_suite.data.tables.text_tables import read_table, table_column, text_cells
 from gru_suite.errors import UserError, nearest
-from gru_suite.text.files import Column
-from gru_suite.text.tables import read_table, table_column, text_cells
 
 from .utterances import Utterances
 

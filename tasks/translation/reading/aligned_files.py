@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gru_suite.data.tables.text_files import read_lines
 from gru_suite.errors import UserError
-from gru_suite.text.files import read_lines
 
 from .text_pairs import TextPairs
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gru_suite.text.held_out import hold_out_rows, leave_out, missing_shares, with_held_out
+from gru_suite.data.held_out import hold_out_rows, leave_out, missing_shares, with_held_out
 
 from .text_pairs import Parts, TextPairs
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from gru_suite.data.tables.text_files import Column
 from gru_suite.errors import UserError
-from gru_suite.text.files import Column
 
 from .text_pairs import TextPairs
 
@@ -29,7 +29,7 @@ def read_pair_table(
             text; or both columns are the same.
     """
     # As slow as pandas to import.
-    from gru_suite.text.tables import read_table, table_column, text_cells
+    from gru_suite.data.tables.text_tables import read_table, table_column, text_cells
 
     if source_column == target_column:
         raise UserError(

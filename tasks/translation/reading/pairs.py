@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from gru_suite.data.tables.text_files import TABLE_SUFFIXES, Column
 from gru_suite.errors import UserError
-from gru_suite.text.files import TABLE_SUFFIXES, Column
 
 from .aligned_files import read_aligned_files
 from .pair_tables import read_pair_table

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gru_suite.text.files import Column
+from gru_suite.data.tables.text_files import Column
 from gru_suite.text.prediction_inputs import read_texts
 
 

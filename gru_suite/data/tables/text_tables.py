@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from gru_suite.data.excel import EXCEL_SUFFIXES, read_excel
-from gru_suite.data.parquet import read_parquet
 from gru_suite.errors import UserError, nearest
 
-from .files import TABLE_SUFFIXES, Column, read_bytes, read_lines, read_text
+from .excel import EXCEL_SUFFIXES, read_excel
+from .parquet import read_parquet
+from .text_files import TABLE_SUFFIXES, Column, read_bytes, read_lines, read_text
 
 
 def column_texts(frame: pd.DataFrame, column: Column, table: str) -> list[str]:

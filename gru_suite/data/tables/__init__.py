@@ -1,0 +1,1 @@
+"""Tables and text files: CSV, TSV, JSON lines, Parquet, Excel."""
