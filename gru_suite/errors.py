@@ -38,6 +38,7 @@ def nearest(name: str, choices: Iterable[str]) -> str:
         return f"; did you mean {best!r}?"
     if not names:
         return ""
-    listed = ", ".join(names[:_MAX_LISTED])
+    # A name of a damaged file has control characters, which a terminal would obey.
+    listed = ", ".join(each if each.isprintable() else repr(each) for each in names[:_MAX_LISTED])
     more = f", ... ({len(names)} in all)" if len(names) > _MAX_LISTED else ""
     return f"; choose one of {listed}{more}"
