@@ -193,9 +193,9 @@ class Tracker(SequenceModel):
     def _own(self, batch: TrackBatch, guided: Searched) -> Searched:
         """Return the same of the model's own boxes, where the object is in their area."""
         self.eval()
-        targets = [each.target for each in self._steps(batch)][:-1]
-        self.train()
         first = self.start(batch.frames[:, 0], batch.boxes_BT4[:, 0])
+        targets = [each.target for each in self._steps(batch.frames[:, :-1], first)]
+        self.train()
         own = [
             torch.stack([getattr(each, name) for each in (first, *targets)], 1)
             for name in ("boxes_B4", "speed_B2", "lost_B")
@@ -211,18 +211,18 @@ class Tracker(SequenceModel):
             )
         )
 
-    def _steps(self, batch: TrackBatch) -> list[Step]:
+    def _steps(self, frames_BTHW3: Tensor, target: Target) -> list[Step]:
         """Return what the model finds in each frame after the first, following its own boxes."""
-        target = self.start(batch.frames[:, 0], batch.boxes_BT4[:, 0])
         steps: list[Step] = []
-        for number in range(1, batch.frames.size(1)):
-            steps.append(self.step(batch.frames[:, number], target))
+        for number in range(1, frames_BTHW3.size(1)):
+            steps.append(self.step(frames_BTHW3[:, number], target))
             target = steps[-1].target
         return steps
 
     def _follow(self, batch: TrackBatch) -> TrackOutput:
         """Return what the model finds on its own."""
-        steps = self._steps(batch)
+        first = self.start(batch.frames[:, 0], batch.boxes_BT4[:, 0])
+        steps = self._steps(batch.frames, first)
         area_BT4 = torch.stack([each.area_B4 for each in steps], 1)
         return TrackOutput(
             torch.stack([each.found_B5 for each in steps], 1),
