@@ -51,6 +51,7 @@ class SpectralFeatures(nn.Module):
         low_hz: float = 20.0,
         high_hz: float | None = None,
         level: str = "absolute",
+        subtract_mean: bool = False,
         causal: bool = False,
     ) -> None:
         """Compute window, mel filters and cosine transform.
@@ -66,7 +67,10 @@ class SpectralFeatures(nn.Module):
             high_hz: upper edge of the highest band; None is half the sample rate.
             level: ``absolute``, or ``relative``: powers are divided by that of the loudest frame,
                 so that the gain of the recording has no effect.
-            causal: the loudest frame of the last 2 s is taken, not that of the whole clip.
+            subtract_mean: subtract from each feature its mean over the clip (Atal 1974,
+                https://doi.org/10.1121/1.1914702), so that a constant filter, as of a microphone,
+                has no effect.
+            causal: loudest frame and mean are those of the last 2 s, not of the whole clip.
 
         Raises:
             UserError: an option is out of its range.
@@ -77,7 +81,7 @@ class SpectralFeatures(nn.Module):
         top_hz = sample_rate_hz / 2
         high_hz = top_hz if high_hz is None else high_hz
         _check(kind, window_ms, hop_ms, num_mels, num_coefficients, low_hz, high_hz, top_hz)
-        self.relative, self.causal = level == "relative", causal
+        self.relative, self.subtract_mean, self.causal = level == "relative", subtract_mean, causal
         self.level_frames = max(1, round(_LEVEL_MS / hop_ms))
         self.hop_samples = max(1, round(hop_ms * sample_rate_hz / 1000))
         window_samples = round(window_ms * sample_rate_hz / 1000)
@@ -113,13 +117,20 @@ class SpectralFeatures(nn.Module):
             mel_BTM = self._mel_power(F.pad(x_BS.float(), (self.past_samples, missing)))
             if self.relative:
                 mel_BTM = mel_BTM / self._clip_level(mel_BTM, frames_B)
-            return self._compress(mel_BTM), frames_B
+            x_BTF = self._compress(mel_BTM)
+            if self.subtract_mean:
+                x_BTF = x_BTF - self._clip_mean(x_BTF, frames_B)
+            return x_BTF, frames_B
 
     def initial_state(self, batch_size: int) -> dict[str, Tensor]:
         """Return the samples and frame levels before the start of a stream: silence."""
         state = {"samples": self.window_W.new_zeros(batch_size, self.past_samples)}
         if self.relative:
             state["levels"] = self.window_W.new_full((batch_size, self.level_frames - 1), _QUIETEST)
+        if self.subtract_mean:
+            shape = (batch_size, self.level_frames - 1, self.size)
+            state["features"] = self.window_W.new_zeros(shape)
+            state["frames"] = self.window_W.new_zeros(batch_size)
         return state
 
     def advance(self, x_BS: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -139,7 +150,13 @@ class SpectralFeatures(nn.Module):
             levels_BT = torch.cat([state["levels"], _frame_levels(mel_BTM)], dim=1)
             after["levels"] = levels_BT[:, mel_BTM.size(1) :]
             mel_BTM = mel_BTM / self._running_level(levels_BT)
-        return self._compress(mel_BTM), after
+        x_BTF = self._compress(mel_BTM)
+        if self.subtract_mean:
+            window_BTF = torch.cat([state["features"], x_BTF], dim=1)
+            after["features"] = window_BTF[:, x_BTF.size(1) :]
+            after["frames"] = state["frames"] + x_BTF.size(1)
+            x_BTF = x_BTF - self._running_mean(window_BTF, state["frames"])
+        return x_BTF, after
 
     @property
     def past_samples(self) -> int:
@@ -159,6 +176,27 @@ class SpectralFeatures(nn.Module):
     def _running_level(self, levels_BT: Tensor) -> Tensor:
         """Return the maximum of each window of W levels, shape (B, T - W + 1, 1)."""
         return F.max_pool1d(levels_BT.unsqueeze(1), self.level_frames, stride=1).transpose(1, 2)
+
+    def _clip_mean(self, x_BTF: Tensor, frames_B: Tensor) -> Tensor:
+        """Return the mean of each feature over the clip, shape (B, 1, F), or so far, (B, T, F)."""
+        if self.causal:
+            window_BTF = F.pad(x_BTF, (0, 0, self.level_frames - 1, 0))
+            return self._running_mean(window_BTF, x_BTF.new_zeros(len(x_BTF)))
+        valid_BT1 = valid_mask(frames_B, x_BTF.size(1)).unsqueeze(2)
+        return (x_BTF * valid_BT1).sum(1, keepdim=True) / frames_B[:, None, None]
+
+    def _running_mean(self, window_BTF: Tensor, before_B: Tensor) -> Tensor:
+        """Return the mean of each window of W frames that are there, shape (B, T - W + 1, F).
+
+        Args:
+            window_BTF: features, zeros in place of those before the start.
+            before_B: frames before the last T - W + 1.
+        """
+        size = self.level_frames
+        mean_BTF = F.avg_pool1d(window_BTF.transpose(1, 2), size, stride=1).transpose(1, 2)
+        places_T = torch.arange(1, mean_BTF.size(1) + 1, device=before_B.device)
+        found_BT = (before_B.unsqueeze(1) + places_T).clamp(max=size)
+        return mean_BTF * (size / found_BT).unsqueeze(2)
 
     def _mel_power(self, padded_BS: Tensor) -> Tensor:
         """Return the mel power of all complete windows, shape (B, T, M)."""

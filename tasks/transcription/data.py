@@ -16,7 +16,7 @@ from gru_suite.errors import UserError
 from gru_suite.model.batches import spread_by_length
 from gru_suite.options import check_count, check_number
 
-from .batches.connected_words import LONGEST_S, ConnectedWords
+from .batches.connected_words import LONGEST_S, ConnectedWords, random_texts
 from .batches.ctc_tokens import CtcTokens
 from .batches.transcript_dataset import RecordingDataset
 from .inference.token_schema import fit_tokens
@@ -28,6 +28,8 @@ from .samples.spoken_sentences import spoken_sentences
 
 SYNTHETIC = "synthetic speech (espeak-ng)"
 _STRINGS = {"val": 400, "test": 1_000}
+# Of connected words: texts for the tokenizer and the language model.
+_TEXTS = 2_000
 
 
 class TranscriptDataModule(AudioModule):
@@ -207,17 +209,15 @@ class TranscriptDataModule(AudioModule):
     def _setup_words(self) -> None:
         found = self._decode_words()
         self.noises, self._unreadable = found.noises, found.unreadable
-        self._tokenizer = "word"
-        self._fit(found.vocabulary)
+        self._fit([*found.vocabulary, *random_texts(found.vocabulary, _TEXTS)])
         tokens = CtcTokens(self._schema["tokenizer"])
-        ids = {word: tokens.encode([word])[0][0] for word in found.vocabulary}
         longest = round(LONGEST_S * self._rate_hz)
         self.datasets = {
             part: ConnectedWords(
                 found.samples,
                 words,
                 _STRINGS.get(part, self._count),
-                ids,
+                tokens,
                 self._rate_hz,
                 self._seed if part == "train" else PARTS.index(part),
                 None if part == "train" else noise_bank(self.noises, part, longest),

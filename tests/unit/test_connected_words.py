@@ -11,6 +11,7 @@ from gru_suite.errors import UserError
 from gru_suite.tasks.transcription.batches.connected_words import change_speed, word_bounds
 from gru_suite.tasks.transcription.batches.ctc_tokens import CtcTokens
 from gru_suite.tasks.transcription.data import TranscriptDataModule
+from gru_suite.tasks.transcription.inference.language_model import NGramModel
 
 WORDS = ("yes", "no", "stop")
 
@@ -34,11 +35,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def module(folder: Path, tmp_path: Path, **options: object) -> TranscriptDataModule:
+def module(
+    folder: Path, tmp_path: Path, tokenizer: str = "word", **options: object
+) -> TranscriptDataModule:
     data = TranscriptDataModule(
         str(folder),
         "connected_words",
-        tokenizer="word",
+        tokenizer=tokenizer,
         sample_rate_hz=RATE_HZ,
         cache_dir=str(tmp_path),
         count=12,
@@ -47,6 +50,20 @@ def module(folder: Path, tmp_path: Path, **options: object) -> TranscriptDataMod
     data.prepare_data()
     data.setup()
     return data
+
+
+def test_the_tokens_are_those_that_were_asked_for(folder: Path, tmp_path: Path) -> None:
+    data = module(folder, tmp_path, "char", language_model=3)
+    assert data.schema()["token_kind"] == "char"
+    tokens = CtcTokens(data.schema()["tokenizer"])
+    assert set("".join(WORDS)) < set(tokens.tokens(range(1, tokens.size)))
+    batch = data.datasets["test"].__getitems__(range(12))
+    for ids, length, text in zip(batch.target_BU, batch.target_lengths_B, batch.texts, strict=True):
+        assert tokens.decode(ids[:length].tolist()) == text
+    # After "st" only "stop" goes on.
+    model = NGramModel(**data.schema()["language_model"])
+    (after,) = tokens.encode(["stop"])
+    assert model.log_probabilities(after[:3]).argmax() == after[3]
 
 
 def test_strings(folder: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from gru_suite.data.batch_dataset import BatchDataset
 from gru_suite.data.ragged_arrays import RaggedArrays
 
 from ..reading.word_recordings import Words
+from .ctc_tokens import CtcTokens
 from .transcript_dataset import TranscriptBatch, make_batch
 
 Samples = NDArray[np.float32]
@@ -50,7 +51,7 @@ class ConnectedWords(BatchDataset[TranscriptBatch]):
         samples: RaggedArrays,
         words: Words,
         count: int,
-        ids: dict[str, int],
+        tokens: CtcTokens,
         sample_rate_hz: int,
         seed: int,
         noise_L: NDArray[np.int16] | None,
@@ -63,14 +64,14 @@ class ConnectedWords(BatchDataset[TranscriptBatch]):
             samples: 16-bit samples of all decoded files.
             words: the recordings of the part, at least one.
             count: strings of an epoch.
-            ids: token of each word.
+            tokens: of the strings.
             sample_rate_hz: of the samples.
             seed: of the draws.
             noise_L: background noise, added to all strings; None for none.
             snr_db: signal-to-noise ratio of it.
             training: draw anew in each epoch, with shorter strings in the first ones.
         """
-        self.samples, self.words, self.token = samples, words, ids
+        self.samples, self.words, self.tokens = samples, words, tokens
         self.rate_hz, self.seed, self.training = sample_rate_hz, seed, training
         self.noise_L, self.snr_db = noise_L, snr_db
         self.spoken = [word_bounds(samples.get(clip), sample_rate_hz) for clip in words.clips]
@@ -126,8 +127,15 @@ class ConnectedWords(BatchDataset[TranscriptBatch]):
     def __getitems__(self, indices: Sequence[int]) -> TranscriptBatch:
         """Return a batch of strings."""
         drawn = [self.draw(index) for index in indices]
-        ids = [[self.token[word] for word in words] for _, words in drawn]
-        return make_batch([clip_S for clip_S, _ in drawn], ids, [" ".join(w) for _, w in drawn])
+        texts = [" ".join(words) for _, words in drawn]
+        return make_batch([clip_S for clip_S, _ in drawn], self.tokens.encode(texts), texts)
+
+
+def random_texts(vocabulary: Sequence[str], count: int) -> list[str]:
+    """Return texts of strings, all words as frequent, for a tokenizer and a language model."""
+    random = np.random.default_rng(0)
+    numbers = random.integers(FEWEST, MOST + 1, count)
+    return [" ".join(random.choice(vocabulary, number)) for number in numbers]
 
 
 def word_bounds(clip_S: NDArray[np.int16], sample_rate_hz: int) -> tuple[int, int]:
