@@ -195,30 +195,50 @@ def test_silence_is_not_made_loud() -> None:
     assert rounding.exp().sum(-1).mean() < tone.exp().sum(-1).mean()
 
 
-def test_padding_has_no_level() -> None:
+@pytest.mark.parametrize("subtract_mean", [False, True])
+def test_padding_has_no_level(subtract_mean: bool) -> None:
     x_BS = 0.01 * torch.randn(1, RATE, generator=torch.Generator().manual_seed(0))
-    features = SpectralFeatures(RATE, level="relative")
+    features = SpectralFeatures(RATE, level="relative", subtract_mean=subtract_mean)
     alone, _ = features(x_BS, torch.tensor([RATE]))
     loud_BS = torch.cat([x_BS, torch.zeros(1, 3 * RATE)], dim=1)
     padded, _ = features(loud_BS, torch.tensor([RATE]))
     torch.testing.assert_close(padded[:, : alone.size(1)], alone)
 
 
+@pytest.mark.parametrize("subtract_mean", [False, True])
 @pytest.mark.parametrize("seconds", [0.5, 3.0])
-def test_a_stream_of_relative_features_equals_the_clip(seconds: float) -> None:
+def test_a_stream_of_relative_features_equals_the_clip(seconds: float, subtract_mean: bool) -> None:
     """A stream forgets its loudest frame after two seconds; so does the clip, if causal."""
     generator = torch.Generator().manual_seed(0)
     x_BS = 0.01 * torch.randn(1, round(seconds * RATE), generator=generator)
     x_BS[:, 2000:4000] *= 50
-    features = SpectralFeatures(RATE, level="relative", causal=True)
+    features = SpectralFeatures(RATE, level="relative", subtract_mean=subtract_mean, causal=True)
     whole, _ = features(x_BS, torch.tensor([x_BS.size(1)]))
     state, parts = features.initial_state(1), []
     for chunk_BS in x_BS.split(480, dim=1):
         part, state = features.advance(chunk_BS[:, : chunk_BS.size(1) // 160 * 160], state)
         parts.append(part)
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
-    if seconds > 2:
+    if seconds > 2 and not subtract_mean:
         assert whole[:, 260:].mean() > whole[:, 50:200].mean() + 1
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_filter_that_does_not_change_has_no_effect(causal: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x_BS = 0.1 * torch.randn(1, 2 * RATE, generator=generator)
+    x_BS[:, RATE // 2 : RATE] *= 3
+    filtered_BS = torch.nn.functional.pad(x_BS, (1, 0))
+    filtered_BS = filtered_BS[:, 1:] - 0.9 * filtered_BS[:, :-1]
+    lengths_B = torch.tensor([2 * RATE])
+    differences = []
+    for subtract_mean in (False, True):
+        features = SpectralFeatures(RATE, subtract_mean=subtract_mean, causal=causal)
+        before, after = (features(each_BS, lengths_B)[0] for each_BS in (x_BS, filtered_BS))
+        differences.append(float((before - after)[:, 5:].abs().mean()))
+        if subtract_mean and not causal:
+            torch.testing.assert_close(before.mean(1), torch.zeros(1, 40), atol=1e-5, rtol=0)
+    assert differences[1] < 0.05 * differences[0]
 
 
 def test_an_unknown_level_is_named() -> None:
