@@ -130,7 +130,8 @@ class RecurrentBackbone(nn.Module):
         if lengths_B is not None and not traced and all_valid(lengths_B, *x_BTF.shape[:2]):
             lengths_B = None
         if self._variant.kernel is not None and kernel_serves(self.rnn, x_BTF):
-            return self._variant.kernel(self.rnn, x_BTF, lengths_B, states_LBH[0])
+            h_BTH, last_LBH = self._variant.kernel(self.rnn, x_BTF, lengths_B, states_LBH)
+            return h_BTH, _as_state(last_LBH)
         if lengths_B is not None or not self._variant.native:
             return self._forward_by_layer(x_BTF, lengths_B, states_LBH)
         h_BTH, last_LBH = self.rnn(x_BTF, _as_state(states_LBH))

@@ -1,7 +1,7 @@
-"""All layers and directions of a ``torch.nn.GRU`` on the C kernel.
+"""All layers and directions of a ``torch.nn`` recurrence on the C kernel.
 
 Shapes: B batch, T time steps (right-padded), F input features, H output features (2 x hidden_size
-    if bidirectional), L layers times directions, N valid steps of all sequences (ordered by time
+    if bidirectional), L layers times directions, S states, N valid steps of all sequences (ordered by time
     step, then by sequence).
 """
 
@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gru_suite.nn.cells.fast_gru import run_layer
+from gru_suite.nn.cells.layers import LayerState
 from gru_suite.nn.cells.native.library import kernel
+from gru_suite.nn.cells.native_layer import run_layer
 
 _kernel_is_loaded = False
 
@@ -51,23 +52,28 @@ def _has_kernel() -> bool:
 
 
 def run_stack(
-    rnn: nn.RNNBase, x_BTF: Tensor, lengths_B: Tensor | None, state_LBH: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Compute ``rnn(x_BTF, state_LBH)`` with lengths.
+    cell: str,
+    rnn: nn.RNNBase,
+    x_BTF: Tensor,
+    lengths_B: Tensor | None,
+    states_LBH: LayerState,
+) -> tuple[Tensor, LayerState]:
+    """Compute ``rnn(x_BTF, states_LBH)`` with lengths.
 
     Args:
-        rnn: a GRU for which ``kernel_serves`` is true.
+        cell: a name in ``NATIVE_CELLS``, that of ``rnn``.
+        rnn: a recurrence for which ``kernel_serves`` is true.
         x_BTF: features, right-padded.
         lengths_B: valid steps of each sequence, 1..T; None means that all T are valid.
-        state_LBH: states to start from.
+        states_LBH: hidden states to start from, then cell states if there are any.
 
     Returns:
         The top layer's hidden states, (B, T, H), zero at padding, and the states after each
-        sequence's last step (backward: after its first), (L, B, hidden_size).
+        sequence's last step (backward: after its first), each (L, B, hidden_size).
     """
     rows = _Padded(x_BTF) if lengths_B is None else _Ragged(x_BTF, lengths_B)
     features_NF = rows.pack(x_BTF)
-    state_LBH = rows.sort(state_LBH)
+    states_LBH = tuple(rows.sort(state_LBH) for state_LBH in states_LBH)
     all_weights: Sequence[Sequence[Tensor]] = rnn.all_weights
     directions = 2 if rnn.bidirectional else 1
     finals: list[Tensor] = []
@@ -76,19 +82,27 @@ def run_stack(
             features_NF = F.dropout(features_NF, rnn.dropout, rnn.training)
         outputs: list[Tensor] = []
         for index in range(layer * directions, (layer + 1) * directions):
-            hidden_NH, last_BH = run_layer(
+            hidden_NH, last_SBH = run_layer(
+                cell,
                 features_NF,
-                state_LBH[index],
+                _of_layer(states_LBH, index),
                 all_weights[index],
                 rows.offsets,
                 rows.lengths_B,
                 reverse=len(outputs) == 1,
             )
             outputs.append(hidden_NH)
-            finals.append(last_BH)
+            finals.append(last_SBH)
         features_NF = torch.cat(outputs, dim=1) if directions == 2 else outputs[0]
-    last_LBH = torch.stack(finals) if len(finals) > 1 else finals[0].unsqueeze(0)
-    return rows.unpack(features_NF), rows.unsort(last_LBH)
+    last_SLBH = torch.stack(finals, dim=1) if len(finals) > 1 else finals[0].unsqueeze(1)
+    return rows.unpack(features_NF), tuple(rows.unsort(each) for each in last_SLBH.unbind(0))
+
+
+def _of_layer(states_LBH: LayerState, index: int) -> Tensor:
+    """Return the states of a layer and direction, (S, B, hidden_size)."""
+    if len(states_LBH) == 1:
+        return states_LBH[0][index : index + 1]
+    return torch.stack([state_LBH[index] for state_LBH in states_LBH])
 
 
 class _Padded:

@@ -8,13 +8,20 @@ from typing import Any
 from torch import Tensor, nn
 
 from gru_suite.errors import UserError
-from gru_suite.nn.cells.layers import Layer, gru_layer, lstm_layer, rnn_relu_layer, rnn_tanh_layer
+from gru_suite.nn.cells.layers import (
+    Layer,
+    LayerState,
+    gru_layer,
+    lstm_layer,
+    rnn_relu_layer,
+    rnn_tanh_layer,
+)
 from gru_suite.nn.cells.min_gru import MinGRU, min_gru_layer
 from gru_suite.nn.cells.relu_gru import relu_gru_layer
 from gru_suite.nn.cells.stack import run_stack
 
-Stack = Callable[[nn.RNNBase, Tensor, Tensor | None, Tensor], tuple[Tensor, Tensor]]
-"""``(module, x_BTF, lengths_B, state_LBH) -> (h_BTH, state_LBH)``: all layers and directions."""
+Stack = Callable[[nn.RNNBase, Tensor, Tensor | None, LayerState], tuple[Tensor, LayerState]]
+"""``(module, x_BTF, lengths_B, states_LBH) -> (h_BTH, states_LBH)``: all layers and directions."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +55,28 @@ CELLS: dict[str, Cell] = {
         num_gates=3,
         num_states=1,
         variants={
-            "tanh": Variant(nn.GRU, gru_layer, kernel=run_stack),
-            "relu": Variant(nn.GRU, relu_gru_layer, native=False),
+            "tanh": Variant(nn.GRU, gru_layer, kernel=partial(run_stack, "gru")),
+            "relu": Variant(
+                nn.GRU, relu_gru_layer, native=False, kernel=partial(run_stack, "gru_relu")
+            ),
         },
     ),
     "lstm": Cell(
         num_gates=4,
         num_states=2,
-        variants={"tanh": Variant(nn.LSTM, lstm_layer)},
+        variants={"tanh": Variant(nn.LSTM, lstm_layer, kernel=partial(run_stack, "lstm"))},
         forget_gate=1,
     ),
     "rnn": Cell(
         num_gates=1,
         num_states=1,
         variants={
-            "tanh": Variant(nn.RNN, rnn_tanh_layer),
-            "relu": Variant(partial(nn.RNN, nonlinearity="relu"), rnn_relu_layer),
+            "tanh": Variant(nn.RNN, rnn_tanh_layer, kernel=partial(run_stack, "rnn")),
+            "relu": Variant(
+                partial(nn.RNN, nonlinearity="relu"),
+                rnn_relu_layer,
+                kernel=partial(run_stack, "rnn_relu"),
+            ),
         },
     ),
     "min_gru": Cell(

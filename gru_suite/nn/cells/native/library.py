@@ -18,9 +18,9 @@ OFF = "torch"
 
 _log = logging.getLogger(__name__)
 
-_SIZES = "num_steps batch_size input_size hidden_size reverse threads"
-_INPUTS = "offsets lengths x state weight_ih weight_hh bias_ih bias_hh hidden gates"
-_GRADIENTS = "grad_hidden grad_last grad_gates"
+_SIZES = "cell relu num_steps batch_size input_size hidden_size reverse threads"
+_INPUTS = "offsets lengths x state cell_state weight_ih weight_hh bias_ih bias_hh hidden saved"
+_GRADIENTS = "grad_hidden grad_last grad_last_cell grad_gates"
 
 
 def _fields() -> list[tuple[str, type]]:
@@ -28,17 +28,17 @@ def _fields() -> list[tuple[str, type]]:
     return [
         *((name, number) for name in _SIZES.split()),
         *((name, pointer) for name in _INPUTS.split()),
-        *((name, number) for name in ("gate_stride", "save_gates")),
-        ("last", pointer),
+        *((name, number) for name in ("saved_stride", "save")),
+        *((name, pointer) for name in ("last", "last_cell")),
         *((name, number) for name in ("first_step", "last_step")),
         *((name, pointer) for name in _GRADIENTS.split()),
         *((name, number) for name in ("grad_stride", "first_row")),
-        *((name, pointer) for name in ("grad_bias", "grad_state", "packed", "runner")),
+        *((name, pointer) for name in ("grad_bias", "grad_state", "grad_cell", "packed", "runner")),
     ]
 
 
 class Call(ctypes.Structure):
-    """``gru_call`` of gru_kernel.h, where every field is explained."""
+    """``kernel_call`` of recurrent_kernel.h, where every field is explained."""
 
     _fields_ = _fields()
 
@@ -60,18 +60,20 @@ class Kernel:
         Raises:
             UserError: the machine or the library does not have it.
         """
-        library.gru_isa_name.restype = ctypes.c_char_p
-        for function in (library.gru_row_blocks, library.gru_packed_floats):
-            function.restype, function.argtypes = ctypes.c_int64, [ctypes.c_int64]
-        library.gru_backward.restype = None
+        library.kernel_isa_name.restype = ctypes.c_char_p
+        number = ctypes.c_int64
+        library.kernel_row_blocks.restype = library.kernel_packed_floats.restype = number
+        library.kernel_row_blocks.argtypes = [number]
+        library.kernel_packed_floats.argtypes = [number, number]
+        library.kernel_backward.restype = None
         names: list[str] = []
-        while (name := library.gru_isa_name(len(names))) is not None:
+        while (name := library.kernel_isa_name(len(names))) is not None:
             names.append(name.decode())
-        usable = [name for i, name in enumerate(names) if library.gru_isa_usable(i)]
+        usable = [name for i, name in enumerate(names) if library.kernel_isa_usable(i)]
         if wanted is not None and wanted not in usable:
             raise UserError(f"{VARIABLE}={wanted}: choose one of {', '.join([OFF, *usable])}")
         self.name = wanted or usable[0]
-        library.gru_choose(names.index(self.name))
+        library.kernel_choose(names.index(self.name))
         self._library = library
         self._runner = _pool_of_torch()
 
@@ -85,20 +87,20 @@ class Kernel:
         Raises:
             MemoryError: no room for the packed weights.
         """
-        if self._library.gru_forward(ctypes.byref(call)):
-            raise MemoryError("GRU kernel: no memory for the packed weights")
+        if self._library.kernel_forward(ctypes.byref(call)):
+            raise MemoryError("kernel: no memory for the packed weights")
 
     def backward(self, call: Call) -> None:
         """Run some steps of a layer's gradient."""
-        self._library.gru_backward(ctypes.byref(call))
+        self._library.kernel_backward(ctypes.byref(call))
 
     def row_blocks(self, batch_size: int) -> int:
         """Return the number of rows of ``grad_bias``."""
-        return int(self._library.gru_row_blocks(batch_size))
+        return int(self._library.kernel_row_blocks(batch_size))
 
-    def packed_floats(self, hidden_size: int) -> int:
+    def packed_floats(self, num_gates: int, hidden_size: int) -> int:
         """Return the size of ``packed``."""
-        return int(self._library.gru_packed_floats(hidden_size))
+        return int(self._library.kernel_packed_floats(num_gates, hidden_size))
 
 
 @cache
@@ -107,14 +109,14 @@ def kernel() -> Kernel | None:
     wanted = os.environ.get(VARIABLE) or None
     if wanted == OFF:
         return None
-    paths = [Path(__file__).with_name(f"_gru_kernel{end}") for end in EXTENSION_SUFFIXES]
+    paths = [Path(__file__).with_name(f"_recurrent_kernel{end}") for end in EXTENSION_SUFFIXES]
     found = [path for path in paths if path.is_file()]
     if not found:
         if wanted is not None:
             raise UserError(
-                f"{VARIABLE}={wanted}: the GRU kernel was not built; install with a C compiler"
+                f"{VARIABLE}={wanted}: the kernel was not built; install with a C compiler"
             )
-        _log.debug("the GRU kernel was not built (no C compiler): torch.nn.GRU runs instead")
+        _log.debug("the kernel was not built (no C compiler): torch.nn runs instead")
         return None
     return Kernel(ctypes.CDLL(str(found[0])), wanted)
 

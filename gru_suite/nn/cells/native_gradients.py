@@ -1,13 +1,19 @@
 """The gradient of one layer on the C kernel.
 
 Shapes: B sequences sorted by falling length, T time steps, N valid steps of all sequences (ordered
-    by time step, then by sequence), F input features, H hidden units, G = 3H gates r, z, n.
+    by time step, then by sequence), F input features, H hidden units, G gates times H, S states.
 """
 
 import torch
 from torch import Tensor
 
-from gru_suite.nn.cells.native.calls import address, loaded_kernel, new_call
+from gru_suite.nn.cells.native.calls import (
+    NATIVE_CELLS,
+    address,
+    addresses,
+    loaded_kernel,
+    new_call,
+)
 
 # Rows of gate gradients that one product over steps takes: enough to run at full speed, few enough
 # to stay in the cache and to save the memory of all of them.
@@ -20,86 +26,99 @@ _PADDING = 16
 
 def gradients(
     grad_hidden_NH: Tensor | None,
-    grad_last_BH: Tensor | None,
+    grad_last_SBH: Tensor | None,
     x_NF: Tensor,
-    state_BH: Tensor,
+    state_SBH: Tensor,
     weight_ih_GF: Tensor,
     weight_hh_GH: Tensor,
     hidden_NH: Tensor,
-    gates_N4H: Tensor,
+    saved: Tensor,
     offsets: Tensor | None,
     lengths_B: Tensor | None,
     reverse: bool,
     needs_input: bool,
+    cell: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return the gradients in the order of the forward arguments.
 
     That of ``x_NF`` is empty where ``needs_input`` is False.
-
-    Raises:
-        RuntimeError: the forward call did not save its gates.
     """
-    if gates_N4H.shape != (x_NF.size(0), 4 * state_BH.size(1)):
-        raise RuntimeError("gru_layer: no gradient without save=True")
-    native = loaded_kernel()
-    (N, F), (B, H) = x_NF.shape, state_BH.shape
+    native, kind = loaded_kernel(), NATIVE_CELLS[cell]
+    (N, F), (_, B, H) = x_NF.shape, state_SBH.shape
+    G, D = kind.num_gates * H, kind.num_grads * H
     x_NF = x_NF.contiguous()
-    state_BH, hidden_NH = state_BH.contiguous(), hidden_NH.contiguous()
+    state_SBH, hidden_NH = state_SBH.contiguous(), hidden_NH.contiguous()
     grad_hidden_NH = None if grad_hidden_NH is None else grad_hidden_NH.contiguous()
-    grad_last_BH = None if grad_last_BH is None else grad_last_BH.contiguous()
+    grad_last_SBH = None if grad_last_SBH is None else grad_last_SBH.contiguous()
     weight_hh_GH = weight_hh_GH.contiguous()
-    grad_state_BH = torch.empty_like(state_BH)
-    grad_bias = x_NF.new_zeros(native.row_blocks(B), 4 * H)
-    # The columns of gate gradients: n's input part, r, z, n's recurrent part. So both the input's
-    # three and the recurrence's three lie side by side.
+    grad_state_SBH = torch.empty_like(state_SBH)
+    grad_bias = x_NF.new_zeros(native.row_blocks(B), D)
+    # Where the recurrence has a gate's gradient of its own, the input's comes first: so both the
+    # input's gates and the recurrence's lie side by side.
+    apart = D - G
     grad_x_NF = x_NF.new_empty((N, F) if needs_input else 0)
     if needs_input:
-        weight_ih_nrz = torch.cat([weight_ih_GF[2 * H :], weight_ih_GF[: 2 * H]])
-    grad_ih_FG = x_NF.new_zeros(F, 3 * H)
-    grad_hh_GH = x_NF.new_zeros(3 * H, H)
+        weight_ih_in_order = _last_gate_first(weight_ih_GF, apart)
+    grad_ih_FG = x_NF.new_zeros(F, G)
+    grad_hh_GH = x_NF.new_zeros(G, H)
 
     T = N // B if offsets is None else offsets.numel() - 1
-    call = new_call(native, x_NF, state_BH, offsets, lengths_B, T, reverse)
+    call = new_call(native, kind, x_NF, state_SBH, offsets, lengths_B, T, reverse)
     call.weight_hh = weight_hh_GH.data_ptr()
-    call.hidden, call.gates, call.gate_stride = hidden_NH.data_ptr(), gates_N4H.data_ptr(), 4 * H
-    call.grad_hidden, call.grad_last = address(grad_hidden_NH), address(grad_last_BH)
-    call.grad_bias, call.grad_state = grad_bias.data_ptr(), grad_state_BH.data_ptr()
-    packed = x_NF.new_empty(native.packed_floats(H))
+    call.hidden, call.saved, call.saved_stride = (
+        hidden_NH.data_ptr(),
+        saved.data_ptr(),
+        kind.num_saved * H,
+    )
+    call.grad_hidden = address(grad_hidden_NH)
+    call.grad_last, call.grad_last_cell = addresses(grad_last_SBH)
+    call.grad_bias = grad_bias.data_ptr()
+    call.grad_state, call.grad_cell = addresses(grad_state_SBH)
+    packed = x_NF.new_empty(native.packed_floats(kind.num_gates, H))
     call.packed = packed.data_ptr()
-    previous = _Previous(hidden_NH, state_BH, offsets, lengths_B, T, reverse)
-    chunks = _chunks(offsets, T, B, H, reverse)
-    grads = x_NF.new_empty(max(last - first for *_, first, last in chunks), 4 * H + _PADDING)
+    previous = _Previous(hidden_NH, state_SBH[0], offsets, lengths_B, T, reverse)
+    chunks = _chunks(offsets, T, B, D, reverse)
+    grads = x_NF.new_empty(max(last - first for *_, first, last in chunks), D + _PADDING)
     call.grad_gates, call.grad_stride = grads.data_ptr(), grads.stride(0)
     for first_step, last_step, first, last in chunks:
         call.first_step, call.last_step, call.first_row = first_step, last_step, first
         native.backward(call)
         part = grads[: last - first]
-        grad_ih_FG.addmm_(x_NF[first:last].t(), part[:, : 3 * H])
-        previous.add_product(grad_hh_GH, part[:, H : 4 * H], first, last)
+        grad_ih_FG.addmm_(x_NF[first:last].t(), part[:, :G])
+        previous.add_product(grad_hh_GH, part[:, apart:D], first, last)
         if needs_input:
-            torch.mm(part[:, : 3 * H], weight_ih_nrz, out=grad_x_NF[first:last])
-    bias_4H = grad_bias.sum(0)
-    # Contiguous like the weight, as DDP's buckets need it.
-    grad_ih_GF = torch.cat([grad_ih_FG[:, H:], grad_ih_FG[:, :H]], dim=1).t().contiguous()
+            torch.mm(part[:, :G], weight_ih_in_order, out=grad_x_NF[first:last])
+    bias_D = grad_bias.sum(0)
+    if apart:
+        bias_ih_G = torch.cat([bias_D[H:G], bias_D[:H]])
+        grad_ih_FG = torch.cat([grad_ih_FG[:, H:], grad_ih_FG[:, :H]], dim=1)
+    else:
+        bias_ih_G = bias_D.clone()
     return (
         grad_x_NF,
-        grad_state_BH,
-        grad_ih_GF,
+        grad_state_SBH,
+        # Contiguous like the weight, as DDP's buckets need it.
+        grad_ih_FG.t().contiguous(),
         grad_hh_GH,
-        torch.cat([bias_4H[H : 3 * H], bias_4H[:H]]),
-        bias_4H[H:].clone(),
+        bias_ih_G,
+        bias_D[apart:].clone(),
     )
 
 
+def _last_gate_first(weight_GF: Tensor, rows: int) -> Tensor:
+    """Return the weights with their last rows in front."""
+    return torch.cat([weight_GF[-rows:], weight_GF[:-rows]]) if rows else weight_GF
+
+
 def _chunks(
-    offsets: Tensor | None, T: int, B: int, H: int, reverse: bool
+    offsets: Tensor | None, T: int, B: int, D: int, reverse: bool
 ) -> list[tuple[int, int, int, int]]:
     """Split the steps, last ones first: first and last step, and the rows that these are."""
     if offsets is not None and reverse:
         # A step's rows belong to different times.
         return [(0, T, 0, int(offsets[-1]))]
     starts = [t * B for t in range(T + 1)] if offsets is None else offsets.tolist()
-    max_rows = max(_CHUNK_FLOATS // (4 * H), _MIN_CHUNK_ROWS)
+    max_rows = max(_CHUNK_FLOATS // D, _MIN_CHUNK_ROWS)
     chunks: list[tuple[int, int, int, int]] = []
     last = T
     while last:

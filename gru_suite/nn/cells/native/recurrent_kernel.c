@@ -1,21 +1,17 @@
-/* The recurrence of torch.nn.GRU over a whole sequence, and its gradient.
+/* The recurrences of torch.nn.GRU, LSTM and RNN over a whole sequence, and their gradients.
  *
- *   r  = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
- *   z  = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
- *   n  = tanh(W_in x + b_in + r * (W_hn h + b_hn))
- *   h' = n + z * (h - n)
+ * Weights are packed once a call into panels: the gates of the same few hidden units side by side, so
+ * that one small product ends with all that these units' nonlinearities need in registers. A thread
+ * takes blocks of the batch's rows through all steps; nobody waits for anybody. Every element sums in
+ * one order, whatever the block or the thread, so results do not depend on either.
  *
- * Weights are packed once a call into panels: the three gates of the same few hidden units side by
- * side, so that one small product ends with all that these units' nonlinearities need in registers.
- * A thread takes blocks of the batch's rows through all steps; nobody waits for anybody. Every
- * element sums in one order, whatever the block or the thread, so results do not depend on either.
- *
- * gru_kernel_inner.h is compiled once for each instruction set.
+ * vectors.h and backward.h are compiled once for each instruction set, forward.h once for each of its
+ * cells; a cell's arithmetic is in gru_cell.h, lstm_cell.h and rnn_cell.h.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "gru_kernel.h"
+#include "recurrent_kernel.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -33,21 +29,36 @@
 static int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Rows of the batch that are still running at a step. */
-static int64_t rows_at(const gru_call *c, int64_t step) {
+static int64_t rows_at(const kernel_call *c, int64_t step) {
     return c->offsets ? c->offsets[step + 1] - c->offsets[step] : c->batch_size;
 }
 
 /* Where sequence b's `step`-th step lies among the N rows. */
-static int64_t row_of(const gru_call *c, int64_t step, int64_t b) {
+static int64_t row_of(const kernel_call *c, int64_t step, int64_t b) {
     int64_t time = step;
     if (c->reverse) time = (c->lengths ? c->lengths[b] : c->num_steps) - 1 - step;
     return (c->offsets ? c->offsets[time] : time * c->batch_size) + b;
 }
 
 /* The state that sequence b's `step`-th step starts from. */
-static const float *state_before(const gru_call *c, int64_t step, int64_t b) {
+static const float *state_before(const kernel_call *c, int64_t step, int64_t b) {
     if (step == 0) return c->state + b * c->hidden_size;
     return c->hidden + row_of(c, step - 1, b) * c->hidden_size;
+}
+
+/* Where a sequence's cell state before its `step`-th step lies: the last `saved` of a row. */
+static const float *cell_before(const kernel_call *c, int64_t step, int64_t b, int64_t saved) {
+    if (step == 0) return c->cell_state + b * c->hidden_size;
+    return c->saved + row_of(c, step - 1, b) * c->saved_stride + saved * c->hidden_size;
+}
+
+/* Start the gradients of some states from those of the last ones. */
+static void start_gradient(float *carry, const float *last, int64_t first, int64_t floats) {
+    if (last) {
+        memcpy(carry + first, last + first, (size_t)floats * sizeof(float));
+    } else {
+        memset(carry + first, 0, (size_t)floats * sizeof(float));
+    }
 }
 
 /* Denormal numbers would slow every product many times over. */
@@ -78,11 +89,11 @@ static void restore_denormals(float_mode before) { (void)before; }
 
 /* One thread's share: row blocks `index`, `index + threads`, ... */
 typedef struct {
-    const gru_call *call;
+    const kernel_call *call;
     const void *weights;
     int64_t threads;
     int64_t next;
-    void (*work)(const gru_call *, const void *weights, int64_t index, int64_t threads);
+    void (*work)(const kernel_call *, const void *weights, int64_t index, int64_t threads);
 } team;
 
 typedef struct {
@@ -117,7 +128,7 @@ static int forked;
 static void note_fork(void) { forked = 1; }
 static void watch_forks(void) { pthread_atfork(NULL, NULL, note_fork); }
 
-static void run_team(team *shared, gru_runner runner) {
+static void run_team(team *shared, kernel_runner runner) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_t threads[MAX_THREADS];
     member members[MAX_THREADS];
@@ -140,7 +151,7 @@ static void run_team(team *shared, gru_runner runner) {
     for (int64_t i = 1; i < started; i++) pthread_join(threads[i], NULL);
 }
 
-static int64_t team_size(const gru_call *c, int64_t block_rows) {
+static int64_t team_size(const kernel_call *c, int64_t block_rows) {
     int64_t blocks = (c->batch_size + block_rows - 1) / block_rows;
     return min_i64(min_i64(blocks, MAX_THREADS), c->threads > 1 ? c->threads : 1);
 }
@@ -150,54 +161,61 @@ static float *aligned_floats(int64_t count) {
     return posix_memalign(&memory, 64, (size_t)count * sizeof(float)) ? NULL : memory;
 }
 
+/* name_isa and name_cell_isa. */
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
 #define NAME(name) JOIN(name, ISA)
+#define CELL_NAME(name) NAME(JOIN(name, CELL))
 
 #define ISA portable
 #define TARGET
 #define LANES 4
 #define ROWS 4
-#include "gru_kernel_inner.h"
+#include "instruction_set.h"
 
 #if defined(__x86_64__)
 #define ISA avx2
 #define TARGET __attribute__((target("avx2,fma")))
 #define LANES 8
 #define ROWS 4
-#include "gru_kernel_inner.h"
+#include "instruction_set.h"
 
 #define ISA avx512
 #define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma")))
 #define LANES 16
 #define ROWS 8
-#include "gru_kernel_inner.h"
+#include "instruction_set.h"
 #endif
 
 typedef struct {
     const char *name;
     int64_t rows;
     int64_t lanes;
-    int (*forward)(const gru_call *);
-    void (*backward)(const gru_call *);
+    int (*forward[NUM_CELLS])(const kernel_call *);
+    void (*backward[NUM_CELLS])(const kernel_call *);
 } isa;
+
+#define FUNCTIONS(isa_)                                                                            \
+    {forward_gru_##isa_, forward_lstm_##isa_, forward_rnn_##isa_}, {                               \
+        backward_gru_##isa_, backward_lstm_##isa_, backward_rnn_##isa_                             \
+    }
 
 static const isa ISAS[] = {
 #if defined(__x86_64__)
-    {"avx512", 8, 16, forward_avx512, backward_avx512},
-    {"avx2", 4, 8, forward_avx2, backward_avx2},
+    {"avx512", 8, 16, FUNCTIONS(avx512)},
+    {"avx2", 4, 8, FUNCTIONS(avx2)},
 #endif
-    {"portable", 4, 4, forward_portable, backward_portable},
+    {"portable", 4, 4, FUNCTIONS(portable)},
 };
 enum { NUM_ISAS = sizeof ISAS / sizeof *ISAS };
 
 static const isa *chosen = &ISAS[NUM_ISAS - 1];
 
-const char *gru_isa_name(int index) {
+const char *kernel_isa_name(int index) {
     return index >= 0 && index < (int)NUM_ISAS ? ISAS[index].name : NULL;
 }
 
-int gru_isa_usable(int index) {
+int kernel_isa_usable(int index) {
     if (index < 0 || index >= (int)NUM_ISAS) return 0;
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -210,15 +228,20 @@ int gru_isa_usable(int index) {
     return 1;
 }
 
-int gru_choose(int index) {
-    if (!gru_isa_usable(index)) return -1;
+int kernel_choose(int index) {
+    if (!kernel_isa_usable(index)) return -1;
     chosen = &ISAS[index];
     return 0;
 }
 
-int64_t gru_row_blocks(int64_t batch_size) { return (batch_size + chosen->rows - 1) / chosen->rows; }
-int64_t gru_packed_floats(int64_t hidden_size) {
-    return (hidden_size + chosen->lanes - 1) / chosen->lanes * chosen->lanes * 3 * hidden_size;
+int64_t kernel_row_blocks(int64_t batch_size) {
+    return (batch_size + chosen->rows - 1) / chosen->rows;
 }
-int gru_forward(const gru_call *call) { return chosen->forward(call); }
-void gru_backward(const gru_call *call) { chosen->backward(call); }
+
+int64_t kernel_packed_floats(int64_t num_gates, int64_t hidden_size) {
+    int64_t units = (hidden_size + chosen->lanes - 1) / chosen->lanes * chosen->lanes;
+    return units * num_gates * hidden_size;
+}
+
+int kernel_forward(const kernel_call *call) { return chosen->forward[call->cell](call); }
+void kernel_backward(const kernel_call *call) { chosen->backward[call->cell](call); }

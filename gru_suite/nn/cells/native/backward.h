@@ -1,0 +1,48 @@
+/* The backward pass of one cell in one instruction set. Part of cell.h. */
+
+/* Turn the gradient of a block's new states into those of its sums, and start that of its old states. */
+FN void CELL_NAME(backward_gates)(const kernel_call *c, int64_t step, int64_t b, int64_t rows) {
+    const int64_t H = c->hidden_size;
+    float *bias = c->grad_bias + b / ROWS * GRADS * H;
+    for (int64_t unit = 0; unit < H; unit += LANES) {
+        const int64_t count = H - unit;
+        vec total[GRADS], grads[GRADS];
+        for (int g = 0; g < GRADS; g++) total[g] = NAME(load_some)(bias + g * H + unit, count);
+        for (int64_t i = 0; i < rows; i++) {
+            const int64_t row = row_of(c, step, b + i);
+            float *to = c->grad_gates + (row - c->first_row) * c->grad_stride + unit;
+            vec dh = NAME(load_some)(c->grad_state + (b + i) * H + unit, count);
+            if (c->grad_hidden) dh += NAME(load_some)(c->grad_hidden + row * H + unit, count);
+            CELL_NAME(unit_gradients)(c, step, b + i, row, unit, dh, grads);
+            for (int g = 0; g < GRADS; g++) {
+                NAME(store_some)(to + g * H, grads[g], count);
+                total[g] += grads[g];
+            }
+        }
+        for (int g = 0; g < GRADS; g++) NAME(store_some)(bias + g * H + unit, total[g], count);
+    }
+}
+
+static TARGET void CELL_NAME(backward_share)(const kernel_call *c, const void *weights,
+                                             int64_t index, int64_t threads) {
+    const int64_t H = c->hidden_size, stride = threads * ROWS;
+    const NAME(product) p = {weights, GATES * H, RECURRENT * H, SAVED * H};
+    for (int64_t b = index * ROWS; c->last_step == c->num_steps && b < c->batch_size; b += stride) {
+        const int64_t floats = (min_i64(b + ROWS, c->batch_size) - b) * H;
+        start_gradient(c->grad_state, c->grad_last, b * H, floats);
+        if (HAS_CELL) start_gradient(c->grad_cell, c->grad_last_cell, b * H, floats);
+    }
+    for (int64_t step = c->last_step - 1; step >= c->first_step; step--) {
+        const int64_t running = rows_at(c, step);
+        for (int64_t b = index * ROWS; b < running; b += stride)
+            CELL_NAME(backward_gates)(c, step, b, min_i64(ROWS, running - b));
+        NAME(backward_products)(c, &p, step, index * ROWS, stride);
+    }
+}
+
+static TARGET void CELL_NAME(backward)(const kernel_call *c) {
+    const int64_t H = c->hidden_size;
+    team shared = {c, c->packed, team_size(c, ROWS), 0, CELL_NAME(backward_share)};
+    if (c->last_step == c->num_steps) NAME(pack_columns)(c->weight_hh, GATES * H, H, c->packed);
+    run_team(&shared, c->runner);
+}

@@ -1,0 +1,226 @@
+/* The forward pass of one cell in one instruction set. Part of cell.h; V panels cover H. */
+
+/* Packed weights of a call. A panel's part for k: the gates of its units. */
+typedef struct {
+    float *input;     /* (V, F, VECS, LANES) */
+    float *recurrent; /* (V, H, VECS, LANES) */
+    float *bias;      /* (V, UNIT_VECS, BIASES, LANES) */
+} CELL_NAME(weights);
+
+/* Pack a (GH, K) matrix to (V, K, VECS, LANES), zeros for units beyond H. */
+static TARGET void CELL_NAME(pack_gates)(const float *matrix, int64_t H, int64_t K, float *packed) {
+    for (int64_t panel = 0; panel < H; panel += PANEL_UNITS) {
+        for (int v = 0; v < VECS; v++) {
+            const int64_t first = panel + v / GATES * LANES;
+            const int64_t units = first < H ? min_i64(LANES, H - first) : 0;
+            const float *rows = matrix + (v % GATES * H + first) * K;
+            float *to = packed + v * LANES;
+            for (int64_t k = 0; k < K; k++, to += VECS * LANES) {
+                for (int64_t u = 0; u < units; u++) to[u] = rows[u * K + k];
+                for (int64_t u = units; u < LANES; u++) to[u] = 0.0f;
+            }
+        }
+        packed += K * VECS * LANES;
+    }
+}
+
+static TARGET void CELL_NAME(pack_bias)(const kernel_call *c, int64_t num_panels, float *packed) {
+    const int64_t H = c->hidden_size;
+    for (int64_t first = 0; first < num_panels * PANEL_UNITS; first += LANES)
+        for (int bias = 0; bias < BIASES; bias++, packed += LANES)
+            for (int64_t u = 0; u < LANES; u++) {
+                const int64_t unit = first + u, at = min_i64(bias, GATES - 1) * H + unit;
+                const int input = bias < GATES, recurrent = bias != GATES - SPLIT;
+                packed[u] = 0.0f;
+                if (unit < H && input) packed[u] += c->bias_ih[at];
+                if (unit < H && recurrent) packed[u] += c->bias_hh[at];
+            }
+}
+
+/* Take `rows` rows of the batch, from b, through `panels` panels of one step. */
+FN void CELL_NAME(forward_tile)(const kernel_call *c, const CELL_NAME(weights) *w, int64_t step,
+                                int64_t b, int64_t panel, const int rows, const int panels) {
+    const int64_t H = c->hidden_size, F = c->input_size;
+    const float *before[8], *input[8];
+    int64_t row[8];
+    vec sums[8][4][VECS], split[8][4];
+    const float *bias = w->bias + panel * UNIT_VECS * BIASES * LANES;
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++) {
+        row[i] = row_of(c, step, b + i);
+        before[i] = state_before(c, step, b + i);
+        input[i] = c->x ? c->x + row[i] * F : NULL;
+#pragma GCC unroll 8
+        for (int j = 0; j < panels; j++)
+#pragma GCC unroll 8
+            for (int v = 0; v < VECS; v++) {
+                const int at = (j * UNIT_VECS + v / GATES) * BIASES + v % GATES;
+                sums[i][j][v] = NAME(load)(bias + at * LANES);
+            }
+    }
+    if (c->x) {
+        MULTIPLY(rows, panels, VECS, sums, input, w->input + panel * F * VECS * LANES,
+                 F * VECS * LANES, F)
+    } else {
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+            for (int j = 0; j < panels; j++)
+#pragma GCC unroll 8
+                for (int v = 0; v < VECS; v++) {
+                    const int64_t unit = (panel + j) * PANEL_UNITS + v / GATES * LANES;
+                    const float *from = c->saved + row[i] * c->saved_stride + v % GATES * H + unit;
+                    if (unit < H) sums[i][j][v] += NAME(load_some)(from, H - unit);
+                }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < panels; j++) {
+            split[i][j] = (vec){0};
+            if (SPLIT) {
+                split[i][j] = sums[i][j][VECS - 1];
+                sums[i][j][VECS - 1] = NAME(load)(bias + (j * BIASES + BIASES - 1) * LANES);
+            }
+        }
+    MULTIPLY(rows, panels, VECS, sums, before, w->recurrent + panel * H * VECS * LANES,
+             H * VECS * LANES, H)
+#pragma GCC unroll 8
+    for (int j = 0; j < panels; j++)
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+            for (int u = 0; u < UNIT_VECS; u++) {
+                const int64_t unit = (panel + j) * PANEL_UNITS + u * LANES;
+                if (unit < H)
+                    CELL_NAME(finish)(c, row[i], b + i, before[i], unit, sums[i][j] + u * GATES,
+                                      split[i][j]);
+            }
+}
+
+/* A function of its own for each shape of tile keeps each one's sums in registers. */
+#define FORWARD_TILE(NAME_, ROWS_, PANELS_)                                                        \
+    static TARGET __attribute__((noinline)) void CELL_NAME(NAME_)(                                 \
+        const kernel_call *c, const CELL_NAME(weights) *w, int64_t step, int64_t b,                \
+        int64_t panel) {                                                                           \
+        CELL_NAME(forward_tile)(c, w, step, b, panel, ROWS_, PANELS_);                             \
+    }
+FORWARD_TILE(forward_full, CELL_ROWS, 1)
+FORWARD_TILE(forward_4x1, 4, 1)
+FORWARD_TILE(forward_2x2, 2, 2)
+FORWARD_TILE(forward_2x1, 2, 1)
+FORWARD_TILE(forward_1x4, 1, 4)
+FORWARD_TILE(forward_1x1, 1, 1)
+
+/* Rows b to b + rows (fewer than a full block) through all panels of one step. */
+static TARGET void CELL_NAME(forward_rest)(const kernel_call *c, const CELL_NAME(weights) *w,
+                                           int64_t step, int64_t b, int64_t rows) {
+    const int64_t V = (c->hidden_size + PANEL_UNITS - 1) / PANEL_UNITS;
+    int64_t v;
+    if (CELL_ROWS > 4 && rows & 4) {
+        for (v = 0; v < V; v++) CELL_NAME(forward_4x1)(c, w, step, b, v);
+        b += 4;
+    }
+    if (rows & 2) {
+        for (v = 0; v + 2 <= V; v += 2) CELL_NAME(forward_2x2)(c, w, step, b, v);
+        for (; v < V; v++) CELL_NAME(forward_2x1)(c, w, step, b, v);
+        b += 2;
+    }
+    if (rows & 1) {
+        for (v = 0; v + 4 <= V; v += 4) CELL_NAME(forward_1x4)(c, w, step, b, v);
+        for (; v < V; v++) CELL_NAME(forward_1x1)(c, w, step, b, v);
+    }
+}
+
+/* Copy the states that the rows of the batch end with. */
+static TARGET void CELL_NAME(copy_last)(const kernel_call *c, int64_t first, int64_t end) {
+    for (int64_t b = first; b < end; b++) {
+        const int64_t steps = c->lengths ? c->lengths[b] : c->num_steps;
+        memcpy(c->last + b * c->hidden_size, state_before(c, steps, b),
+               (size_t)c->hidden_size * sizeof(float));
+    }
+}
+
+/* Cell states are advanced where they end. */
+static TARGET void CELL_NAME(copy_cells)(const kernel_call *c, int64_t first, int64_t end) {
+    const int64_t H = c->hidden_size;
+    if (HAS_CELL)
+        memcpy(c->last_cell + first * H, c->cell_state + first * H,
+               (size_t)((end - first) * H) * sizeof(float));
+}
+
+static TARGET void CELL_NAME(forward_share)(const kernel_call *c, const void *weights, int64_t index,
+                                            int64_t threads) {
+    const CELL_NAME(weights) *w = weights;
+    const int64_t V = (c->hidden_size + PANEL_UNITS - 1) / PANEL_UNITS;
+    const int64_t start = index * CELL_ROWS, stride = threads * CELL_ROWS, B = c->batch_size;
+    for (int64_t b = start; b < B; b += stride)
+        CELL_NAME(copy_cells)(c, b, min_i64(b + CELL_ROWS, B));
+    for (int64_t step = 0; step < c->num_steps; step++) {
+        const int64_t running = rows_at(c, step);
+        int64_t b = start;
+        if (b >= running) break;
+        for (int64_t v = 0; v < V; v++)
+            for (b = start; b + CELL_ROWS <= running; b += stride)
+                CELL_NAME(forward_full)(c, w, step, b, v);
+        if (b < running) CELL_NAME(forward_rest)(c, w, step, b, running - b);
+    }
+    for (int64_t b = start; b < B; b += stride)
+        CELL_NAME(copy_last)(c, b, min_i64(b + CELL_ROWS, B));
+}
+
+/* A few rows in all, such as one step of one sequence: packing would cost more than the products. */
+static TARGET void CELL_NAME(forward_unpacked)(const kernel_call *c) {
+    const int64_t H = c->hidden_size, F = c->input_size;
+    CELL_NAME(copy_cells)(c, 0, c->batch_size);
+    for (int64_t step = 0; step < c->num_steps; step++)
+        for (int64_t b = 0; b < rows_at(c, step); b++) {
+            const int64_t row = row_of(c, step, b);
+            const float *before = state_before(c, step, b);
+            for (int64_t unit = 0; unit < H; unit += LANES) {
+                const int64_t units = min_i64(LANES, H - unit);
+                vec sums[GATES], split = {0};
+                for (int g = 0; g < GATES; g++) {
+                    const int64_t first = g * H + unit;
+                    vec input = NAME(load_some)(c->bias_ih + first, units);
+                    sums[g] = NAME(load_some)(c->bias_hh + first, units);
+                    sums[g] += NAME(gate_products)(c->weight_hh + first * H, before, H, units);
+                    if (c->x) {
+                        const float *x = c->x + row * F;
+                        input += NAME(gate_products)(c->weight_ih + first * F, x, F, units);
+                    } else {
+                        const float *saved = c->saved + row * c->saved_stride;
+                        input += NAME(load_some)(saved + first, units);
+                    }
+                    if (SPLIT && g == GATES - 1) {
+                        split = input;
+                    } else {
+                        sums[g] += input;
+                    }
+                }
+                CELL_NAME(finish)(c, row, b, before, unit, sums, split);
+            }
+        }
+    CELL_NAME(copy_last)(c, 0, c->batch_size);
+}
+
+static TARGET int CELL_NAME(forward)(const kernel_call *c) {
+    const int64_t H = c->hidden_size, F = c->x ? c->input_size : 0;
+    const int64_t V = (H + PANEL_UNITS - 1) / PANEL_UNITS, columns = V * VECS * LANES;
+    if (c->num_steps * c->batch_size <= UNPACKED_ROWS) {
+        float_mode before = flush_denormals();
+        CELL_NAME(forward_unpacked)(c);
+        restore_denormals(before);
+        return 0;
+    }
+    float *memory = aligned_floats(columns * (F + H) + V * UNIT_VECS * BIASES * LANES);
+    if (!memory) return -1;
+    CELL_NAME(weights) w = {memory, memory + columns * F, memory + columns * (F + H)};
+    team shared = {c, &w, team_size(c, CELL_ROWS), 0, CELL_NAME(forward_share)};
+    if (F) CELL_NAME(pack_gates)(c->weight_ih, H, F, w.input);
+    CELL_NAME(pack_gates)(c->weight_hh, H, H, w.recurrent);
+    CELL_NAME(pack_bias)(c, V, w.bias);
+    run_team(&shared, c->runner);
+    free(memory);
+    return 0;
+}
