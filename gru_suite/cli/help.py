@@ -84,7 +84,9 @@ def version_text(verbose: bool) -> str:
         from gru_suite.nn.cells.native.library import kernel
 
         native = kernel()
-        lines.append(f"GRU on the CPU: {f'C kernel, {native.name}' if native else 'torch.nn.GRU'}")
+        lines.append(
+            f"gru, lstm, rnn on the CPU: {f'C kernel, {native.name}' if native else 'torch.nn'}"
+        )
     return "\n".join(lines)
 
 

@@ -26,7 +26,7 @@ def compiler() -> str:
 def build(folder: Path, *flags: str) -> Path:
     program = folder / "kernel_check"
     warnings = ["-Wall", "-Wextra", "-Werror"]
-    sources = [SOURCES / "gru_kernel.c", CHECK]
+    sources = [SOURCES / "recurrent_kernel.c", CHECK]
     command = [compiler(), "-g", "-ffp-contract=fast", "-pthread", *warnings, *flags]
     subprocess.run([*command, "-I", SOURCES, *sources, "-o", program, "-lm"], check=True)
     return program

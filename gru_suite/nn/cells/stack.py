@@ -1,8 +1,8 @@
 """All layers and directions of a ``torch.nn`` recurrence on the C kernel.
 
 Shapes: B batch, T time steps (right-padded), F input features, H output features (2 x hidden_size
-    if bidirectional), L layers times directions, S states, N valid steps of all sequences (ordered by time
-    step, then by sequence).
+    if bidirectional), L layers times directions, S states, N valid steps of all sequences (ordered
+    by time step, then by sequence).
 """
 
 from collections.abc import Sequence

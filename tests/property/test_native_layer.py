@@ -1,7 +1,9 @@
-"""The C kernel against torch.nn.GRU in double precision, over random shapes and options."""
+"""The C kernel against torch in double precision, over random shapes, cells and options."""
 
 import copy
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+import gru_suite.nn.backbone as backbone_module
 from gru_suite.nn.backbone import RecurrentBackbone
 from gru_suite.nn.cells.native.library import kernel
 from gru_suite.nn.cells.stack import kernel_serves
@@ -19,20 +22,25 @@ RELATIVE_ERROR = 1e-5
 # Multiplications of one example's largest product: what a core does in a second or two, twice.
 MAX_WORK = 4e8
 
-pytestmark = pytest.mark.skipif(kernel() is None, reason="the GRU kernel was not built")
+pytestmark = pytest.mark.skipif(kernel() is None, reason="the kernel was not built")
+
+
+# Cell and activation.
+CELLS = [("gru", "tanh"), ("gru", "relu"), ("lstm", "tanh"), ("rnn", "tanh"), ("rnn", "relu")]
 
 
 class Case(NamedTuple):
-    """A backbone, a padded batch with or without lengths, and a state or None."""
+    """A backbone, a padded batch with or without lengths, and its states or none."""
 
     backbone: RecurrentBackbone
     x_BTF: Tensor
     lengths_B: Tensor | None
-    state_LBH: Tensor | None
+    states_LBH: list[Tensor]
 
 
 @st.composite
-def cases(draw, largest) -> Case:
+def cases(draw, largest, cells=CELLS) -> Case:
+    cell, activation = draw(st.sampled_from(cells))
     max_batch, max_steps, max_input, max_hidden = largest
     B = draw(st.integers(1, max_batch))
     F, H = draw(st.integers(1, max_input)), draw(st.integers(1, max_hidden))
@@ -43,50 +51,65 @@ def cases(draw, largest) -> Case:
     if draw(st.booleans()):
         lengths = torch.tensor(draw(st.lists(st.integers(1, T), min_size=B, max_size=B)))
     torch.manual_seed(draw(st.integers(0, 2**16)))
-    backbone = RecurrentBackbone(F, "gru", H, num_layers, directions == 2)
-    state_LBH = None
+    backbone = RecurrentBackbone(F, cell, H, num_layers, directions == 2, activation=activation)
+    states_LBH = []
     if draw(st.booleans()):
-        state_LBH = torch.rand(num_layers * directions, B, H) * 2 - 1
+        count = 2 if cell == "lstm" else 1
+        states_LBH = [torch.rand(num_layers * directions, B, H) * 2 - 1 for _ in range(count)]
     # Weights are of size 1 / sqrt(H): many inputs to few units would saturate the gates, whose
     # gradients then have no digits, in torch either.
     scale = min(1.0, (H / F) ** 0.5)
-    return Case(backbone, scale * torch.randn(B, T, F), lengths, state_LBH)
+    return Case(backbone, scale * torch.randn(B, T, F), lengths, states_LBH)
+
+
+def as_state(states_LBH: list[Tensor]) -> Any:
+    return tuple(states_LBH) if len(states_LBH) == 2 else states_LBH[0] if states_LBH else None
 
 
 def reference(
-    rnn: nn.GRU, x_BTF: Tensor, lengths_B: Tensor | None, state_LBH: Tensor | None
-) -> tuple[Tensor, Tensor]:
+    backbone: RecurrentBackbone, x_BTF: Tensor, lengths_B: Tensor | None, states_LBH: list[Tensor]
+) -> tuple[Tensor, Any]:
+    state = as_state(states_LBH)
+    if backbone.cell == "gru" and backbone.activation == "relu":
+        # torch has none; tests/unit/test_backbone.py has it against its equations.
+        with without_kernel():
+            return backbone(x_BTF, lengths_B, state)
     if lengths_B is None:
-        return rnn(x_BTF, state_LBH)
+        return backbone.rnn(x_BTF, state)
     packed = nn.utils.rnn.pack_padded_sequence(
         x_BTF, lengths_B, batch_first=True, enforce_sorted=False
     )
-    h_packed, last_LBH = rnn(packed, state_LBH)
+    h_packed, last = backbone.rnn(packed, state)
     h_BTH, _ = nn.utils.rnn.pad_packed_sequence(
         h_packed, batch_first=True, total_length=x_BTF.size(1)
     )
-    return h_BTH, last_LBH
+    return h_BTH, last
+
+
+@contextmanager
+def without_kernel() -> Iterator[None]:
+    before = backbone_module.kernel_serves
+    backbone_module.kernel_serves = lambda rnn, x_BTF: False
+    yield
+    backbone_module.kernel_serves = before
 
 
 def results(case: Case, ours: bool, dtype: torch.dtype) -> list[Tensor]:
-    """Return outputs, last state and every gradient."""
+    """Return outputs, last states and every gradient."""
     backbone = copy.deepcopy(case.backbone).to(dtype)
     x_BTF = case.x_BTF.to(dtype).requires_grad_()
-    state_LBH = case.state_LBH
-    if state_LBH is not None:
-        state_LBH = state_LBH.to(dtype).requires_grad_()
-    arguments = (x_BTF, case.lengths_B, state_LBH)
+    states_LBH = [each.to(dtype).requires_grad_() for each in case.states_LBH]
     if ours:
         assert kernel_serves(backbone.rnn, x_BTF)
-        h_BTH, last_LBH = backbone(*arguments)
+        h_BTH, last = backbone(x_BTF, case.lengths_B, as_state(states_LBH))
     else:
-        h_BTH, last_LBH = reference(backbone.rnn, *arguments)
+        h_BTH, last = reference(backbone, x_BTF, case.lengths_B, states_LBH)
+    outputs = [h_BTH, *(last if isinstance(last, tuple) else (last,))]
     generator = torch.Generator().manual_seed(0)
-    weights = [torch.randn(part.shape, generator=generator) for part in (h_BTH, last_LBH)]
-    loss = (h_BTH * weights[0].to(dtype)).sum() + (last_LBH * weights[1].to(dtype)).sum()
-    loss.backward()
-    leaves = [x_BTF, *([] if state_LBH is None else [state_LBH]), *backbone.parameters()]
-    return [h_BTH.detach(), last_LBH.detach(), *(leaf.grad for leaf in leaves)]
+    weights = [torch.randn(part.shape, generator=generator).to(dtype) for part in outputs]
+    sum((part * weight).sum() for part, weight in zip(outputs, weights, strict=True)).backward()
+    leaves = [x_BTF, *states_LBH, *backbone.parameters()]
+    return [*(part.detach() for part in outputs), *(leaf.grad for leaf in leaves)]
 
 
 def error(found: Tensor, true: Tensor) -> float:
@@ -107,7 +130,7 @@ def check(case: Case) -> None:
         assert mine < max(few * RELATIVE_ERROR, 3 * torchs)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=150)
 @given(cases((9, 20, 12, 40)))
 def test_small_shapes_equal_torch_in_double_precision(case):
     check(case)
@@ -121,13 +144,17 @@ def test_shapes_equal_torch_in_double_precision(case):
 
 
 @settings(deadline=None, max_examples=40)
-@given(cases((20, 12, 8, 40)), st.integers(0, 7), st.sampled_from([float("nan"), float("inf")]))
+@given(
+    cases((20, 12, 8, 40), CELLS[::2]),
+    st.integers(0, 7),
+    st.sampled_from([float("nan"), float("inf")]),
+)
 def test_what_is_not_finite_stays_in_its_sequence(case, place, value):
     """NaN and infinity come out where torch has them, and nowhere else."""
     B, T, F = case.x_BTF.shape
     row = place % B
     case.x_BTF[row, (place * 3) % T, place % F] = value
     with torch.no_grad():
-        ours, _ = case.backbone(case.x_BTF, case.lengths_B, case.state_LBH)
-        theirs, _ = reference(case.backbone.rnn, case.x_BTF, case.lengths_B, case.state_LBH)
+        ours, _ = case.backbone(case.x_BTF, case.lengths_B, as_state(case.states_LBH))
+        theirs, _ = reference(case.backbone, case.x_BTF, case.lengths_B, case.states_LBH)
     torch.testing.assert_close(ours, theirs, equal_nan=True, atol=1e-5, rtol=1e-5)

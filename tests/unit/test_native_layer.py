@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from gru_suite.nn.backbone import RecurrentBackbone
-from gru_suite.nn.cells.fast_gru import _layer
 from gru_suite.nn.cells.native import library
+from gru_suite.nn.cells.native.calls import NATIVE_CELLS
+from gru_suite.nn.cells.native_layer import _layer
 from gru_suite.nn.cells.stack import kernel_serves
 
 # Shapes: B batch, T time steps, F input features, H hidden units, L layers times directions.
 
-pytestmark = pytest.mark.skipif(library.kernel() is None, reason="the GRU kernel was not built")
+pytestmark = pytest.mark.skipif(library.kernel() is None, reason="the kernel was not built")
 
 
 def run_python(script: str, **env: str) -> str:
@@ -37,12 +39,13 @@ def run_python(script: str, **env: str) -> str:
 def train_step(
     backbone: RecurrentBackbone, x_BTF: Tensor, lengths_B: Tensor | None
 ) -> list[Tensor]:
-    """Return outputs, last state and the gradients of everything."""
+    """Return outputs, last states and the gradients of everything."""
     x_BTF = x_BTF.clone().requires_grad_()
     backbone.zero_grad()
-    h_BTH, last_LBH = backbone(x_BTF, lengths_B)
-    (h_BTH.square().sum() + last_LBH.sum()).backward()
-    return [h_BTH, last_LBH, x_BTF.grad, *(p.grad for p in backbone.parameters())]
+    h_BTH, last = backbone(x_BTF, lengths_B)
+    last = last if isinstance(last, tuple) else (last,)
+    (h_BTH.square().sum() + sum(part.sum() for part in last)).backward()
+    return [h_BTH, *last, x_BTF.grad, *(p.grad for p in backbone.parameters())]
 
 
 @pytest.fixture
@@ -52,10 +55,11 @@ def threads():
     torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
 @pytest.mark.parametrize("ragged", [False, True])
-@pytest.mark.parametrize("batch_size", [3, 8, 33])
-def test_one_and_more_threads_give_the_same(threads, batch_size, ragged):
-    backbone = RecurrentBackbone(6, "gru", 21, 2, bidirectional=True)
+@pytest.mark.parametrize("batch_size", [6, 8, 33])
+def test_one_and_more_threads_give_the_same(threads, batch_size, ragged, cell):
+    backbone = RecurrentBackbone(6, cell, 21, 2, bidirectional=True)
     x_BTF = torch.randn(batch_size, 13, 6)
     lengths_B = torch.randint(1, 14, (batch_size,)) if ragged else None
     found = []
@@ -71,8 +75,9 @@ def test_one_and_more_threads_give_the_same(threads, batch_size, ragged):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
-def test_a_sequence_has_the_same_bits_in_any_batch():
-    backbone = RecurrentBackbone(5, "gru", 19, bidirectional=True)
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+def test_a_sequence_has_the_same_bits_in_any_batch(cell):
+    backbone = RecurrentBackbone(5, cell, 19, bidirectional=True)
     x_BTF = torch.randn(23, 9, 5)
     whole, _ = backbone(x_BTF)
     for rows in (slice(0, 6), slice(3, 16), slice(16, 23)):
@@ -81,7 +86,7 @@ def test_a_sequence_has_the_same_bits_in_any_batch():
 
 
 def test_two_models_in_two_python_threads():
-    models = [RecurrentBackbone(8, "gru", 24 + 8 * i) for i in range(2)]
+    models = [RecurrentBackbone(8, cell, 24) for cell in ("gru", "lstm")]
     x_BTF = torch.randn(16, 40, 8)
     alone = [train_step(model, x_BTF, None) for model in models]
     alone = [[part.clone() for part in parts] for parts in alone]
@@ -171,12 +176,12 @@ def test_a_missing_kernel_is_said_once_at_debug_level(tmp_path):
     )
     (line,) = run_python(script, GRU_SUITE_KERNEL="").splitlines()
     assert line.startswith("DEBUG gru_suite.")
-    assert "torch.nn.GRU" in line
+    assert "torch.nn" in line
 
 
 def test_version_names_the_kernel():
     printed = run_python("from gru_suite.cli.main import main; main(['--version', '--verbose'])")
-    assert f"GRU on the CPU: C kernel, {library.kernel().name}" in printed
+    assert f"gru, lstm, rnn on the CPU: C kernel, {library.kernel().name}" in printed
 
 
 def test_it_steps_aside():
@@ -221,33 +226,40 @@ def test_compile_sees_one_operator_a_layer():
 
 # From inside torch's own check.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("ragged", [False, True])
-def test_the_operator_keeps_torchs_rules(reverse, ragged):
+def test_the_operator_keeps_torchs_rules(reverse, ragged, cell):
     lengths_B = torch.tensor([4, 3, 1]) if ragged else None
     offsets = torch.tensor([0, 3, 5, 7, 8]) if ragged else None
-    shapes = [(8 if ragged else 12, 2), (3, 5), (15, 2), (15, 5), (15,), (15,)]
+    kind = NATIVE_CELLS[cell]
+    G, N = 5 * kind.num_gates, 8 if ragged else 12
+    shapes = [(N, 2), (kind.num_states, 3, 5), (G, 2), (G, 5), (G,), (G,)]
     inputs = [torch.randn(shape, requires_grad=True) for shape in shapes]
-    torch.library.opcheck(_layer, (*inputs, offsets, lengths_B, reverse, True))
+    options = (offsets, lengths_B, reverse)
+    torch.library.opcheck(_layer, (*inputs, *options, True, cell))
     fixed = [tensor.detach() for tensor in inputs]
-    torch.library.opcheck(_layer, (*fixed, offsets, lengths_B, reverse, False))
-    h_NH, *_ = _layer(*inputs, offsets, lengths_B, reverse, False)
+    torch.library.opcheck(_layer, (*fixed, *options, False, cell))
+    h_NH, *_ = _layer(*inputs, *options, False, cell)
     with pytest.raises(RuntimeError, match="save=True"):
         h_NH.sum().backward()
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
 @pytest.mark.parametrize("ragged", [False, True])
-def test_gradients_equal_finite_differences(ragged):
+def test_gradients_equal_finite_differences(ragged, cell):
     """Float32 leaves few digits: along random directions, with a step that balances both errors."""
-    backbone = RecurrentBackbone(3, "gru", 6, 2, bidirectional=True)
+    backbone = RecurrentBackbone(3, cell, 6, 2, bidirectional=True)
     lengths_B = torch.tensor([5, 2, 4]) if ragged else None
-    x_BTF, state_LBH = torch.randn(3, 5, 3), torch.rand(4, 3, 6) - 0.5
-    leaves = [x_BTF, state_LBH, *backbone.parameters()]
+    x_BTF = torch.randn(3, 5, 3)
+    states = tuple(torch.rand(4, 3, 6) - 0.5 for _ in range(2 if cell == "lstm" else 1))
+    leaves = [x_BTF, *states, *backbone.parameters()]
     for leaf in leaves:
         leaf.requires_grad_()
 
     def loss() -> Tensor:
-        h_BTH, last_LBH = backbone(x_BTF, lengths_B, state_LBH)
+        h_BTH, last = backbone(x_BTF, lengths_B, states if cell == "lstm" else states[0])
+        last_LBH = torch.cat(last) if cell == "lstm" else last
         return h_BTH.double().sin().sum() + last_LBH.double().square().sum()
 
     grads = torch.autograd.grad(loss(), leaves)
@@ -305,8 +317,11 @@ def test_training_follows_torchs_loss_curve(monkeypatch):
 
 def test_sources_are_where_the_build_looks():
     folder = Path(library.__file__).parent
-    assert {path.name for path in folder.glob("gru_kernel*")} == {
-        "gru_kernel.c",
-        "gru_kernel.h",
-        "gru_kernel_inner.h",
-    }
+    sources = {path.name for path in folder.glob("*.[ch]")}
+    assert {"recurrent_kernel.c", "recurrent_kernel.h", "instruction_set.h"} < sources
+    included = set(re.findall(r'#include "(.+)"', "".join(map(_text, folder.glob("*.[ch]")))))
+    assert included == sources - {"recurrent_kernel.c"}
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """The GRU on the C kernel against torch's GRU and LSTM and onnxruntime's GRU, on the CPU.
 
-``pytest -m slow tests/benchmarks/test_gru_kernel.py`` prints one table of medians (ms) and ratios
+``pytest -m slow tests/benchmarks/test_kernel.py`` prints one table of medians (ms) and ratios
 (above 1: the kernel is faster). ``GRU_SUITE_BENCHMARK_TABLE`` names a file to append it to, and
 each benchmark's extra_info has its row. All sides of a row run in turns in one process, 15 times or
 more. Only bounds that a busy machine keeps are asserted.
