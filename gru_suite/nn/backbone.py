@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from gru_suite.errors import UserError
 from gru_suite.nn.cells.layers import LayerState
 from gru_suite.nn.cells.ragged import RaggedBatch, all_valid
-from gru_suite.nn.cells.stack import find_kernel, kernel_serves
+from gru_suite.nn.cells.native_step import run_step
+from gru_suite.nn.cells.stack import find_kernel, kernel_serves, run_stack
 from gru_suite.nn.cells.table import CELLS, check_options
 
 TORCH_CELLS = {nn.GRU: "gru", nn.LSTM: "lstm", nn.RNN: "rnn"}
@@ -87,7 +88,7 @@ class RecurrentBackbone(nn.Module):
         self.output_size = hidden_size * (2 if bidirectional else 1)
         self._cell = CELLS[cell]
         self._variant = self._cell.variants[activation]
-        if self._variant.kernel is not None:
+        if self._variant.kernel_cell is not None:
             find_kernel()
         self.rnn = self._variant.module(
             input_size,
@@ -129,8 +130,9 @@ class RecurrentBackbone(nn.Module):
         traced = torch.compiler.is_exporting()
         if lengths_B is not None and not traced and all_valid(lengths_B, *x_BTF.shape[:2]):
             lengths_B = None
-        if self._variant.kernel is not None and kernel_serves(self.rnn, x_BTF):
-            h_BTH, last_LBH = self._variant.kernel(self.rnn, x_BTF, lengths_B, states_LBH)
+        cell = self._variant.kernel_cell
+        if cell is not None and kernel_serves(self.rnn, x_BTF):
+            h_BTH, last_LBH = run_stack(cell, self.rnn, x_BTF, lengths_B, states_LBH)
             return h_BTH, _as_state(last_LBH)
         if lengths_B is not None or not self._variant.native:
             return self._forward_by_layer(x_BTF, lengths_B, states_LBH)
@@ -150,10 +152,15 @@ class RecurrentBackbone(nn.Module):
         Raises:
             UserError: the backbone is bidirectional.
         """
-        if self.rnn.bidirectional:
+        rnn, cell = self.rnn, self._variant.kernel_cell
+        if rnn.bidirectional:
             raise UserError("backbone.bidirectional=True cannot go step by step; set it to False")
-        h_BTH, state = self(x_BF.unsqueeze(1), None, state)
-        return h_BTH[:, 0], state
+        x_B1F = x_BF.unsqueeze(1)
+        if cell is None or torch.is_grad_enabled() or not kernel_serves(rnn, x_BF):
+            h_BTH, state = self(x_B1F, None, state)
+            return h_BTH[:, 0], state
+        h_BH, states_LBH = run_step(cell, rnn, x_BF, self._initial_states(x_B1F, state))
+        return h_BH, _as_state(states_LBH)
 
     def _forward_by_layer(
         self, x_BTF: Tensor, lengths_B: Tensor | None, states_LBH: LayerState
@@ -190,7 +197,9 @@ class RecurrentBackbone(nn.Module):
                 f"input of shape {tuple(x_BTF.shape)}: the backbone needs "
                 f"(batch, time steps, {self.input_size}) with at least one step"
             )
-        shape = (len(self.rnn.all_weights), x_BTF.size(0), self.rnn.hidden_size)
+        rnn = self.rnn
+        num_layers = rnn.num_layers * (2 if rnn.bidirectional else 1)
+        shape = (num_layers, x_BTF.size(0), rnn.hidden_size)
         needed = [shape] * self._cell.num_states
         if state is None:
             return tuple(x_BTF.new_zeros(part) for part in needed)

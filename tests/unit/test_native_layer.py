@@ -85,6 +85,25 @@ def test_a_sequence_has_the_same_bits_in_any_batch(cell):
         assert torch.equal(part, whole[rows])
 
 
+@pytest.mark.parametrize("batch_size", [1, 3, 20])
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+def test_steps_without_gradient_equal_the_whole(cell, batch_size):
+    backbone = RecurrentBackbone(5, cell, 19, 2)
+    x_BTF = torch.randn(batch_size, 7, 5)
+    whole_BTH, last = backbone(x_BTF)
+    state, steps, kept = None, [], []
+    with torch.no_grad():
+        for t in range(7):
+            h_BH, state = backbone.step(x_BTF[:, t], state)
+            steps.append(h_BH.clone())
+            kept.append(h_BH)
+            # What a caller does with an output does not reach the state.
+            h_BH.zero_()
+    torch.testing.assert_close(torch.stack(steps, 1), whole_BTH)
+    torch.testing.assert_close(state, last)
+    assert len({h_BH.data_ptr() for h_BH in kept}) == 7
+
+
 def test_two_models_in_two_python_threads():
     models = [RecurrentBackbone(8, cell, 24) for cell in ("gru", "lstm")]
     x_BTF = torch.randn(16, 40, 8)

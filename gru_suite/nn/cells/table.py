@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from gru_suite.errors import UserError
 from gru_suite.nn.cells.layers import (
     Layer,
-    LayerState,
     gru_layer,
     lstm_layer,
     rnn_relu_layer,
@@ -18,10 +17,6 @@ from gru_suite.nn.cells.layers import (
 )
 from gru_suite.nn.cells.min_gru import MinGRU, min_gru_layer
 from gru_suite.nn.cells.relu_gru import relu_gru_layer
-from gru_suite.nn.cells.stack import run_stack
-
-Stack = Callable[[nn.RNNBase, Tensor, Tensor | None, LayerState], tuple[Tensor, LayerState]]
-"""``(module, x_BTF, lengths_B, states_LBH) -> (h_BTH, states_LBH)``: all layers and directions."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +28,8 @@ class Variant:
     layer: Layer
     native: bool = True
     """Whether calling the module itself computes the recurrence."""
-    kernel: Stack | None = None
-    """The C kernel, for the calls that ``kernel_serves``."""
+    kernel_cell: str | None = None
+    """Its name in ``NATIVE_CELLS``, for the calls that ``kernel_serves``."""
 
 
 @dataclass(frozen=True)
@@ -55,27 +50,25 @@ CELLS: dict[str, Cell] = {
         num_gates=3,
         num_states=1,
         variants={
-            "tanh": Variant(nn.GRU, gru_layer, kernel=partial(run_stack, "gru")),
-            "relu": Variant(
-                nn.GRU, relu_gru_layer, native=False, kernel=partial(run_stack, "gru_relu")
-            ),
+            "tanh": Variant(nn.GRU, gru_layer, kernel_cell="gru"),
+            "relu": Variant(nn.GRU, relu_gru_layer, native=False, kernel_cell="gru_relu"),
         },
     ),
     "lstm": Cell(
         num_gates=4,
         num_states=2,
-        variants={"tanh": Variant(nn.LSTM, lstm_layer, kernel=partial(run_stack, "lstm"))},
+        variants={"tanh": Variant(nn.LSTM, lstm_layer, kernel_cell="lstm")},
         forget_gate=1,
     ),
     "rnn": Cell(
         num_gates=1,
         num_states=1,
         variants={
-            "tanh": Variant(nn.RNN, rnn_tanh_layer, kernel=partial(run_stack, "rnn")),
+            "tanh": Variant(nn.RNN, rnn_tanh_layer, kernel_cell="rnn"),
             "relu": Variant(
                 partial(nn.RNN, nonlinearity="relu"),
                 rnn_relu_layer,
-                kernel=partial(run_stack, "rnn_relu"),
+                kernel_cell="rnn_relu",
             ),
         },
     ),

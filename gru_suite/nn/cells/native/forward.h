@@ -134,7 +134,7 @@ static TARGET void CELL_NAME(forward_rest)(const kernel_call *c, const CELL_NAME
 
 /* Copy the states that the rows of the batch end with. */
 static TARGET void CELL_NAME(copy_last)(const kernel_call *c, int64_t first, int64_t end) {
-    for (int64_t b = first; b < end; b++) {
+    for (int64_t b = first; c->last != c->hidden && b < end; b++) {
         const int64_t steps = c->lengths ? c->lengths[b] : c->num_steps;
         memcpy(c->last + b * c->hidden_size, state_before(c, steps, b),
                (size_t)c->hidden_size * sizeof(float));

@@ -39,7 +39,7 @@ typedef struct {
                                   inference, unless it brings W_ih x in its first GH. */
     int64_t saved_stride;
     int64_t save;              /* nonzero: forward leaves in `saved` what backward needs */
-    float *last;               /* (B, H) state after the last step */
+    float *last;               /* (B, H) state after the last step; with one step, it may be `hidden` */
     float *last_cell;          /* (B, H) cell state after the last step, of an LSTM */
     /* Backward only: steps last_step - 1 down to first_step, of which the call for the last steps comes
        first. grad_state and grad_cell carry what one call leaves to the next. */
