@@ -1,9 +1,9 @@
-"""The GRU on the C kernel against torch's GRU and LSTM and onnxruntime's GRU, on the CPU.
+"""GRU and LSTM on the C kernel against torch's and onnxruntime's GRU, on the CPU.
 
 ``pytest -m slow tests/benchmarks/test_kernel.py`` prints one table of medians (ms) and ratios
-(above 1: the kernel is faster). ``GRU_SUITE_BENCHMARK_TABLE`` names a file to append it to, and
-each benchmark's extra_info has its row. All sides of a row run in turns in one process, 15 times or
-more. Only bounds that a busy machine keeps are asserted.
+(above 1: the kernel's cell of that name is faster). ``GRU_SUITE_BENCHMARK_TABLE`` names a file to
+append it to, and each benchmark's extra_info has its row. All sides of a row run in turns in one
+process, 15 times or more. Only bounds that a busy machine keeps are asserted.
 
 Shapes: B batch, T time steps, F input features, H hidden units.
 """
@@ -176,22 +176,24 @@ def onnx_session(rnn: nn.GRU, num_threads: int):
     return lambda x_TBF: session.run(None, {"x": x_TBF})[0]
 
 
-def layers(shape: tuple[int, ...]) -> tuple[RecurrentBackbone, nn.LSTM, torch.Tensor]:
-    """Return a GRU backbone, an LSTM of the same shape and an input."""
+def layers(shape: tuple[int, ...]) -> tuple[dict[str, RecurrentBackbone], Tensor]:
+    """Return a backbone of each cell and an input."""
     B, T, F, H, num_layers = shape
-    backbone = RecurrentBackbone(F, "gru", H, num_layers)
-    return backbone, nn.LSTM(F, H, num_layers, batch_first=True), torch.randn(B, T, F)
+    backbones = {cell: RecurrentBackbone(F, cell, H, num_layers) for cell in ("gru", "lstm")}
+    return backbones, torch.randn(B, T, F)
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_training_step(benchmark, rows: Rows, shape, num_threads):
     torch.set_num_threads(num_threads)
-    backbone, lstm, x_BTF = layers(shape)
+    backbones, x_BTF = layers(shape)
+    gru, lstm = backbones["gru"], backbones["lstm"]
     sides = {
-        "kernel": train_step(backbone, lambda: backbone(x_BTF)[0]),
-        "nn.GRU": train_step(backbone, lambda: backbone.rnn(x_BTF)[0]),
-        "nn.LSTM": train_step(lstm, lambda: lstm(x_BTF)[0]),
+        "GRU": train_step(gru, lambda: gru(x_BTF)[0]),
+        "nn.GRU": train_step(gru, lambda: gru.rnn(x_BTF)[0]),
+        "LSTM": train_step(lstm, lambda: lstm(x_BTF)[0]),
+        "nn.LSTM": train_step(lstm, lambda: lstm.rnn(x_BTF)[0]),
         "sgemm": sgemm(),
     }
     add_row(benchmark, rows, "train", shape, num_threads, in_turns(benchmark, sides))
@@ -201,16 +203,18 @@ def test_training_step(benchmark, rows: Rows, shape, num_threads):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_inference(benchmark, rows: Rows, shape, num_threads):
     torch.set_num_threads(num_threads)
-    backbone, lstm, x_BTF = layers(shape)
-    run_onnx = onnx_session(backbone.rnn, num_threads)
+    backbones, x_BTF = layers(shape)
+    gru, lstm = backbones["gru"], backbones["lstm"]
+    run_onnx = onnx_session(gru.rnn, num_threads)
     x_TBF = x_BTF.transpose(0, 1).contiguous().numpy()
     expected_BTH = torch.from_numpy(run_onnx(x_TBF)).transpose(0, 1)
-    torch.testing.assert_close(backbone(x_BTF)[0], expected_BTH, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(gru(x_BTF)[0], expected_BTH, atol=1e-4, rtol=1e-4)
     sides = {
-        "kernel": inference(lambda: backbone(x_BTF)),
-        "nn.GRU": inference(lambda: backbone.rnn(x_BTF)),
-        "nn.LSTM": inference(lambda: lstm(x_BTF)),
+        "GRU": inference(lambda: gru(x_BTF)),
+        "nn.GRU": inference(lambda: gru.rnn(x_BTF)),
         "onnxruntime": lambda: run_onnx(x_TBF),
+        "LSTM": inference(lambda: lstm(x_BTF)),
+        "nn.LSTM": inference(lambda: lstm.rnn(x_BTF)),
         "sgemm": sgemm(),
     }
     add_row(benchmark, rows, "infer", shape, num_threads, in_turns(benchmark, sides))
@@ -219,23 +223,27 @@ def test_inference(benchmark, rows: Rows, shape, num_threads):
 def add_row(benchmark, rows: Rows, kind: str, shape, num_threads: int, found) -> None:
     floor = floor_ms(shape, PASSES[kind], found.pop("sgemm"))
     row: dict[str, object] = {"shape": ", ".join(map(str, shape)), **found, "floor": floor}
-    for name in [name for name in found if name != "kernel"]:
-        row[f"x {name}"] = found[name] / found["kernel"]
-    row["x floor"] = found["kernel"] / floor
+    for name in [name for name in found if not name.startswith(("GRU", "LSTM"))]:
+        ours = "LSTM" if name.startswith("nn.LSTM") else "GRU"
+        row[f"x {name}"] = found[name] / found[ours]
+    row["x floor"] = found["GRU"] / floor
+    # A cell of four gates does 4/3 of the products.
+    row["x floor, LSTM"] = found["LSTM"] / floor * 3 / 4
+    row["x LSTM"] = found["LSTM"] / found["GRU"]
     rows.setdefault(f"{kind}, {num_threads} threads, ms", []).append(row)
     benchmark.extra_info |= {key: value for key, value in row.items() if key != "shape"}
     assert math.isfinite(floor)
     # The kernel is used wherever it is the faster one: a wide margin for a busy machine.
-    assert found["kernel"] < 1.5 * found["nn.GRU"]
+    assert found["GRU"] < 1.5 * found["nn.GRU"]
+    assert found["LSTM"] < 1.5 * found["nn.LSTM"]
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_loss_on_the_last_state_with_and_without_denormals(benchmark, rows: Rows, num_threads):
     """What flushing gains is not the kernel's: torch's layers are shown with it and without."""
     torch.set_num_threads(num_threads)
-    B, T, F, H, num_layers = LAST_STATE
-    backbone, x_BTF = RecurrentBackbone(F, "gru", H, num_layers), torch.randn(B, T, F)
-    lstm = nn.LSTM(F, H, num_layers, batch_first=True)
+    backbones, x_BTF = layers(LAST_STATE)
+    gru, lstm = backbones["gru"], backbones["lstm"]
 
     def flushed(flush: bool, step: Step) -> Step:
         def run() -> None:
@@ -244,18 +252,15 @@ def test_loss_on_the_last_state_with_and_without_denormals(benchmark, rows: Rows
 
         return run
 
-    kernel_step = train_step(backbone, lambda: backbone(x_BTF)[1])
-    gru_step = train_step(backbone, lambda: backbone.rnn(x_BTF)[1])
-    lstm_step = train_step(lstm, lambda: lstm(x_BTF)[1][0])
-    sides = {
-        "kernel": flushed(True, kernel_step),
-        "nn.GRU": flushed(True, gru_step),
-        "nn.LSTM": flushed(True, lstm_step),
-        "kernel, no flush": flushed(False, kernel_step),
-        "nn.GRU, no flush": flushed(False, gru_step),
-        "nn.LSTM, no flush": flushed(False, lstm_step),
-        "sgemm": flushed(True, sgemm()),
+    steps = {
+        "GRU": train_step(gru, lambda: gru(x_BTF)[1]),
+        "nn.GRU": train_step(gru, lambda: gru.rnn(x_BTF)[1]),
+        "LSTM": train_step(lstm, lambda: lstm(x_BTF)[1][0]),
+        "nn.LSTM": train_step(lstm, lambda: lstm.rnn(x_BTF)[1][0]),
     }
+    sides = {name: flushed(True, step) for name, step in steps.items()}
+    sides |= {f"{name}, no flush": flushed(False, step) for name, step in steps.items()}
+    sides["sgemm"] = flushed(True, sgemm())
     title = "last"
     PASSES[title] = PASSES["train"]
     add_row(benchmark, rows, title, LAST_STATE, num_threads, in_turns(benchmark, sides))
@@ -296,12 +301,12 @@ import torch
 from gru_suite.nn.backbone import RecurrentBackbone
 torch.set_num_threads(1)
 torch.set_flush_denormal(True)
-(B, T, F, H, num_layers), ours = json.loads(sys.argv[1]), sys.argv[2] == "kernel"
+(B, T, F, H, num_layers), cell, ours = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3] == "kernel"
 def train(B, T):
     module = backbone if ours else backbone.rnn
     for _ in range(2):
         module(torch.randn(B, T, F))[0].square().sum().backward()
-backbone = RecurrentBackbone(F, "gru", H, num_layers)
+backbone = RecurrentBackbone(F, cell, H, num_layers)
 train(2, 3)
 def kilobytes(key):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -319,14 +324,15 @@ print(kilobytes("VmHWM") - before)
 def test_peak_memory(benchmark, rows: Rows, shape):
     """What one training step needs beyond a tiny one, in a process of its own."""
 
-    def peak_mb(side: str) -> float:
-        command = [sys.executable, "-c", PEAK, json.dumps(shape), side]
+    def peak_mb(cell: str, side: str) -> float:
+        command = [sys.executable, "-c", PEAK, json.dumps(shape), cell, side]
         return int(subprocess.run(command, check=True, capture_output=True).stdout) / 1024
 
-    sides = ("kernel", "nn.GRU")
-    found = benchmark.pedantic(lambda: {side: peak_mb(side) for side in sides}, rounds=1)
+    sides = [(cell, side) for cell in ("gru", "lstm") for side in ("kernel", "torch.nn")]
+    found = benchmark.pedantic(lambda: {" ".join(each): peak_mb(*each) for each in sides}, rounds=1)
     row: dict[str, object] = {"shape": ", ".join(map(str, shape)), **found}
     rows.setdefault("peak memory of a training step, MB", []).append(row)
     benchmark.extra_info |= found
     # What the allocator keeps differs by some pages from run to run.
-    assert found["kernel"] < 1.1 * found["nn.GRU"] + 4
+    assert found["gru kernel"] < 1.1 * found["gru torch.nn"] + 4
+    assert found["lstm kernel"] < 1.1 * found["lstm torch.nn"] + 4

@@ -39,7 +39,7 @@ def run_step(
     (state, *cell_state), (last, *last_cell) = starts
     x = x_BF.data_ptr()
     # Named, so that copies live until the kernel has read them.
-    weights = [weight.contiguous() for weight in rnn._flat_weights]
+    weights = [weight.contiguous() for weight in rnn._flat_weights if weight is not None]
     for layer in range(L):
         call.x, call.input_size = x, input_size
         call.state, call.last = state, last
