@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from gru_suite.errors import UserError
 from gru_suite.nn.cells.layers import LayerState
-from gru_suite.nn.cells.ragged import RaggedBatch, all_valid
 from gru_suite.nn.cells.native_step import run_step
+from gru_suite.nn.cells.ragged import RaggedBatch, all_valid
 from gru_suite.nn.cells.stack import find_kernel, kernel_serves, run_stack
 from gru_suite.nn.cells.table import CELLS, check_options
 

@@ -1,6 +1,6 @@
 """One step of a stack on the C kernel, for streams: no gradient, and little besides the arithmetic.
 
-Shapes: B batch, F input features, H hidden units, L layers, S states (hidden and, of an LSTM, cell).
+Shapes: B batch, F input features, H hidden units, L layers.
 """
 
 import torch
