@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gru_suite.errors import UserError
-from gru_suite.nn.cells.layers import LayerState
+from gru_suite.nn.cells.layers import LayerState, lacks_half_precision
 from gru_suite.nn.cells.native_step import run_step
 from gru_suite.nn.cells.ragged import RaggedBatch, all_valid
 from gru_suite.nn.cells.stack import find_kernel, kernel_serves, run_stack
@@ -122,7 +122,7 @@ class RecurrentBackbone(nn.Module):
         Raises:
             UserError: shapes do not fit, or a length is outside 1..T.
         """
-        if _lacks_half_precision(x_BTF):
+        if lacks_half_precision(x_BTF):
             with torch.autocast("cpu", enabled=False):
                 return self.forward(x_BTF.float(), lengths_B, state)
         states_LBH = self._initial_states(x_BTF, state)
@@ -284,12 +284,6 @@ def count_parameters(
     above = (num_layers - 1) * (directions * hidden_size + beside_input)
     units = CELLS[cell].num_gates * hidden_size * directions
     return units * (input_size + beside_input + above)
-
-
-def _lacks_half_precision(x_BTF: Tensor) -> bool:
-    """Return whether autocast is on for a CPU without bfloat16, where oneDNN's LSTM fails."""
-    asked = x_BTF.device.type == "cpu" and torch.is_autocast_enabled("cpu")
-    return asked and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def _open_forget_gate(rnn: nn.RNNBase, gate: int) -> None:

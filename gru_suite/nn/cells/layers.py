@@ -61,3 +61,9 @@ def lstm_layer(
     frozen = [weight_ih_GF, weight_hh_GH, bias_ih_G, bias_hh_G]
     h_BTH, h_1BH, c_1BH = torch.lstm(x_BTF, state, frozen, True, 1, 0.0, False, False, True)
     return h_BTH, (h_1BH, c_1BH)
+
+
+def lacks_half_precision(x_BTF: Tensor) -> bool:
+    """Return whether autocast is on for a CPU without bfloat16, where oneDNN's LSTM fails."""
+    asked = x_BTF.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    return asked and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
