@@ -2,16 +2,21 @@
 
 from pathlib import Path
 
+import jiwer
 import numpy as np
 import pytest
 import soundfile
-from transcription_fixtures import RATE_HZ
+from service_models import save_checkpoint
+from stream_fixtures import speech_model
+from transcription_fixtures import RATE_HZ, transcription_model
 
 from gru_suite.errors import UserError
 from gru_suite.tasks.transcription.batches.connected_words import change_speed, word_bounds
 from gru_suite.tasks.transcription.batches.ctc_tokens import CtcTokens
+from gru_suite.tasks.transcription.batches.transcript_dataset import TranscriptBatch
 from gru_suite.tasks.transcription.data import TranscriptDataModule
 from gru_suite.tasks.transcription.inference.language_model import NGramModel
+from gru_suite.tasks.transcription.training.baselines import baseline_scores
 
 WORDS = ("yes", "no", "stop")
 
@@ -115,3 +120,27 @@ def test_no_recordings_of_a_part(folder: Path, tmp_path: Path) -> None:
     soundfile.write(only / "yes" / "a_nohash_0.wav", np.ones(RATE_HZ) * 0.1, RATE_HZ)
     with pytest.raises(UserError, match="no recordings for the"):
         module(only, tmp_path)
+
+
+def test_the_spotter_is_scored_on_the_same_strings(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = module(folder, tmp_path)
+    spotter = speech_model(causal=False)
+    path = save_checkpoint(spotter, tmp_path / "spotter" / "best.ckpt")
+    scored = [data.datasets["test"].__getitems__(range(6))]
+    found = baseline_scores(scored, scored, RATE_HZ, str(path))
+    assert "words of the spotter" in capsys.readouterr().err
+    assert list(found) == ["most_frequent", "spotter"]
+    hypotheses = []
+    for x_S, length in zip(scored[0].x, scored[0].lengths_B.tolist(), strict=True):
+        events = spotter.timeline((x_S[:length].numpy(), RATE_HZ)).events
+        hypotheses.append(" ".join(event.label for event in events))
+    assert found["spotter"]["wer"] == pytest.approx(jiwer.wer(scored[0].texts, hypotheses))
+
+
+def test_a_spotter_of_another_task_is_refused(tmp_path: Path) -> None:
+    path = save_checkpoint(transcription_model(), tmp_path / "best.ckpt")
+    batch = TranscriptBatch(None, None, None, None, ["yes"])  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="of task transcription; needs task=speech_commands"):
+        baseline_scores([batch], [], RATE_HZ, str(path))

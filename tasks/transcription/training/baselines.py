@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from rich.console import Console
+from rich.progress import track
+
 import gru_suite
 from gru_suite.errors import UserError
 
@@ -36,7 +39,10 @@ def baseline_scores(
     found = {"most_frequent": TranscriptionMetrics()}
     if detector is not None:
         found["spotter"] = TranscriptionMetrics()
-    for batch in scored:
+    # A spotter takes minutes: it looks at a second of sound every 50 ms.
+    for batch in track(
+        scored, "words of the spotter", console=Console(stderr=True), disable=detector is None
+    ):
         found["most_frequent"].update([frequent] * len(batch.texts), batch.texts)
         if detector is not None:
             lengths = batch.lengths_B.tolist()
