@@ -227,8 +227,9 @@ def test_export_sees_torchs_own_operator():
 
 
 @pytest.mark.slow
-def test_compile_sees_one_operator_a_layer():
-    backbone, x_BTF = RecurrentBackbone(3, "gru", 5, 2), torch.randn(8, 4, 3)
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+def test_compile_sees_one_operator_a_layer(cell):
+    backbone, x_BTF = RecurrentBackbone(3, cell, 5, 2), torch.randn(8, 4, 3)
     graphs = []
 
     def backend(graph, inputs):
@@ -240,7 +241,7 @@ def test_compile_sees_one_operator_a_layer():
         compiled = torch.compile(backbone, backend=backend, fullgraph=True)
         torch.testing.assert_close(compiled(x_BTF)[0], backbone(x_BTF)[0])
     targets = [str(node.target) for graph in graphs for node in graph.graph.nodes]
-    assert sum("gru_layer" in target for target in targets) == 2
+    assert sum("recurrent_layer" in target for target in targets) == 2
 
 
 # From inside torch's own check.
