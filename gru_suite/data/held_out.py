@@ -1,4 +1,4 @@
-"""Texts that are left out, and validation and test texts held out of the training texts."""
+"""Rows that are left out, and rows of validation and test held out of those of training."""
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -13,12 +13,12 @@ _MAX_NAMED = 3
 
 
 class Part(Protocol):
-    """Texts of which some can be selected, with all notes on the reading."""
+    """Rows of which some can be selected, with all notes on the reading."""
 
     notes: list[str]
 
     def select(self: "PartT", rows: list[int], /) -> "PartT":
-        """Return some of the texts."""
+        """Return some of the rows."""
 
 
 PartT = TypeVar("PartT", bound=Part)
@@ -30,9 +30,9 @@ def leave_out(
     """Leave out rows that cannot be used, with a note for each reason.
 
     Args:
-        part: the texts.
+        part: the rows.
         bad: the rows, and what was found in each, such as ``an empty text``.
-        places: file and row of each text.
+        places: file and row of each.
         items: plural of what a row holds, such as ``texts``.
         max_bad_fraction: largest share of rows that are left out.
 
@@ -57,7 +57,7 @@ def leave_out(
 
 
 def missing_shares(parts: Container[str], split: Sequence[float]) -> dict[str, float]:
-    """Return the share of the given training texts that each missing part gets.
+    """Return the share of the given training rows that each missing part gets.
 
     Args:
         parts: those that exist; ``train`` is one of them.

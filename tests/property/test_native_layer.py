@@ -1,8 +1,6 @@
 """The C kernel against torch in double precision, over random shapes, cells and options."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
@@ -72,7 +70,8 @@ def reference(
     state = as_state(states_LBH)
     if backbone.cell == "gru" and backbone.activation == "relu":
         # torch has none; tests/unit/test_backbone.py has it against its equations.
-        with without_kernel():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(backbone_module, "kernel_serves", lambda rnn, x_BTF: False)
             return backbone(x_BTF, lengths_B, state)
     if lengths_B is None:
         return backbone.rnn(x_BTF, state)
@@ -84,14 +83,6 @@ def reference(
         h_packed, batch_first=True, total_length=x_BTF.size(1)
     )
     return h_BTH, last
-
-
-@contextmanager
-def without_kernel() -> Iterator[None]:
-    before = backbone_module.kernel_serves
-    backbone_module.kernel_serves = lambda rnn, x_BTF: False
-    yield
-    backbone_module.kernel_serves = before
 
 
 def results(case: Case, ours: bool, dtype: torch.dtype) -> list[Tensor]:

@@ -58,18 +58,15 @@ def gradients(
     apart = D - G
     grad_x_NF = x_NF.new_empty((N, F) if needs_input else 0)
     if needs_input:
-        weight_ih_in_order = _last_gate_first(weight_ih_GF, apart)
+        weight_ih_in_order = weight_ih_GF.roll(apart, 0)
     grad_ih_FG = x_NF.new_zeros(F, G)
     grad_hh_GH = x_NF.new_zeros(G, H)
 
     T = N // B if offsets is None else offsets.numel() - 1
     call = new_call(native, kind, x_NF, state_SBH, offsets, lengths_B, T, reverse)
     call.weight_hh = weight_hh_GH.data_ptr()
-    call.hidden, call.saved, call.saved_stride = (
-        hidden_NH.data_ptr(),
-        saved.data_ptr(),
-        kind.num_saved * H,
-    )
+    call.hidden, call.saved = hidden_NH.data_ptr(), saved.data_ptr()
+    call.saved_stride = kind.num_saved * H
     call.grad_hidden = address(grad_hidden_NH)
     call.grad_last, call.grad_last_cell = addresses(grad_last_SBH)
     call.grad_bias = grad_bias.data_ptr()
@@ -89,25 +86,15 @@ def gradients(
         if needs_input:
             torch.mm(part[:, :G], weight_ih_in_order, out=grad_x_NF[first:last])
     bias_D = grad_bias.sum(0)
-    if apart:
-        bias_ih_G = torch.cat([bias_D[H:G], bias_D[:H]])
-        grad_ih_FG = torch.cat([grad_ih_FG[:, H:], grad_ih_FG[:, :H]], dim=1)
-    else:
-        bias_ih_G = bias_D.clone()
     return (
         grad_x_NF,
         grad_state_SBH,
         # Contiguous like the weight, as DDP's buckets need it.
-        grad_ih_FG.t().contiguous(),
+        grad_ih_FG.t().roll(-apart, 0).contiguous(),
         grad_hh_GH,
-        bias_ih_G,
+        bias_D[:G].roll(-apart),
         bias_D[apart:].clone(),
     )
-
-
-def _last_gate_first(weight_GF: Tensor, rows: int) -> Tensor:
-    """Return the weights with their last rows in front."""
-    return torch.cat([weight_GF[-rows:], weight_GF[:-rows]]) if rows else weight_GF
 
 
 def _chunks(

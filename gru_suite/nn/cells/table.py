@@ -8,13 +8,7 @@ from typing import Any
 from torch import nn
 
 from gru_suite.errors import UserError
-from gru_suite.nn.cells.layers import (
-    Layer,
-    gru_layer,
-    lstm_layer,
-    rnn_relu_layer,
-    rnn_tanh_layer,
-)
+from gru_suite.nn.cells.layers import Layer, gru_layer, lstm_layer, rnn_relu_layer, rnn_tanh_layer
 from gru_suite.nn.cells.min_gru import MinGRU, min_gru_layer
 from gru_suite.nn.cells.relu_gru import relu_gru_layer
 

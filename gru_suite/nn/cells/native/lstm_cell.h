@@ -53,7 +53,7 @@ FN void CELL_NAME(unit_gradients)(const kernel_call *c, int64_t step, int64_t b,
     vec g = NAME(load_some)(saved + 2 * H, count);
     vec o = NAME(load_some)(saved + 3 * H, count);
     vec tanh_c = NAME(tanh)(NAME(load_some)(saved + 4 * H, count));
-    vec before = NAME(load_some)(cell_before(c, step, b, 4) + unit, count);
+    vec before = NAME(load_some)(cell_before(c, step, b, SAVED - 1) + unit, count);
     vec dc = NAME(load_some)(carry, count) + dh * o * (1.0f - tanh_c * tanh_c);
     grads[0] = dc * g * (i - i * i);
     grads[1] = dc * before * (f - f * f);
