@@ -144,3 +144,8 @@ def test_a_spotter_of_another_task_is_refused(tmp_path: Path) -> None:
     batch = TranscriptBatch(None, None, None, None, ["yes"])  # type: ignore[arg-type]
     with pytest.raises(UserError, match="of task transcription; needs task=speech_commands"):
         baseline_scores([batch], [], RATE_HZ, str(path))
+
+
+def test_a_folder_that_is_not_there_is_fetched_by_the_other_task(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder; gru-suite task=speech_commands data=spee"):
+        module(tmp_path / "none", tmp_path)

@@ -72,16 +72,22 @@ def speaker_of(file_name: str) -> str:
     return re.sub(r"_nohash_.*$", "", Path(file_name).name)
 
 
-def list_speech_commands(root: Path) -> Corpus:
+def list_speech_commands(
+    root: Path, hint: str = "data.download=true fetches the official archive into it"
+) -> Corpus:
     """List a folder in the layout of Speech Commands.
 
     ``validation_list.txt`` and ``testing_list.txt`` list the files of their parts; where one is
     missing, the hash of the speaker determines the part.
 
+    Args:
+        root: the folder.
+        hint: what to do where it is not there, for the message.
+
     Raises:
         UserError: no such folder, no word in it, or a list that fits none of its files.
     """
-    files, notes = _class_files(root, "data.download=true fetches the official archive into it")
+    files, notes = _class_files(root, hint)
     names = {path: path.relative_to(root).as_posix() for path in files}
     listed = {part: _read_list(root / name) for part, name in LISTS.items()}
     for part, entries in listed.items():

@@ -18,6 +18,8 @@ from gru_suite.data.splits import PARTS
 from gru_suite.data.unreadable_files import check_unreadable
 from gru_suite.errors import UserError, nearest
 
+_FETCH = "gru-suite task=speech_commands data=speech_commands data.download=true fetches it"
+
 
 class Words(NamedTuple):
     """Recordings of single words of one part.
@@ -75,7 +77,7 @@ def read_word_recordings(
     Raises:
         UserError: there are more of them, a word has no recordings, or a part has none.
     """
-    corpus = list_speech_commands(root)
+    corpus = list_speech_commands(root, _FETCH)
     recordings = _of_words(corpus.recordings, chosen)
     noise_files = corpus.noises or write_noise(cache / "noise", sample_rate_hz)
     files = [each.path for each in recordings] + noise_files
