@@ -156,7 +156,8 @@ class RecurrentBackbone(nn.Module):
         if rnn.bidirectional:
             raise UserError("backbone.bidirectional=True cannot go step by step; set it to False")
         x_B1F = x_BF.unsqueeze(1)
-        if cell is None or torch.is_grad_enabled() or not kernel_serves(rnn, x_BF):
+        hooked = self._forward_pre_hooks or self._forward_hooks
+        if cell is None or hooked or torch.is_grad_enabled() or not kernel_serves(rnn, x_BF):
             h_BTH, state = self(x_B1F, None, state)
             return h_BTH[:, 0], state
         h_BH, states_LBH = run_step(cell, rnn, x_BF, self._initial_states(x_B1F, state))

@@ -240,6 +240,19 @@ def test_steps_equal_the_whole_sequence(cell: str, inference: bool):
     torch.testing.assert_close(state, last)
 
 
+def test_hooks_run_at_each_step():
+    backbone = RecurrentBackbone(3, "gru", 4)
+    seen = []
+    handle = backbone.register_forward_hook(lambda *arguments: seen.append(arguments[1][0].shape))
+    x_BF = torch.randn(2, 3)
+    with torch.no_grad():
+        hooked, _ = backbone.step(x_BF)
+        handle.remove()
+        plain, _ = backbone.step(x_BF)
+    assert seen == [(2, 1, 3)]
+    torch.testing.assert_close(hooked, plain)
+
+
 def test_bidirectional_refuses_to_step():
     with pytest.raises(UserError, match=r"backbone\.bidirectional=True"):
         RecurrentBackbone(2, bidirectional=True).step(torch.zeros(1, 2))

@@ -7,7 +7,7 @@ FN void CELL_NAME(backward_gates)(const kernel_call *c, int64_t step, int64_t b,
     for (int64_t unit = 0; unit < H; unit += LANES) {
         const int64_t count = H - unit;
         vec total[GRADS], grads[GRADS];
-        for (int g = 0; g < GRADS; g++) total[g] = NAME(load_some)(bias + g * H + unit, count);
+        for (int g = 0; g < GRADS; g++) total[g] = (vec){0};
         for (int64_t i = 0; i < rows; i++) {
             const int64_t row = row_of(c, step, b + i);
             float *to = c->grad_gates + (row - c->first_row) * c->grad_stride + unit;
@@ -19,7 +19,11 @@ FN void CELL_NAME(backward_gates)(const kernel_call *c, int64_t step, int64_t b,
                 total[g] += grads[g];
             }
         }
-        for (int g = 0; g < GRADS; g++) NAME(store_some)(bias + g * H + unit, total[g], count);
+        /* The rows first, then the steps: a long sum of small terms loses fewer digits so. */
+        for (int g = 0; g < GRADS; g++) {
+            float *to = bias + g * H + unit;
+            NAME(store_some)(to, NAME(load_some)(to, count) + total[g], count);
+        }
     }
 }
 
