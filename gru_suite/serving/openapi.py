@@ -151,6 +151,7 @@ _PREDICTION_EXAMPLES: dict[str, Any] = {
                     "text": "call anna",
                     "confidence": 0.91,
                     "seconds": 1.4,
+                    "num_final": 2,
                     "words": [
                         {"text": "call", "start": 0.2, "end": 0.5, "confidence": 0.9},
                         {"text": "anna", "start": 0.6, "end": 1.1, "confidence": 0.92},

@@ -5,6 +5,7 @@ Shapes: S samples, T time steps, V tokens.
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,13 +21,14 @@ from gru_suite.model.export.module import ExportModule
 from gru_suite.nn.evaluation import evaluating
 
 from .batches.transcript_dataset import make_batch
-from .inference.alignment import Span, align, best_path
 from .inference.export import TranscriptionExport
+from .inference.greedy_search import GreedySearch
 from .inference.language_model import NGramModel
 from .inference.last_word import last_word_ms
-from .inference.prefix_search import prefix_search
+from .inference.prefix_search import PrefixSearch
+from .inference.spans import Search
 from .inference.streaming import TranscriberChunks, TranscriptionStream
-from .inference.transcripts import Transcript, Transcripts, subtitles, words_of
+from .inference.transcripts import Transcript, Transcripts, subtitles, transcript_of
 from .network.transcriber import Transcriber
 
 Samples = NDArray[np.float32]
@@ -58,7 +60,6 @@ class TranscriptionModel(Transcriber):
             UserError: a path does not exist, or a file holds no readable sound. In a folder such a
                 file is left out with a warning.
         """
-        beam_size = self.beam_size if beam_size is None else beam_size
         items: list[Transcript] = []
         for names, clips in read_inputs(raw, self.sample_rate_hz):
             for name, clip_S in zip(names, clips, strict=True):
@@ -118,7 +119,11 @@ class TranscriptionModel(Transcriber):
         return np.concatenate(parts)
 
     def decode(
-        self, name: str, log_TV: NDArray[np.float32], num_samples: int, beam_size: int = 1
+        self,
+        name: str,
+        log_TV: NDArray[np.float32],
+        num_samples: int,
+        beam_size: int | None = None,
     ) -> Transcript:
         """Return the transcript of log-probabilities.
 
@@ -126,25 +131,27 @@ class TranscriptionModel(Transcriber):
             name: of the recording.
             log_TV: of its time steps.
             num_samples: its length.
-            beam_size: transcripts kept by the search; 1 takes the most probable path.
+            beam_size: transcripts kept by the search; 1 takes the most probable path, None the
+                model's.
         """
-        spans: list[Span]
-        if beam_size == 1:
-            spans, score = best_path(log_TV), float(log_TV.max(1).sum())
-        else:
-            best = prefix_search(
-                log_TV,
-                beam_size,
-                self._language_model(),
-                self.language_model_weight,
-                self.token_bonus,
-            )[0]
-            spans, score = align(log_TV, best.tokens), best.score
-        ids = [span.token for span in spans]
-        words = words_of(self.tokens.tokens(ids), spans, self.step_samples / self.sample_rate_hz)
-        seconds = num_samples / self.sample_rate_hz
-        return Transcript(name, self.tokens.decode(ids), score, words, seconds)
+        search = self.search(beam_size)
+        found = search.best(search.advance(search.initial_state(), log_TV))
+        step_s, seconds = self.step_samples / self.sample_rate_hz, num_samples / self.sample_rate_hz
+        return transcript_of(name, found, self.tokens, step_s, seconds)
 
+    def search(self, beam_size: int | None = None) -> Search:
+        """Return the search from log-probabilities to tokens.
+
+        Args:
+            beam_size: transcripts it keeps; 1 takes the most probable path, None is the model's.
+        """
+        beam_size = self.beam_size if beam_size is None else beam_size
+        if beam_size == 1:
+            return GreedySearch()
+        weight, bonus = self.language_model_weight, self.token_bonus
+        return PrefixSearch(beam_size, self._language_model, weight, bonus)
+
+    @cached_property
     def _language_model(self) -> NGramModel | None:
         counts = self.schema.get("language_model")
         return NGramModel(**counts) if counts else None
@@ -179,7 +186,7 @@ class TranscriptionModel(Transcriber):
 
     def stream(self, batch_size: int = 1) -> TranscriptionStream:
         """Return streams that take samples in chunks; see :class:`TranscriptionStream`."""
-        return TranscriptionStream(self, batch_size)
+        return TranscriptionStream(self, self.search(), batch_size)
 
     def stream_module(self) -> TranscriberChunks:
         """Return the network on chunks of samples."""
@@ -194,7 +201,7 @@ class TranscriptionModel(Transcriber):
         ((_, (clip_S,)),) = read_inputs(raw, self.sample_rate_hz)
         found = {"real_time_factor": seconds * self.sample_rate_hz / max(1, len(clip_S))}
         if self.causal:
-            found["last_word_ms"] = last_word_ms(self, clip_S)
+            found["last_word_ms"] = last_word_ms(self.stream(), clip_S)
         return found
 
     def limits(self) -> list[str]:

@@ -1,16 +1,13 @@
 """The transcription model's use over a network: recordings, and microphones."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from gru_suite.audio.service import AudioInputs, Recording
 from gru_suite.model.service.service import Service
 from gru_suite.model.service.streams import ModelStreams
 
 from .inference.transcripts import Transcript, subtitles
-
-if TYPE_CHECKING:
-    pass
 
 
 class TranscriptionService(AudioInputs, Service[Any, Recording]):
@@ -21,9 +18,8 @@ class TranscriptionService(AudioInputs, Service[Any, Recording]):
     def predict(self, items: Sequence[Recording]) -> list[dict[str, Any]]:
         """Return the transcripts of recordings."""
         scores = self.model.frame_scores([item.samples_S for item in items])
-        beam_size = self.model.beam_size
         return [
-            as_json(self.model.decode(item.name, log_TV, len(item.samples_S), beam_size))
+            as_json(self.model.decode(item.name, log_TV, len(item.samples_S)))
             for item, log_TV in zip(items, scores, strict=True)
         ]
 
@@ -55,6 +51,7 @@ def as_json(transcript: Transcript) -> dict[str, Any]:
         "text": transcript.text,
         "confidence": transcript.confidence,
         "seconds": transcript.seconds,
+        "num_final": transcript.num_final,
         "words": [
             {
                 "text": word.text,

@@ -53,7 +53,7 @@ class TranscriptionTask(SequenceTask):
     ) -> None:
         """Add one batch: in a fit by greedy decoding, else as the model decodes."""
         log_BTV, steps_B = output
-        beam_size = 1 if in_fit(self) else self.model.beam_size
+        beam_size = 1 if in_fit(self) else None
         hypotheses = [
             self.model.decode("", log_TV[:steps].float().cpu().numpy(), 0, beam_size).text
             for log_TV, steps in zip(log_BTV, steps_B.tolist(), strict=True)

@@ -39,4 +39,5 @@ def test_the_microphone_is_transcribed_while_it_runs(open_model: Open) -> None:
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("The microphone is off.").wait_for()
     assert page.locator(".written").inner_text()
+    assert page.locator(".written .open").count() == 0
     assert unnamed_controls(page) == []

@@ -83,10 +83,10 @@ def test_video(backbone, pooling, norm, places) -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(backbones, st.integers(0, 3), st.integers(0, 3), cuts)
-def test_transcripts(backbone, features, front_end, places) -> None:
+@given(backbones, st.integers(0, 3), st.integers(0, 3), st.integers(1, 4), cuts)
+def test_transcripts(backbone, features, front_end, beam_size, places) -> None:
     model = transcription_model(
-        True, backbone=backbone, features=dict(FEATURES[features]),
+        True, backbone=backbone, features=dict(FEATURES[features]), beam_size=beam_size,
         front_end={"channels": [3, 4], "output_size": 8, **FRONT_ENDS[front_end]},
     )  # fmt: skip
     samples_S = sound(9000, 3).numpy()
@@ -94,7 +94,7 @@ def test_transcripts(backbone, features, front_end, places) -> None:
     stream, before = model.stream(), ()
     for piece in pieces(samples_S, [6 * place for place in places]):
         (now,) = stream.push(piece)
-        final = [(word.text, word.start_s) for word in now.words[:-1]]
+        final = [(word.text, word.start_s) for word in now.words[: now.num_final]]
         # What was final stays.
         assert final[: len(before)] == list(before)
         before = tuple(final)

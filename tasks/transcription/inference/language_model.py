@@ -33,6 +33,7 @@ class NGramModel:
         """
         self.size, self.order, self.counts = vocabulary_size, order, counts
         self._known: dict[str, NDArray[np.float64]] = {}
+        self._logs: dict[tuple[int, ...], NDArray[np.float64]] = {}
 
     @classmethod
     def fit(cls, texts: Iterable[Sequence[int]], vocabulary_size: int, order: int) -> "NGramModel":
@@ -60,8 +61,11 @@ class NGramModel:
 
     def log_probabilities(self, tokens: Sequence[int]) -> NDArray[np.float64]:
         """Return the log-probability of each next token, and of the end, shape (V + 1,)."""
-        context = tokens[max(0, len(tokens) - self.order + 1) :] if self.order > 1 else []
-        return np.log(self._after(" ".join(map(str, context))))
+        context = tuple(tokens[max(0, len(tokens) - self.order + 1) :]) if self.order > 1 else ()
+        found = self._logs.get(context)
+        if found is None:
+            found = self._logs[context] = np.log(self._after(" ".join(map(str, context))))
+        return found
 
     def _after(self, context: str) -> NDArray[np.float64]:
         found = self._known.get(context)

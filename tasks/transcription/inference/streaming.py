@@ -5,9 +5,7 @@ Shapes: B streams, S samples, T time steps, V tokens.
 
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from gru_suite.audio.streaming import AudioStreamEncoder, chunk_samples
@@ -22,10 +20,9 @@ from gru_suite.model.streaming.state import (
 from gru_suite.model.streaming.stream import Row, Stream, StreamModule
 from gru_suite.nn.evaluation import evaluating
 
-from ..batches.ctc_tokens import BLANK
 from ..network.transcriber import Transcriber
-from .alignment import Span
-from .transcripts import Transcript, Transcripts, words_of
+from .spans import Search
+from .transcripts import Transcript, Transcripts, transcript_of
 
 # Steps of one forward pass, which bounds the memory of a long chunk.
 _MAX_STEPS = 64
@@ -62,38 +59,32 @@ class TranscriberChunks(StreamModule):
 
 
 class TranscriptionStream(Stream[Transcripts]):
-    """Streams of sound; the prediction is the transcript of each so far, by greedy decoding.
+    """Streams of sound; the prediction is the transcript of each so far.
 
-    A transcript only grows: its tokens and their times stay, but for the last token, which may
-    last longer.
+    By greedy decoding a transcript only grows: its tokens and their times stay, but for the last
+    token, which may last longer. By a prefix search its first ``Transcript.num_final`` words stay.
     """
 
-    format: ClassVar[int] = 1
+    format: ClassVar[int] = 2
 
-    def __init__(self, model: Transcriber, batch_size: int = 1) -> None:
+    def __init__(self, model: Transcriber, search: Search, batch_size: int = 1) -> None:
         """Start streams.
 
         Args:
             model: a trained causal model.
+            search: from log-probabilities to tokens.
             batch_size: number of streams.
 
         Raises:
             UserError: the model looks ahead; the message names the option to change.
         """
-        self.model, self.module = model, TranscriberChunks(model)
+        self.model, self.module, self.search = model, TranscriberChunks(model), search
         super().__init__(model.name, batch_size)
 
     def _new_row(self) -> Row:
-        """Return the samples that do not fill a step yet, and the path so far."""
-        return {
-            "carried": torch.empty(0),
-            "num_steps": 0,
-            "num_samples": 0,
-            "last": BLANK,
-            "log_probability": 0.0,
-            # Of each token its id, first and last step, and the sum of its log-probabilities.
-            "spans": [],
-        }
+        """Return the samples that do not fill a step yet, and the search so far."""
+        search = self.search.initial_state()
+        return {"carried": torch.empty(0), "num_samples": 0, "search": search}
 
     def _new_state(self, count: int) -> State:
         return self.module.initial_state(count)
@@ -110,7 +101,7 @@ class TranscriptionStream(Stream[Transcripts]):
             size = len(carried) // self.module.step_size * self.module.step_size
             inputs.append(carried[:size])
             after = {"carried": carried[size:].clone(), "num_samples": row["num_samples"] + added}
-            rows.append({**row, **after, "spans": [list(span) for span in row["spans"]]})
+            rows.append({**row, **after})
         with evaluating(self.model):
             self._state = self._advance(self._state, inputs, rows)
         self._rows = rows
@@ -129,31 +120,16 @@ class TranscriptionStream(Stream[Transcripts]):
             log_BTV, part = self.module(chunk, part)
             state = {k: v.index_copy(0, index, part[k]) for k, v in state.items()}
             for row, log_TV in zip(active, log_BTV.cpu().numpy(), strict=True):
-                follow_path(rows[row], log_TV)
+                rows[row]["search"] = self.search.advance(rows[row]["search"], log_TV)
             done = until
         return state
 
     def _transcript(self, number: int, row: Row) -> Transcript:
-        spans = [
-            Span(t, start, end, total / (end - start)) for t, start, end, total in row["spans"]
-        ]
-        tokens = self.model.tokens.tokens([span.token for span in spans])
-        rate_hz = self.model.sample_rate_hz
-        words = words_of(tokens, spans, self.module.step_size / rate_hz)
-        text = self.model.tokens.decode([span.token for span in spans])
-        seconds = row["num_samples"] / rate_hz
-        return Transcript(f"stream {number}", text, row["log_probability"], words, seconds)
-
-
-def follow_path(row: Row, log_TV: NDArray[np.float32]) -> None:
-    """Append the most probable path of further steps to that of a row."""
-    for token, score in zip(log_TV.argmax(1).tolist(), log_TV.max(1).tolist(), strict=True):
-        step = row["num_steps"]
-        if token != BLANK:
-            if token == row["last"]:
-                span = row["spans"][-1]
-                span[2], span[3] = step + 1, span[3] + score
-            else:
-                row["spans"].append([token, step, step + 1, score])
-        row["last"], row["num_steps"] = token, step + 1
-        row["log_probability"] += score
+        return transcript_of(
+            f"stream {number}",
+            self.search.best(row["search"]),
+            self.model.tokens,
+            self.module.step_size / self.model.sample_rate_hz,
+            row["num_samples"] / self.model.sample_rate_hz,
+            ended=False,
+        )

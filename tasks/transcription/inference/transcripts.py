@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from gru_suite.text.subwords import starts_of_words
 
-from .alignment import Span
+from ..batches.ctc_tokens import CtcTokens
+from .spans import Found, Span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,8 @@ class Transcript:
             its language model (beam search); 0 without time steps.
         words: with their times.
         seconds: length of the recording.
+        num_final: first words that later sound does not change: all words of a recording, in a
+            stream those that another word is known to follow.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Transcript:
     log_probability: float
     words: list[Word] = field(default_factory=list)
     seconds: float = 0.0
+    num_final: int = 0
 
     @property
     def confidence(self) -> float:
@@ -61,25 +65,40 @@ class Transcript:
         return math.exp(sum(logs) / len(logs))
 
 
-def words_of(tokens: Sequence[str], spans: Sequence[Span], step_s: float) -> list[Word]:
-    """Return the words of tokens.
+def transcript_of(
+    name: str,
+    found: Found,
+    tokens: CtcTokens,
+    step_s: float,
+    seconds: float,
+    ended: bool = True,
+) -> Transcript:
+    """Return the text and the words of tokens.
 
     Args:
-        tokens: text of each span, with the space before a word.
-        spans: the tokens' places.
+        name: of the recording.
+        found: the tokens with their places.
+        tokens: their texts.
         step_s: seconds of a time step.
+        seconds: length of the recording.
+        ended: whether no sound follows.
     """
-    starts = starts_of_words(tokens)
+    ids = [span.token for span in found.spans]
+    pieces = tokens.tokens(ids)
+    starts = starts_of_words(pieces)
     words: list[Word] = []
-    for start, end in zip(starts, [*starts[1:], len(tokens)], strict=False):
-        text = "".join(tokens[start:end]).strip()
+    num_final = 0
+    for start, end in zip(starts, [*starts[1:], len(pieces)], strict=False):
+        text = "".join(pieces[start:end]).strip()
         if text:
-            of_word = spans[start:end]
-            confidence = math.exp(sum(span.score for span in of_word) / len(of_word))
-            words.append(
-                Word(text, of_word[0].start * step_s, of_word[-1].end * step_s, confidence)
-            )
-    return words
+            words.append(_word(text, found.spans[start:end], step_s))
+            num_final += ended or end < found.num_final
+    return Transcript(name, tokens.decode(ids), found.score, words, seconds, num_final)
+
+
+def _word(text: str, spans: Sequence[Span], step_s: float) -> Word:
+    confidence = math.exp(sum(span.score for span in spans) / len(spans))
+    return Word(text, spans[0].start * step_s, spans[-1].end * step_s, confidence)
 
 
 class Transcripts:

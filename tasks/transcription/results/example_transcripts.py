@@ -35,7 +35,7 @@ def write_examples(model: Any, loader: DataLoader[Any], folder: Path) -> list[Pa
                 written.append(draw_transcript(picture, model, clip_S, reference))
         scores = model.frame_scores(clips)
         for clip_S, log_TV, reference in zip(clips, scores, batch.texts, strict=True):
-            found = model.decode("", log_TV, len(clip_S), model.beam_size)
+            found = model.decode("", log_TV, len(clip_S))
             rows.append(
                 {
                     "reference": reference,

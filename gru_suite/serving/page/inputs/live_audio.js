@@ -127,6 +127,7 @@ export class LiveAudio {
     await microphone.stop();
     this.wave.stop();
     await stream?.end();
+    this.view.end?.();
     this.stream = null;
     this.status.say("The microphone is off.");
     this.button.textContent = "Use the microphone";

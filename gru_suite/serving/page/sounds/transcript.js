@@ -40,16 +40,24 @@ export class Transcript {
     if (message.words.length) this.update(message);
   }
 
-  update({ text, words, confidence, srt }) {
+  update({ text, words, confidence, srt, num_final: numFinal }) {
     this.srt = srt;
     this.spoken = words;
-    this.pieces = words.map((word) => h("span", { title: `${seconds(word.start)}, ${percent(word.confidence)}`, class: word.confidence < 0.5 ? "unsure" : null }, word.text));
+    this.pieces = words.map((word, index) => h("span", {
+      title: `${seconds(word.start)}, ${percent(word.confidence)}${index < numFinal ? "" : ", may still change"}`,
+      class: [word.confidence < 0.5 ? "unsure" : "", index < numFinal ? "" : "open"].join(" ").trim() || null,
+    }, word.text));
     if (words.length) this.text.replaceChildren(...this.pieces.flatMap((piece, index) => (index ? [" ", piece] : [piece])));
     else this.text.textContent = text || "No words found.";
     this.facts.textContent = words.length ? `Confidence ${percent(confidence)}; words below 50 % are underlined.` : "";
     this.save.hidden = this.words.hidden = !words.length;
     this.table.replaceChildren(...words.map((word) => h("tr", {}, h("td", { dir: "auto" }, word.text), h("td", {}, seconds(word.start)),
       h("td", {}, seconds(word.end)), h("td", {}, percent(word.confidence)))));
+  }
+
+  /** No sound follows: what is written stays. */
+  end() {
+    this.text.querySelectorAll(".open").forEach((word) => word.classList.remove("open"));
   }
 
   /** Mark the word that the player is at. */
