@@ -12,10 +12,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gru_suite.errors import UserError
-from gru_suite.nn.cells.layers import LayerState, lacks_half_precision
+from gru_suite.nn.cells.layers import LayerState, as_state, open_forget_gate
 from gru_suite.nn.cells.native_step import run_step
 from gru_suite.nn.cells.ragged import RaggedBatch, all_valid
-from gru_suite.nn.cells.stack import find_kernel, kernel_serves, run_stack
+from gru_suite.nn.cells.stack import (
+    find_kernel,
+    half_products,
+    kernel_serves,
+    leaves_autocast,
+    run_stack,
+)
 from gru_suite.nn.cells.table import CELLS, check_options
 
 TORCH_CELLS = {nn.GRU: "gru", nn.LSTM: "lstm", nn.RNN: "rnn"}
@@ -99,7 +105,7 @@ class RecurrentBackbone(nn.Module):
             bidirectional=bidirectional,
         )
         if self._cell.forget_gate is not None:
-            _open_forget_gate(self.rnn, self._cell.forget_gate)
+            open_forget_gate(self.rnn, self._cell.forget_gate)
 
     def forward(
         self, x_BTF: Tensor, lengths_B: Tensor | None = None, state: State | None = None
@@ -122,9 +128,15 @@ class RecurrentBackbone(nn.Module):
         Raises:
             UserError: shapes do not fit, or a length is outside 1..T.
         """
-        if lacks_half_precision(x_BTF):
-            with torch.autocast("cpu", enabled=False):
-                return self.forward(x_BTF.float(), lengths_B, state)
+        if not leaves_autocast(self._variant.kernel_cell, x_BTF):
+            return self._run(x_BTF, lengths_B, state)
+        half = half_products()
+        with torch.autocast("cpu", enabled=False):
+            return self._run(x_BTF.float(), lengths_B, state, half)
+
+    def _run(
+        self, x_BTF: Tensor, lengths_B: Tensor | None, state: State | None, half: bool = False
+    ) -> tuple[Tensor, State]:
         states_LBH = self._initial_states(x_BTF, state)
         # An exported graph runs on other lengths than those of the trace.
         traced = torch.compiler.is_exporting()
@@ -132,11 +144,11 @@ class RecurrentBackbone(nn.Module):
             lengths_B = None
         cell = self._variant.kernel_cell
         if cell is not None and kernel_serves(self.rnn, x_BTF):
-            h_BTH, last_LBH = run_stack(cell, self.rnn, x_BTF, lengths_B, states_LBH)
-            return h_BTH, _as_state(last_LBH)
+            h_BTH, last_LBH = run_stack(cell, self.rnn, x_BTF, lengths_B, states_LBH, half)
+            return h_BTH, as_state(last_LBH)
         if lengths_B is not None or not self._variant.native:
             return self._forward_by_layer(x_BTF, lengths_B, states_LBH)
-        h_BTH, last_LBH = self.rnn(x_BTF, _as_state(states_LBH))
+        h_BTH, last_LBH = self.rnn(x_BTF, as_state(states_LBH))
         return h_BTH, last_LBH
 
     def step(self, x_BF: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -161,7 +173,7 @@ class RecurrentBackbone(nn.Module):
             h_BTH, state = self(x_B1F, None, state)
             return h_BTH[:, 0], state
         h_BH, states_LBH = run_step(cell, rnn, x_BF, self._initial_states(x_B1F, state))
-        return h_BH, _as_state(states_LBH)
+        return h_BH, as_state(states_LBH)
 
     def _forward_by_layer(
         self, x_BTF: Tensor, lengths_B: Tensor | None, states_LBH: LayerState
@@ -189,7 +201,7 @@ class RecurrentBackbone(nn.Module):
                 outputs.append(batch.flip(h_BTH) if direction else h_BTH)
             features_BTF = torch.cat(outputs, dim=2) if self.rnn.bidirectional else outputs[0]
         final_LBH = tuple(torch.cat(parts) for parts in zip(*finals, strict=True))
-        return batch.blank(features_BTF), _as_state(final_LBH)
+        return batch.blank(features_BTF), as_state(final_LBH)
 
     def _initial_states(self, x_BTF: Tensor, state: State | None) -> LayerState:
         """Check shapes and return the states to start from as a tuple, each (L, B, hidden_size)."""
@@ -285,15 +297,3 @@ def count_parameters(
     above = (num_layers - 1) * (directions * hidden_size + beside_input)
     units = CELLS[cell].num_gates * hidden_size * directions
     return units * (input_size + beside_input + above)
-
-
-def _open_forget_gate(rnn: nn.RNNBase, gate: int) -> None:
-    units = slice(gate * rnn.hidden_size, (gate + 1) * rnn.hidden_size)
-    for _, _, bias_ih, bias_hh in rnn.all_weights:
-        # The two biases are added: 1 in one and 0 in the other.
-        nn.init.ones_(bias_ih.detach()[units])
-        nn.init.zeros_(bias_hh.detach()[units])
-
-
-def _as_state(states_LBH: LayerState) -> State:
-    return (states_LBH[0], states_LBH[1]) if len(states_LBH) == 2 else states_LBH[0]

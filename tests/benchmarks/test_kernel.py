@@ -115,6 +115,16 @@ def train_step(module: nn.Module, run: Callable[[], Tensor]) -> Step:
     return step
 
 
+def half(run: Step) -> Step:
+    """Return a step with products of bfloat16 numbers."""
+
+    def step() -> object:
+        with torch.autocast("cpu", torch.bfloat16):
+            return run()
+
+    return step
+
+
 def inference(run: Step) -> Step:
     def step() -> None:
         with torch.inference_mode():
@@ -196,6 +206,9 @@ def test_training_step(benchmark, rows: Rows, shape, num_threads):
         "nn.LSTM": train_step(lstm, lambda: lstm.rnn(x_BTF)[0]),
         "sgemm": sgemm(),
     }
+    if kernel().has_half:
+        sides["GRU bf16"] = train_step(gru, half(lambda: gru(x_BTF)[0]))
+        sides["LSTM bf16"] = train_step(lstm, half(lambda: lstm(x_BTF)[0]))
     add_row(benchmark, rows, "train", shape, num_threads, in_turns(benchmark, sides))
 
 
@@ -217,6 +230,9 @@ def test_inference(benchmark, rows: Rows, shape, num_threads):
         "nn.LSTM": inference(lambda: lstm.rnn(x_BTF)),
         "sgemm": sgemm(),
     }
+    if kernel().has_half:
+        sides["GRU bf16"] = inference(half(lambda: gru(x_BTF)))
+        sides["LSTM bf16"] = inference(half(lambda: lstm(x_BTF)))
     add_row(benchmark, rows, "infer", shape, num_threads, in_turns(benchmark, sides))
 
 
@@ -230,9 +246,13 @@ def add_row(benchmark, rows: Rows, kind: str, shape, num_threads: int, found) ->
     # A cell of four gates does 4/3 of the products.
     row["x floor, LSTM"] = found["LSTM"] / floor * 3 / 4
     row["x LSTM"] = found["LSTM"] / found["GRU"]
+    for cell in ("GRU", "LSTM"):
+        if f"{cell} bf16" in found:
+            row[f"x {cell} bf16"] = found[f"{cell} bf16"] / found[cell]
     rows.setdefault(f"{kind}, {num_threads} threads, ms", []).append(row)
     benchmark.extra_info |= {key: value for key, value in row.items() if key != "shape"}
     assert math.isfinite(floor)
+    assert found.get("GRU bf16", 0) < 1.5 * found["GRU"]
     # The kernel is used wherever it is the faster one: a wide margin for a busy machine.
     assert found["GRU"] < 1.5 * found["nn.GRU"]
     assert found["LSTM"] < 1.5 * found["nn.LSTM"]

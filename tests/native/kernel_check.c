@@ -93,7 +93,7 @@ static void expect(const char *what, double found, double wanted, double toleran
 }
 
 static void check(int cell, int relu, int64_t B, int64_t T, int64_t F, int64_t H, int ragged,
-                  int reverse, int fused, int64_t threads) {
+                  int reverse, int fused, int half, int64_t threads) {
     shape s = {B, T, F, H, malloc((size_t)B * 8), malloc((size_t)(T + 1) * 8), 0};
     for (int64_t b = 0; b < B; b++) s.lengths[b] = ragged ? T - b * (T - 1) / B : T;
     for (int64_t t = 0; t <= T; t++) {
@@ -109,7 +109,9 @@ static void check(int cell, int relu, int64_t B, int64_t T, int64_t F, int64_t H
     float *saved = floats(s.N * stride, 0), *last_cell = floats(B * H, 0);
     for (int64_t i = 0; i < G * H; i++) all[W_HH][i] /= (float)sqrt((double)H);
     kernel_call c = {.num_steps = T, .batch_size = B, .input_size = F, .hidden_size = H};
-    c.cell = cell, c.relu = relu, c.reverse = reverse, c.threads = threads;
+    c.cell = cell, c.relu = relu, c.reverse = reverse, c.threads = threads, c.half = half;
+    /* bfloat16 has eight binary digits, of which errors grow from step to step. */
+    const double near = half ? 3e-2 : 1e-5, near_gradient = half ? 1e-1 : 1e-4;
     if (ragged) c.offsets = s.offsets, c.lengths = s.lengths;
     c.x = fused ? all[X] : NULL;
     c.state = all[STATE], c.weight_ih = all[W_IH], c.weight_hh = all[W_HH];
@@ -130,18 +132,19 @@ static void check(int cell, int relu, int64_t B, int64_t T, int64_t F, int64_t H
     for (int i = 0; i < NUM_INPUTS; i++)
         widen(all[i], d[i] = malloc((size_t)counts[i] * 8), counts[i]);
     run_plain(&s, cell, relu, reverse, d, weight, plain, cells);
-    for (int64_t i = 0; i < s.N * H; i++) expect("hidden", hidden[i], plain[i], 1e-5);
+    for (int64_t i = 0; i < s.N * H; i++) expect("hidden", hidden[i], plain[i], near);
     for (int64_t b = 0; b < B; b++)
-        expect("last", last[b * H], plain[row_of(&s, reverse, s.lengths[b] - 1, b) * H], 1e-5);
+        expect("last", last[b * H], plain[row_of(&s, reverse, s.lengths[b] - 1, b) * H], near);
     for (int64_t i = 0; cell == CELL_LSTM && i < B * H; i++)
-        expect("cell", last_cell[i], cells[i], 1e-5);
+        expect("cell", last_cell[i], cells[i], near);
 
     int64_t blocks = kernel_row_blocks(B);
     float *grads = floats(s.N * (D + 3), 0), *grad_state = floats(B * H, 0);
     float *grad_cell = floats(B * H, 0), *packed = floats(kernel_packed_floats(GATES[cell], H), 0);
     float *grad_bias = calloc((size_t)(blocks * D), sizeof(float));
-    c.grad_hidden = weight, c.grad_gates = grads, c.grad_bias = grad_bias;
-    c.grad_state = grad_state, c.packed = packed, c.grad_stride = D + 3;
+    uint16_t *grads16 = malloc((size_t)(s.N * (D + 4)) * sizeof *grads16);
+    c.grad_hidden = weight, c.grad_half = grads16, c.grad_gates = grads, c.grad_bias = grad_bias;
+    c.grad_state = grad_state, c.packed = packed, c.grad_stride = D + (half ? 4 : 3);
     if (cell == CELL_LSTM) c.grad_cell = grad_cell, c.grad_last_cell = weight;
     for (c.last_step = T; c.last_step; c.last_step = c.first_step) {
         c.first_step = c.last_step / 2;
@@ -168,10 +171,10 @@ static void check(int cell, int relu, int64_t B, int64_t T, int64_t F, int64_t H
             found += grad_bias[block * D + column];
         if (input == STATE) found = grad_state[at];
         if (input == CELL_STATE) found = grad_cell[at];
-        expect("gradient", found, (loss[0] - loss[1]) / (2 * step), 1e-4);
+        expect("gradient", found, (loss[0] - loss[1]) / (2 * step), near_gradient);
     }
     void *owned[] = {weight, hidden, last,       saved,     last_cell, plain,     cells,    grads,
-                     packed, grad_cell, grad_state, grad_bias, s.lengths, s.offsets};
+                     packed, grad_cell, grad_state, grad_bias, s.lengths, s.offsets, grads16};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     for (int i = 0; i < NUM_INPUTS; i++) free(all[i]), free(d[i]);
 }
@@ -187,11 +190,15 @@ int main(void) {
             continue;
         }
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-            for (int options = 0; options < 8 * NUM_CELLS * 2; options++) {
-                int cell = options / 8 % NUM_CELLS, relu = options / 8 / NUM_CELLS;
+            for (int options = 0; options < 8 * NUM_CELLS * 4; options++) {
+                int cell = options / 8 % NUM_CELLS, relu = options / 8 / NUM_CELLS & 1;
+                int fused = (options & 4) != 0, half = options / 8 / NUM_CELLS > 1;
                 if (cell == CELL_LSTM && relu) continue;
+                /* Rounding moves numbers to a relu's other side, where the gradient is another. */
+                if (half && relu) continue;
+                if (half && (!kernel_has_half() || !fused || shapes[i][3] % 2)) continue;
                 check(cell, relu, shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], options & 1,
-                      (options & 2) != 0, (options & 4) != 0, 1 + (int64_t)i % 3);
+                      (options & 2) != 0, fused, half, 1 + (int64_t)i % 3);
             }
         printf("%s: %d failures\n", kernel_isa_name(isa), failures - before);
     }

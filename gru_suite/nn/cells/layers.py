@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Weights = Sequence[Tensor]
 """``weight_ih_GF``, ``weight_hh_GH``, ``bias_ih_G``, ``bias_hh_G`` of one layer and direction."""
@@ -63,7 +63,20 @@ def lstm_layer(
     return h_BTH, (h_1BH, c_1BH)
 
 
-def lacks_half_precision(x_BTF: Tensor) -> bool:
-    """Return whether autocast is on for a CPU without bfloat16, where oneDNN's LSTM fails."""
-    asked = x_BTF.device.type == "cpu" and torch.is_autocast_enabled("cpu")
-    return asked and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+def open_forget_gate(rnn: nn.RNNBase, gate: int) -> None:
+    """Start the biases of an LSTM's forget gate at 1.
+
+    Args:
+        rnn: with the parameters of ``torch.nn``.
+        gate: its number.
+    """
+    units = slice(gate * rnn.hidden_size, (gate + 1) * rnn.hidden_size)
+    for _, _, bias_ih, bias_hh in rnn.all_weights:
+        # The two biases are added: 1 in one and 0 in the other.
+        nn.init.ones_(bias_ih.detach()[units])
+        nn.init.zeros_(bias_hh.detach()[units])
+
+
+def as_state(states_LBH: LayerState) -> Tensor | tuple[Tensor, Tensor]:
+    """Return a hidden state alone, or hidden and cell state, as ``torch.nn`` has them."""
+    return (states_LBH[0], states_LBH[1]) if len(states_LBH) == 2 else states_LBH[0]

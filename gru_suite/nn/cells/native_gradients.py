@@ -37,11 +37,13 @@ def gradients(
     lengths_B: Tensor | None,
     reverse: bool,
     needs_input: bool,
+    half: bool,
     cell: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return the gradients in the order of the forward arguments.
 
-    That of ``x_NF`` is empty where ``needs_input`` is False.
+    That of ``x_NF`` is empty where ``needs_input`` is False. With ``half`` products are of bfloat16
+    numbers; sums over the steps of a chunk are float32, and rounded before they are added up.
     """
     native, kind = loaded_kernel(), NATIVE_CELLS[cell]
     (N, F), (_, B, H) = x_NF.shape, state_SBH.shape
@@ -57,8 +59,9 @@ def gradients(
     # input's gates and the recurrence's lie side by side.
     apart = D - G
     grad_x_NF = x_NF.new_empty((N, F) if needs_input else 0)
+    dtype = torch.bfloat16 if half else torch.float32
     if needs_input:
-        weight_ih_in_order = weight_ih_GF.roll(apart, 0)
+        weight_ih_in_order = weight_ih_GF.roll(apart, 0).to(dtype)
     grad_ih_FG = x_NF.new_zeros(F, G)
     grad_hh_GH = x_NF.new_zeros(G, H)
 
@@ -75,15 +78,18 @@ def gradients(
     call.packed = packed.data_ptr()
     previous = _Previous(hidden_NH, state_SBH[0], offsets, lengths_B, T, reverse)
     chunks = _chunks(offsets, T, B, D, reverse)
-    grads = x_NF.new_empty(max(last - first for *_, first, last in chunks), D + _PADDING)
-    call.grad_gates, call.grad_stride = grads.data_ptr(), grads.stride(0)
+    grads = torch.empty(max(last - first for *_, first, last in chunks), D + _PADDING, dtype=dtype)
+    call.grad_gates = call.grad_half = grads.data_ptr()
+    call.grad_stride, call.half = grads.stride(0), int(half)
     for first_step, last_step, first, last in chunks:
         call.first_step, call.last_step, call.first_row = first_step, last_step, first
         native.backward(call)
         part = grads[: last - first]
-        grad_ih_FG.addmm_(x_NF[first:last].t(), part[:, :G])
+        _add_product(grad_ih_FG, x_NF[first:last].to(dtype).t(), part[:, :G])
         previous.add_product(grad_hh_GH, part[:, apart:D], first, last)
-        if needs_input:
+        if needs_input and half:
+            grad_x_NF[first:last] = torch.mm(part[:, :G], weight_ih_in_order)
+        elif needs_input:
             torch.mm(part[:, :G], weight_ih_in_order, out=grad_x_NF[first:last])
     bias_D = grad_bias.sum(0)
     return (
@@ -95,6 +101,14 @@ def gradients(
         bias_D[:G].roll(-apart),
         bias_D[apart:].clone(),
     )
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add ``left @ right`` to a total in float32."""
+    if left.dtype == total.dtype:
+        total.addmm_(left, right)
+    else:
+        total += left @ right
 
 
 def _chunks(
@@ -148,14 +162,15 @@ class _Previous:
             rows, starts = self._rows_N[first:last], self._starts_N[first:last]
             before = self._hidden_NH.index_select(0, rows)
             before[starts] = self._state_BH[self._sequences_N[first:last][starts]]
-            total_GH.addmm_(grads.t(), before)
+            _add_product(total_GH, grads.t(), before.to(grads.dtype))
             return
         begin, end = first + self._shift, last + self._shift
         skip_front, skip_back = max(0, -begin), max(0, end - self._hidden_NH.size(0))
+        state_BH = self._state_BH.to(grads.dtype)
         if skip_front:
-            total_GH.addmm_(grads[:skip_front].t(), self._state_BH)
+            _add_product(total_GH, grads[:skip_front].t(), state_BH)
         if skip_back:
-            total_GH.addmm_(grads[len(grads) - skip_back :].t(), self._state_BH)
+            _add_product(total_GH, grads[len(grads) - skip_back :].t(), state_BH)
         if skip_front + skip_back < len(grads):
-            inside = self._hidden_NH[begin + skip_front : end - skip_back]
-            total_GH.addmm_(grads[skip_front : len(grads) - skip_back].t(), inside)
+            inside = self._hidden_NH[begin + skip_front : end - skip_back].to(grads.dtype)
+            _add_product(total_GH, grads[skip_front : len(grads) - skip_back].t(), inside)

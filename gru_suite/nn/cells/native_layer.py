@@ -36,6 +36,7 @@ def run_layer(
     offsets: Tensor | None,
     lengths_B: Tensor | None,
     reverse: bool,
+    half: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Run the recurrence, recorded by autograd where it must be.
 
@@ -47,19 +48,30 @@ def run_layer(
         offsets: first row of each step, then N; int64 on the CPU. None where all lengths are T.
         lengths_B: valid steps of each sequence, int64, falling. None where all are T.
         reverse: whether to run from each sequence's last valid step to its first.
+        half: whether products may be of bfloat16 numbers, which the kernel must have; sums, states
+            and outputs are float32.
 
     Returns:
         The hidden states, (N, H), and the states after each sequence's last step, (S, B, H).
     """
     weight_ih_GF, weight_hh_GH, bias_ih_G, bias_hh_G = weights
     inputs = (x_NF, state_SBH, weight_ih_GF, weight_hh_GH, bias_ih_G, bias_hh_G)
+    half = half and takes_half(x_NF, state_SBH)
     if torch.compiler.is_compiling():
-        hidden_NH, last_SBH, _ = _layer(*inputs, offsets, lengths_B, reverse, True, cell)
+        hidden_NH, last_SBH, _ = _layer(*inputs, offsets, lengths_B, reverse, True, half, cell)
     elif torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
-        hidden_NH, last_SBH, _ = _EagerLayer.apply(*inputs, offsets, lengths_B, reverse, True, cell)
+        hidden_NH, last_SBH, _ = _EagerLayer.apply(
+            *inputs, offsets, lengths_B, reverse, True, half, cell
+        )
     else:
-        hidden_NH, last_SBH, _ = _forward(*inputs, offsets, lengths_B, reverse, False, cell)
+        hidden_NH, last_SBH, _ = _forward(*inputs, offsets, lengths_B, reverse, False, half, cell)
     return hidden_NH, last_SBH
+
+
+def takes_half(x_NF: Tensor, state_SBH: Tensor) -> bool:
+    """Return whether products of bfloat16 numbers serve these shapes and pay for them."""
+    _, B, H = state_SBH.shape
+    return B >= _MIN_FUSED_BATCH and H % 2 == 0 and x_NF.size(0) > _UNPACKED_ROWS
 
 
 def _forward(
@@ -73,6 +85,7 @@ def _forward(
     lengths_B: Tensor | None,
     reverse: bool,
     save: bool,
+    half: bool,
     cell: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return hidden states, last states, and what the gradient needs beside them.
@@ -83,7 +96,7 @@ def _forward(
     N, (_, B, H) = x_NF.size(0), state_SBH.shape
     T = N // B if offsets is None else offsets.numel() - 1
     hidden_NH, last_SBH = x_NF.new_empty(N, H), torch.empty_like(state_SBH)
-    fused = B >= _MIN_FUSED_BATCH or N <= _UNPACKED_ROWS
+    fused = half or B >= _MIN_FUSED_BATCH or N <= _UNPACKED_ROWS
     num_saved = max(kind.num_saved if save else 0, 0 if fused else kind.num_gates)
     saved = x_NF.new_empty(N if num_saved else 0, num_saved * H)
     if not fused:
@@ -97,7 +110,7 @@ def _forward(
     call.hidden = hidden_NH.data_ptr()
     call.last, call.last_cell = addresses(last_SBH)
     call.saved = saved.data_ptr() if num_saved else None
-    call.saved_stride, call.save = num_saved * H, int(save)
+    call.saved_stride, call.save, call.half = num_saved * H, int(save), int(half)
     native.forward(call)
     return hidden_NH, last_SBH, saved if save and kind.num_saved else x_NF.new_empty(0)
 
@@ -110,7 +123,7 @@ _layer = torch.library.custom_op(
 @_layer.register_fake
 def _(x_NF: Tensor, state_SBH: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
     N, H = x_NF.size(0), state_SBH.size(2)
-    *_, save, cell = rest
+    *_, save, _, cell = rest
     num_saved = NATIVE_CELLS[cell].num_saved if save else 0
     saved = x_NF.new_empty((N, num_saved * H) if num_saved else 0)
     return x_NF.new_empty(N, H), torch.empty_like(state_SBH), saved
@@ -124,23 +137,21 @@ _layer_backward = torch.library.custom_op(
 @_layer_backward.register_fake
 def _(*inputs: Any) -> tuple[Tensor, ...]:
     x_NF, state_SBH, *weights = inputs[2:6]
-    needs_input = inputs[-2]
+    needs_input = inputs[-3]
     bias_shape = weights[0].shape[:1]
     shapes = [state_SBH.shape, *(weight.shape for weight in weights), bias_shape, bias_shape]
     return tuple(x_NF.new_empty(shape) for shape in [x_NF.shape if needs_input else (0,), *shapes])
 
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
-    x_NF, state_SBH, weight_ih_GF, weight_hh_GH, _, _, offsets, lengths_B, reverse, save, cell = (
-        inputs
-    )
+    x_NF, state_SBH, weight_ih_GF, weight_hh_GH, _, _, offsets, lengths_B = inputs[:8]
     hidden_NH, _, saved = output
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(saved)
     ctx.save_for_backward(
         x_NF, state_SBH, weight_ih_GF, weight_hh_GH, hidden_NH, saved, offsets, lengths_B
     )
-    ctx.reverse, ctx.saves, ctx.cell = reverse, save, cell
+    ctx.reverse, ctx.saves, ctx.half, ctx.cell = inputs[8:]
 
 
 def _input_gradients(
@@ -149,15 +160,14 @@ def _input_gradients(
     grad_hidden_NH: Tensor | None,
     grad_last_SBH: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
-    none: tuple[None, ...] = (None,) * 11
+    none: tuple[None, ...] = (None,) * 12
     if not ctx.saves:
         raise RuntimeError("recurrent_layer: no gradient without save=True")
     if grad_hidden_NH is None and grad_last_SBH is None:
         return none
     needs_input = ctx.needs_input_grad[0]
-    grads = function(
-        grad_hidden_NH, grad_last_SBH, *ctx.saved_tensors, ctx.reverse, needs_input, ctx.cell
-    )
+    options = ctx.reverse, needs_input, ctx.half, ctx.cell
+    grads = function(grad_hidden_NH, grad_last_SBH, *ctx.saved_tensors, *options)
     return (grads[0] if needs_input else None, *grads[1:], *none[6:])
 
 

@@ -16,6 +16,7 @@ from gru_suite.nn.cells.native.library import kernel
 from gru_suite.nn.cells.native_layer import run_layer
 
 _kernel_is_loaded = False
+_kernel_has_half = False
 
 
 def kernel_serves(rnn: nn.RNNBase, x_BTF: Tensor) -> bool:
@@ -39,10 +40,33 @@ def kernel_serves(rnn: nn.RNNBase, x_BTF: Tensor) -> bool:
     )
 
 
+def leaves_autocast(cell: str | None, x_BTF: Tensor) -> bool:
+    """Return whether autocast is on and no part of torch serves it as well as we do.
+
+    The kernel rounds within its products. Where there is none, and no bfloat16 either, oneDNN's
+    LSTM would fail.
+
+    Args:
+        cell: a name in ``NATIVE_CELLS``; None where the kernel has no such cell.
+        x_BTF: features.
+    """
+    if x_BTF.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return False
+    served = cell is not None and not torch.compiler.is_exporting() and _has_kernel()
+    return served or not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def half_products() -> bool:
+    """Return whether autocast asks for products of bfloat16 numbers that the kernel has."""
+    return torch.get_autocast_dtype("cpu") == torch.bfloat16 and _kernel_has_half
+
+
 def find_kernel() -> None:
     """Load the kernel where it is there, so that compiled code knows of it."""
-    global _kernel_is_loaded
-    _kernel_is_loaded = kernel() is not None
+    global _kernel_is_loaded, _kernel_has_half
+    native = kernel()
+    _kernel_is_loaded = native is not None
+    _kernel_has_half = native is not None and native.has_half
 
 
 def _has_kernel() -> bool:
@@ -57,6 +81,7 @@ def run_stack(
     x_BTF: Tensor,
     lengths_B: Tensor | None,
     states_LBH: LayerState,
+    half: bool = False,
 ) -> tuple[Tensor, LayerState]:
     """Compute ``rnn(x_BTF, states_LBH)`` with lengths.
 
@@ -66,6 +91,7 @@ def run_stack(
         x_BTF: features, right-padded.
         lengths_B: valid steps of each sequence, 1..T; None means that all T are valid.
         states_LBH: hidden states to start from, then cell states if there are any.
+        half: whether products may be of bfloat16 numbers; see :func:`half_products`.
 
     Returns:
         The top layer's hidden states, (B, T, H), zero at padding, and the states after each
@@ -90,6 +116,7 @@ def run_stack(
                 rows.offsets,
                 rows.lengths_B,
                 reverse=len(outputs) == 1,
+                half=half,
             )
             outputs.append(hidden_NH)
             finals.append(last_SBH)

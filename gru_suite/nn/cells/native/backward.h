@@ -1,5 +1,15 @@
 /* The backward pass of one cell in one instruction set. Part of cell.h. */
 
+FN void CELL_NAME(store_gradient)(const kernel_call *c, int64_t place, vec grad, int64_t count) {
+#if HALF
+    if (c->half) {
+        NAME(store_half)(c->grad_half + place, grad, count);
+        return;
+    }
+#endif
+    NAME(store_some)(c->grad_gates + place, grad, count);
+}
+
 /* Turn the gradient of a block's new states into those of its sums, and start that of its old states. */
 FN void CELL_NAME(backward_gates)(const kernel_call *c, int64_t step, int64_t b, int64_t rows) {
     const int64_t H = c->hidden_size;
@@ -10,12 +20,12 @@ FN void CELL_NAME(backward_gates)(const kernel_call *c, int64_t step, int64_t b,
         for (int g = 0; g < GRADS; g++) total[g] = (vec){0};
         for (int64_t i = 0; i < rows; i++) {
             const int64_t row = row_of(c, step, b + i);
-            float *to = c->grad_gates + (row - c->first_row) * c->grad_stride + unit;
+            const int64_t place = (row - c->first_row) * c->grad_stride + unit;
             vec dh = NAME(load_some)(c->grad_state + (b + i) * H + unit, count);
             if (c->grad_hidden) dh += NAME(load_some)(c->grad_hidden + row * H + unit, count);
             CELL_NAME(unit_gradients)(c, step, b + i, row, unit, dh, grads);
             for (int g = 0; g < GRADS; g++) {
-                NAME(store_some)(to + g * H, grads[g], count);
+                CELL_NAME(store_gradient)(c, place + g * H, grads[g], count);
                 total[g] += grads[g];
             }
         }
@@ -40,13 +50,29 @@ static TARGET void CELL_NAME(backward_share)(const kernel_call *c, const void *w
         const int64_t running = rows_at(c, step);
         for (int64_t b = index * ROWS; b < running; b += stride)
             CELL_NAME(backward_gates)(c, step, b, min_i64(ROWS, running - b));
+#if HALF
+        if (c->half) {
+            NAME(half_backward_products)(c, &p, step, index * ROWS, stride);
+            continue;
+        }
+#endif
         NAME(backward_products)(c, &p, step, index * ROWS, stride);
     }
+}
+
+static TARGET void CELL_NAME(pack_for_backward)(const kernel_call *c, int64_t H) {
+#if HALF
+    if (c->half) {
+        NAME(half_pack_columns)(c->weight_hh, GATES * H, H, c->packed);
+        return;
+    }
+#endif
+    NAME(pack_columns)(c->weight_hh, GATES * H, H, c->packed);
 }
 
 static TARGET void CELL_NAME(backward)(const kernel_call *c) {
     const int64_t H = c->hidden_size;
     team shared = {c, c->packed, team_size(c, ROWS), 0, CELL_NAME(backward_share)};
-    if (c->last_step == c->num_steps) NAME(pack_columns)(c->weight_hh, GATES * H, H, c->packed);
+    if (c->last_step == c->num_steps) CELL_NAME(pack_for_backward)(c, H);
     run_team(&shared, c->runner);
 }

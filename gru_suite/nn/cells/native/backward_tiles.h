@@ -10,6 +10,19 @@ typedef struct {
     int64_t saved;       /* SH */
 } NAME(product);
 
+/* The step before reads a row's gates and states from far memory: ask for some units of them. */
+FN void NAME(prefetch_before)(const kernel_call *c, const NAME(product) *p, int64_t step, int64_t b,
+                              int64_t unit, const int units) {
+    if (step == c->first_step) return;
+    const int64_t H = c->hidden_size, row = row_of(c, step - 1, b);
+    for (int64_t at = unit; at < unit + units; at += 16) {
+        for (int64_t g = 0; g < p->saved; g += H)
+            __builtin_prefetch(c->saved + row * c->saved_stride + g + at, 0, 2);
+        if (c->grad_hidden) __builtin_prefetch(c->grad_hidden + row * H + at, 0, 2);
+        __builtin_prefetch(state_before(c, step - 1, b) + at, 0, 2);
+    }
+}
+
 /* grad_state += grad_gates @ W_hh for `rows` rows and `panels` panels of `vecs` vectors of units. */
 FN void NAME(backward_tile)(const kernel_call *c, const NAME(product) *p, const float *panel,
                             int64_t step, int64_t b, int64_t unit, const int rows, const int panels,
@@ -28,18 +41,8 @@ FN void NAME(backward_tile)(const kernel_call *c, const NAME(product) *p, const 
                 sums[i][j][v] = NAME(load_some)(c->grad_state + (b + i) * H + at, H - at);
             }
     }
-    if (step > c->first_step)
-#pragma GCC unroll 8
-        for (int i = 0; i < rows; i++) {
-            /* The next step's gates come from far memory: ask for them while the products run. */
-            const int64_t row = row_of(c, step - 1, b + i);
-            for (int64_t at = 0; at < panels * vecs * LANES; at += 16) {
-                for (int64_t g = 0; g < p->saved; g += H)
-                    __builtin_prefetch(c->saved + row * c->saved_stride + g + unit + at, 0, 2);
-                if (c->grad_hidden) __builtin_prefetch(c->grad_hidden + row * H + unit + at, 0, 2);
-                __builtin_prefetch(state_before(c, step - 1, b + i) + unit + at, 0, 2);
-            }
-        }
+    for (int i = 0; i < rows; i++)
+        NAME(prefetch_before)(c, p, step, b + i, unit, panels * vecs * LANES);
     MULTIPLY(rows, panels, vecs, sums, grads, panel, p->columns * vecs * LANES, p->columns)
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++)

@@ -11,7 +11,34 @@
 #define PANEL_UNITS (UNIT_VECS * LANES)
 
 #include "forward.h"
+#if HALF
+#include "half_forward.h"
+#endif
 #include "backward.h"
+
+static TARGET int CELL_NAME(forward)(const kernel_call *c) {
+    const int64_t H = c->hidden_size, F = c->x ? c->input_size : 0;
+    const int64_t V = (H + PANEL_UNITS - 1) / PANEL_UNITS, columns = V * VECS * LANES;
+#if HALF
+    if (c->half) return CELL_NAME(half_forward)(c);
+#endif
+    if (c->num_steps * c->batch_size <= UNPACKED_ROWS) {
+        float_mode before = flush_denormals();
+        CELL_NAME(forward_unpacked)(c);
+        restore_denormals(before);
+        return 0;
+    }
+    float *memory = aligned_floats(columns * (F + H) + V * UNIT_VECS * BIASES * LANES);
+    if (!memory) return -1;
+    CELL_NAME(weights) w = {memory, memory + columns * F, memory + columns * (F + H)};
+    team shared = {c, &w, team_size(c, CELL_ROWS), 0, CELL_NAME(forward_share)};
+    if (F) CELL_NAME(pack_gates)(c->weight_ih, H, F, w.input);
+    CELL_NAME(pack_gates)(c->weight_hh, H, H, w.recurrent);
+    CELL_NAME(pack_bias)(c, V, w.bias);
+    run_team(&shared, c->runner);
+    free(memory);
+    return 0;
+}
 
 #undef VECS
 #undef PANEL_UNITS

@@ -1,7 +1,8 @@
 /* The kernel for one instruction set; included by recurrent_kernel.c once for each.
  *
  * ISA: suffix of every name. TARGET: attribute of every function. LANES: floats in a vector.
- * ROWS: rows of the batch in a full block, so that ROWS x 3 sums stay in registers.
+ * ROWS: rows of the batch in a full block, so that ROWS x 3 sums stay in registers. HALF: nonzero where it
+ * multiplies pairs of bfloat16 numbers.
  */
 #define FN static inline TARGET __attribute__((always_inline))
 #define vec NAME(vec)
@@ -10,6 +11,9 @@
 
 #include "vectors.h"
 #include "backward_tiles.h"
+#if HALF
+#include "half_backward.h"
+#endif
 
 #define CELL gru
 #include "gru_cell.h"
@@ -26,6 +30,7 @@
 #undef BACKWARD_TILE
 #undef BACKWARD_TILES
 #undef MULTIPLY
+#undef MULTIPLY_PAIRS
 #undef FN
 #undef vec
 #undef veci
@@ -34,3 +39,4 @@
 #undef TARGET
 #undef LANES
 #undef ROWS
+#undef HALF

@@ -18,7 +18,7 @@ OFF = "torch"
 
 _log = logging.getLogger(__name__)
 
-_SIZES = "cell relu num_steps batch_size input_size hidden_size reverse threads"
+_SIZES = "cell relu num_steps batch_size input_size hidden_size reverse threads half"
 _INPUTS = "offsets lengths x state cell_state weight_ih weight_hh bias_ih bias_hh hidden saved"
 _GRADIENTS = "grad_hidden grad_last grad_last_cell grad_gates"
 
@@ -32,6 +32,7 @@ def _fields() -> list[tuple[str, type]]:
         *((name, pointer) for name in ("last", "last_cell")),
         *((name, number) for name in ("first_step", "last_step")),
         *((name, pointer) for name in _GRADIENTS.split()),
+        ("grad_half", pointer),
         *((name, number) for name in ("grad_stride", "first_row")),
         *((name, pointer) for name in ("grad_bias", "grad_state", "grad_cell", "packed", "runner")),
     ]
@@ -48,6 +49,7 @@ class Kernel:
 
     Attributes:
         name: the instruction set.
+        has_half: whether it multiplies bfloat16 numbers.
     """
 
     def __init__(self, library: ctypes.CDLL, wanted: str | None) -> None:
@@ -74,6 +76,7 @@ class Kernel:
             raise UserError(f"{VARIABLE}={wanted}: choose one of {', '.join([OFF, *usable])}")
         self.name = wanted or usable[0]
         library.kernel_choose(names.index(self.name))
+        self.has_half = bool(library.kernel_has_half())
         self._library = library
         self._runner = _pool_of_torch()
 

@@ -22,6 +22,12 @@
 #include <immintrin.h>
 #endif
 
+/* Compilers that know the instructions for bfloat16. */
+#if defined(__x86_64__) && ((defined(__clang__) && __clang_major__ >= 11) || \
+                            (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 10))
+#define HAS_BF16
+#endif
+
 #define MAX_THREADS 256
 /* So few rows in all are done before the weights would be packed. */
 #define UNPACKED_ROWS 8
@@ -161,6 +167,23 @@ static float *aligned_floats(int64_t count) {
     return posix_memalign(&memory, 64, (size_t)count * sizeof(float)) ? NULL : memory;
 }
 
+#ifdef HAS_BF16
+/* Two numbers rounded to bfloat16, in one float's place. */
+static float pair_of(float first, float second) {
+    float numbers[2] = {first, second}, pair;
+    uint32_t bits[2], rounded[2];
+    memcpy(bits, numbers, sizeof bits);
+    for (int i = 0; i < 2; i++) {
+        /* To even; a NaN stays one. */
+        rounded[i] = (bits[i] + 0x7fffu + (bits[i] >> 16 & 1u)) >> 16;
+        if ((bits[i] & 0x7fffffffu) > 0x7f800000u) rounded[i] = bits[i] >> 16 | 0x40u;
+    }
+    bits[0] = rounded[0] | rounded[1] << 16;
+    memcpy(&pair, bits, sizeof pair);
+    return pair;
+}
+#endif
+
 /* name_isa and name_cell_isa. */
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -171,6 +194,7 @@ static float *aligned_floats(int64_t count) {
 #define TARGET
 #define LANES 4
 #define ROWS 4
+#define HALF 0
 #include "instruction_set.h"
 
 #if defined(__x86_64__)
@@ -178,19 +202,31 @@ static float *aligned_floats(int64_t count) {
 #define TARGET __attribute__((target("avx2,fma")))
 #define LANES 8
 #define ROWS 4
+#define HALF 0
 #include "instruction_set.h"
 
 #define ISA avx512
 #define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma")))
 #define LANES 16
 #define ROWS 8
+#define HALF 0
 #include "instruction_set.h"
+
+#ifdef HAS_BF16
+#define ISA avx512_bf16
+#define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")))
+#define LANES 16
+#define ROWS 8
+#define HALF 1
+#include "instruction_set.h"
+#endif
 #endif
 
 typedef struct {
     const char *name;
     int64_t rows;
     int64_t lanes;
+    int half;
     int (*forward[NUM_CELLS])(const kernel_call *);
     void (*backward[NUM_CELLS])(const kernel_call *);
 } isa;
@@ -202,10 +238,13 @@ typedef struct {
 
 static const isa ISAS[] = {
 #if defined(__x86_64__)
-    {"avx512", 8, 16, FUNCTIONS(avx512)},
-    {"avx2", 4, 8, FUNCTIONS(avx2)},
+#ifdef HAS_BF16
+    {"avx512_bf16", 8, 16, 1, FUNCTIONS(avx512_bf16)},
 #endif
-    {"portable", 4, 4, FUNCTIONS(portable)},
+    {"avx512", 8, 16, 0, FUNCTIONS(avx512)},
+    {"avx2", 4, 8, 0, FUNCTIONS(avx2)},
+#endif
+    {"portable", 4, 4, 0, FUNCTIONS(portable)},
 };
 enum { NUM_ISAS = sizeof ISAS / sizeof *ISAS };
 
@@ -219,11 +258,15 @@ int kernel_isa_usable(int index) {
     if (index < 0 || index >= (int)NUM_ISAS) return 0;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (index == 0) {
+    const isa *set = &ISAS[index];
+#ifdef HAS_BF16
+    if (set->half && !__builtin_cpu_supports("avx512bf16")) return 0;
+#endif
+    if (set->half && !__builtin_cpu_supports("avx512bw")) return 0;
+    if (set->lanes == 16)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
-    }
-    if (index == 1) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (set->lanes == 8) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
     return 1;
 }
@@ -233,6 +276,8 @@ int kernel_choose(int index) {
     chosen = &ISAS[index];
     return 0;
 }
+
+int kernel_has_half(void) { return chosen->half; }
 
 int64_t kernel_row_blocks(int64_t batch_size) {
     return (batch_size + chosen->rows - 1) / chosen->rows;

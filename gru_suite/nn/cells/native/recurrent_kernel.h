@@ -25,6 +25,8 @@ typedef struct {
     int64_t hidden_size;       /* H */
     int64_t reverse;           /* nonzero: from each sequence's last valid step to its first */
     int64_t threads;           /* at most so many threads, at least 1 */
+    int64_t half;              /* nonzero: products of bfloat16 numbers, with sums, states and everything
+                                  else in float32; needs kernel_has_half(), `x` and an even H */
     const int64_t *offsets;    /* (T + 1), or NULL where every sequence has T steps */
     const int64_t *lengths;    /* (B), or NULL where every sequence has T steps */
     const float *x;            /* (N, F), or NULL where `saved` holds W_ih x already */
@@ -51,7 +53,8 @@ typedef struct {
     float *grad_gates;         /* (rows of these steps, grad_stride): the first DH of each row. A stride
                                   that is no multiple of 4 KB keeps the rows of a block out of each
                                   other's places in the cache. */
-    int64_t grad_stride;
+    uint16_t *grad_half;       /* the same in bfloat16, in place of grad_gates, where `half` is set */
+    int64_t grad_stride;       /* even where `half` is set */
     int64_t first_row;         /* the row of the N that is grad_gates' first */
     float *grad_bias;          /* (kernel_row_blocks(B), DH), zeroed: grad_gates summed over rows */
     float *grad_state;         /* (B, H) */
@@ -66,6 +69,8 @@ const char *kernel_isa_name(int index);
 int kernel_isa_usable(int index);
 /* Choose the instruction set of all later calls; 0 on success, -1 where it is not usable. */
 int kernel_choose(int index);
+/* Whether the chosen instruction set multiplies bfloat16 numbers. */
+int kernel_has_half(void);
 
 /* Rows of grad_bias for a batch. */
 int64_t kernel_row_blocks(int64_t batch_size);

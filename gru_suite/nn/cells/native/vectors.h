@@ -95,6 +95,42 @@ FN vec NAME(relu)(vec x) { return NAME(at_least)((vec){0}, x); }
         }                                                                                          \
     }
 
+#if HALF
+/* Two bfloat16 numbers in each float's place. Subnormal ones count as zero. */
+FN vec NAME(add_pair_products)(vec sum, vec a, vec b) {
+    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+
+/* The first `count` of LANES numbers, rounded to bfloat16. */
+FN void NAME(store_half)(uint16_t *p, vec x, int64_t count) {
+    __m256bh rounded = _mm512_cvtneps_pbh(x);
+    if (count >= LANES) {
+        memcpy(p, &rounded, sizeof rounded);
+    } else {
+        memcpy(p, &rounded, (size_t)count * sizeof *p);
+    }
+}
+
+/* Round `count` floats to pairs of bfloat16 numbers; an odd one is paired with zero. */
+FN void NAME(to_pairs)(const float *from, int64_t count, float *pairs) {
+    uint16_t *to = (uint16_t *)pairs;
+    for (; count >= LANES; count -= LANES, from += LANES, to += LANES)
+        NAME(store_half)(to, NAME(load)(from), LANES);
+    if (count > 0) NAME(store_half)(to, NAME(load_some)(from, count), (count + 1) / 2 * 2);
+}
+
+/* The same as MULTIPLY, for one panel and `PAIRS` pairs of columns. */
+#define MULTIPLY_PAIRS(ROWS_, VECS_, sums, a, w, PAIRS)                                            \
+    for (int64_t k = 0; k < (PAIRS); k++) {                                                        \
+        const float *wk = (w) + k * (VECS_) * LANES;                                               \
+        _Pragma("GCC unroll 8") for (int i = 0; i < (ROWS_); i++) {                                \
+            vec ak = (vec)_mm512_set1_ps((a)[i][k]);                                               \
+            _Pragma("GCC unroll 8") for (int v = 0; v < (VECS_); v++)                              \
+                (sums)[i][v] = NAME(add_pair_products)((sums)[i][v], ak, NAME(load)(wk + v * LANES)); \
+        }                                                                                          \
+    }
+#endif
+
 /* Products of LANES units of one gate, as they lie in (GH, K), with a vector. */
 FN vec NAME(gate_products)(const float *rows, const float *a, int64_t K, int64_t units) {
     float products[LANES] = {0};
