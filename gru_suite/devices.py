@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -26,6 +27,26 @@ def torch_device(accelerator: str) -> torch.device:
     check_devices({"accelerator": accelerator})
     use_gpu = accelerator != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if use_gpu else "cpu")
+
+
+def precision_context(
+    device: torch.device, precision: str
+) -> AbstractContextManager[None] | torch.autocast:
+    """Return the context in which a model predicts with ``device.precision``.
+
+    Raises:
+        UserError: there are no predictions of that precision here.
+    """
+    check_devices({"accelerator": device.type, "precision": precision})
+    if precision == "64-true":
+        raise UserError(
+            "device.precision=64-true: checkpoints predict in single precision\n"
+            "use device.precision=32-true, or bf16-mixed"
+        )
+    if precision == "32-true":
+        return nullcontext()
+    half = torch.bfloat16 if precision == "bf16-mixed" else torch.float16
+    return torch.autocast(device.type, half)
 
 
 def count_devices(device: Mapping[str, Any]) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from gru_suite.devices import torch_device
+from gru_suite.devices import precision_context, torch_device
 from gru_suite.errors import UserError
 from gru_suite.model.checkpoint import load
 from gru_suite.model.sequence_model import SequenceModel
@@ -19,12 +19,16 @@ def predict(cfg: DictConfig) -> None:
     Args:
         cfg: the composed config ``predict.yaml``.
     """
-    model = load(cfg.checkpoint, torch_device(cfg.device.accelerator))
+    device = torch_device(cfg.device.accelerator)
+    precision = precision_context(device, str(cfg.device.get("precision", "32-true")))
+    model = load(cfg.checkpoint, device)
     options = predict_options(model, cfg)
     # Without a file of its own, the table goes into a run folder.
     folder = None if cfg.output else start_run(cfg)
     target = Path(cfg.output) if folder is None else folder / "predictions.csv"
-    for path in model.predict_file(Path(cfg.input), target, **options):
+    with precision:
+        written = model.predict_file(Path(cfg.input), target, **options)
+    for path in written:
         print(f"written: {path}")
     if folder is not None:
         print(f"run folder: {folder}", flush=True)

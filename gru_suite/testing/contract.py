@@ -49,7 +49,8 @@ def check_task(
     """Check the contract of a task; raise AssertionError with what is violated.
 
     The config composes; the hyper-parameters are plain data; one batch gives a finite loss and a
-    gradient for every parameter; the loss falls in 30 steps on that batch; a checkpoint restores
+    gradient for every parameter; the loss falls in 30 steps on that batch; in bfloat16
+    (autocast) the loss and gradients are finite, and inputs are predicted; a checkpoint restores
     the same outputs through :func:`gru_suite.load` and ``load_from_checkpoint``, with torch's safe
     loading; the task can be built from its hyper-parameters alone, without data; ``predict`` gives
     the same for single inputs and a list of them, and a stream, where the model has one, the same
@@ -73,6 +74,7 @@ def check_task(
     assert task.name == name, f"task.name is {task.name!r}, its config is task={name}"
     assert task.better, f"{name}: `better` names no metric"
     _check_training(task, batch)
+    _check_bfloat16(task, batch, data)
     _check_checkpoint(task, batch)
     _check_card(task)
     _check_metrics(task, batch)
@@ -97,6 +99,25 @@ def _check_training(task: SequenceTask, batch: Any) -> None:
         optimizer.step()
     assert all(map(torch.isfinite, torch.tensor(losses))), f"{task.name}: loss not finite"
     assert losses[-1] < losses[0], f"{task.name}: the loss rose from {losses[0]} to {losses[-1]}"
+
+
+def _check_bfloat16(task: SequenceTask, batch: Any, data: SequenceDataModule) -> None:
+    task.train()
+    task.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = task.loss(task(batch), batch)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert torch.isfinite(loss), f"{task.name}: loss not finite in bfloat16"
+    for name, parameter in task.named_parameters():
+        found = parameter.grad
+        assert found is None or torch.isfinite(found).all(), f"{task.name}: {name} in bfloat16"
+    task.zero_grad()
+    task.eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        examples = data.raw_examples(1)
+        if examples:
+            found = task.model.predict(examples)
+            assert len(found.to_frame()) == len(next(iter(found.to_dict().values())))
 
 
 def _check_checkpoint(task: SequenceTask, batch: Any) -> None:

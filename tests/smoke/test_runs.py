@@ -370,6 +370,7 @@ def test_a_loss_that_is_no_number_stops_the_run(
         (["hydra.run.dir=file/run"], "file"),
         (["evaluate", "checkpoint=nowhere.ckpt"], "nowhere.ckpt: no such file"),
         (["predict", "CHECKPOINT", "input=nowhere.csv"], "nowhere.csv"),
+        (["predict", "CHECKPOINT", "input=x.csv", "device.precision=64-true"], "single precision"),
         (["data.lookback=0"], "data.lookback=0"),
         (["data.horizon=-3"], "data.horizon=-3"),
         (["task.decoder=parallell"], "did you mean 'parallel'"),

@@ -129,6 +129,20 @@ def test_mixed_precision_trains(cell, activation):
     torch.testing.assert_close(h_BTH.float(), backbone(x_BTF, lengths_B)[0], atol=0.02, rtol=0.02)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_state_of_another_precision_is_converted(cell):
+    backbone, x_BTF = RecurrentBackbone(3, cell, 8), torch.randn(9, 6, 3)
+    _, state = backbone(x_BTF)
+    rounded = torch.utils._pytree.tree_map(lambda part: part.detach().bfloat16(), state)
+    expected = torch.utils._pytree.tree_map(lambda part: part.float(), rounded)
+    torch.testing.assert_close(backbone(x_BTF, None, rounded), backbone(x_BTF, None, expected))
+    with torch.autocast("cpu", torch.bfloat16):
+        h_BTH, _ = backbone(x_BTF, None, rounded)
+    torch.testing.assert_close(
+        h_BTH.float(), backbone(x_BTF, None, expected)[0], atol=0.02, rtol=0.02
+    )
+
+
 @pytest.mark.parametrize(("cell", "activation"), VARIANTS)
 def test_backbone_survives_pickle_and_copy(cell, activation):
     backbone = RecurrentBackbone(3, cell, 4, 2, activation=activation)
