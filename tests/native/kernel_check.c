@@ -179,6 +179,26 @@ static void check(int cell, int relu, int64_t B, int64_t T, int64_t F, int64_t H
     for (int i = 0; i < NUM_INPUTS; i++) free(all[i]), free(d[i]);
 }
 
+static void check_products(int64_t rows, int64_t left_columns, int64_t right_columns, int64_t threads) {
+    const int64_t left_stride = left_columns + 1, right_stride = right_columns + 5;
+    const int64_t width = kernel_sum_columns(right_columns);
+    /* A row ends with its last column. */
+    float *left = floats((rows - 1) * left_stride + left_columns, 1);
+    float *right = floats((rows - 1) * right_stride + right_columns, 1);
+    float *total = calloc((size_t)(left_columns * width), sizeof(float));
+    kernel_sum sum = {left, left_stride, right, right_stride, rows, left_columns, right_columns,
+                      total, width, threads, NULL};
+    for (int times = 0; times < 2; times++) kernel_add_products(&sum);
+    for (int64_t m = 0; m < left_columns; m++)
+        for (int64_t n = 0; n < right_columns; n++) {
+            double wanted = 0;
+            for (int64_t row = 0; row < rows; row++)
+                wanted += 2.0 * left[row * left_stride + m] * right[row * right_stride + n];
+            expect("product", total[m * width + n], wanted, 1e-5 * sqrt((double)rows));
+        }
+    free(left), free(right), free(total);
+}
+
 int main(void) {
     static const int64_t shapes[][4] = {{1, 1, 1, 1},   {1, 9, 3, 17},  {2, 5, 1, 8},   {3, 12, 4, 33},
                                         {7, 4, 2, 16},  {9, 3, 5, 31},  {16, 6, 3, 24}, {13, 5, 7, 40},
@@ -200,6 +220,8 @@ int main(void) {
                 check(cell, relu, shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], options & 1,
                       (options & 2) != 0, fused, half, 1 + (int64_t)i % 3);
             }
+        check_products(1, 1, 1, 1), check_products(97, 5, 13, 1), check_products(200, 19, 50, 3);
+        check_products(300, 64, 97, 2), check_products(40, 130, 300, 4);
         printf("%s: %d failures\n", kernel_isa_name(isa), failures - before);
     }
     return failures != 0;

@@ -4,6 +4,8 @@ Shapes: B sequences sorted by falling length, T time steps, N valid steps of all
     by time step, then by sequence), F input features, H hidden units, G gates times H, S states.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,7 @@ from gru_suite.nn.cells.native.calls import (
     loaded_kernel,
     new_call,
 )
+from gru_suite.nn.cells.native.library import Kernel
 
 # Rows of gate gradients that one product over steps takes: enough to run at full speed, few enough
 # to stay in the cache and to save the memory of all of them.
@@ -62,8 +65,8 @@ def gradients(
     dtype = torch.bfloat16 if half else torch.float32
     if needs_input:
         weight_ih_in_order = weight_ih_GF.roll(apart, 0).to(dtype)
-    grad_ih_FG = x_NF.new_zeros(F, G)
-    grad_hh_GH = x_NF.new_zeros(G, H)
+    sums = _Products(native, G)
+    grad_ih_FG, grad_hh_HG = native.zero_total(F, G), native.zero_total(H, G)
 
     T = N // B if offsets is None else offsets.numel() - 1
     call = new_call(native, kind, x_NF, state_SBH, offsets, lengths_B, T, reverse)
@@ -85,8 +88,9 @@ def gradients(
         call.first_step, call.last_step, call.first_row = first_step, last_step, first
         native.backward(call)
         part = grads[: last - first]
-        _add_product(grad_ih_FG, x_NF[first:last].to(dtype).t(), part[:, :G])
-        previous.add_product(grad_hh_GH, part[:, apart:D], first, last)
+        sums.add(grad_ih_FG, x_NF[first:last], part[:, :G])
+        for before, grads_of in previous.rows(part[:, apart:D], first, last):
+            sums.add(grad_hh_HG, before, grads_of)
         if needs_input and half:
             grad_x_NF[first:last] = torch.mm(part[:, :G], weight_ih_in_order)
         elif needs_input:
@@ -96,19 +100,26 @@ def gradients(
         grad_x_NF,
         grad_state_SBH,
         # Contiguous like the weight, as DDP's buckets need it.
-        grad_ih_FG.t().roll(-apart, 0).contiguous(),
-        grad_hh_GH,
+        grad_ih_FG[:, :G].t().roll(-apart, 0).contiguous(),
+        grad_hh_HG[:, :G].t().contiguous(),
         bias_D[:G].roll(-apart),
         bias_D[apart:].clone(),
     )
 
 
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """Add ``left @ right`` to a total in float32."""
-    if left.dtype == total.dtype:
-        total.addmm_(left, right)
-    else:
-        total += left @ right
+class _Products:
+    """Sums of outer products, in float32: of float32 numbers by the kernel, of others by torch."""
+
+    def __init__(self, native: Kernel, num_columns: int) -> None:
+        self._native, self._num_columns = native, num_columns
+        self._threads = torch.get_num_threads()
+
+    def add(self, total: Tensor, left: Tensor, right: Tensor) -> None:
+        """Add ``left.t() @ right`` to the first columns of a total."""
+        if right.dtype == total.dtype:
+            self._native.add_products(total, left, right, self._threads)
+        else:
+            total[:, : self._num_columns] += left.to(right.dtype).t() @ right
 
 
 def _chunks(
@@ -156,21 +167,20 @@ class _Previous:
         self._rows_N = torch.where(self._starts_N, 0, offsets[before.clamp(0, T)] + sequences)
         self._sequences_N = sequences
 
-    def add_product(self, total_GH: Tensor, grads: Tensor, first: int, last: int) -> None:
-        """Add to ``total_GH`` the gradients, times the states before rows ``first`` to ``last``."""
+    def rows(self, grads: Tensor, first: int, last: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the states before rows ``first`` to ``last`` and their gradients, in pieces."""
         if self._rows_N is not None:
             rows, starts = self._rows_N[first:last], self._starts_N[first:last]
             before = self._hidden_NH.index_select(0, rows)
             before[starts] = self._state_BH[self._sequences_N[first:last][starts]]
-            _add_product(total_GH, grads.t(), before.to(grads.dtype))
+            yield before, grads
             return
         begin, end = first + self._shift, last + self._shift
         skip_front, skip_back = max(0, -begin), max(0, end - self._hidden_NH.size(0))
-        state_BH = self._state_BH.to(grads.dtype)
         if skip_front:
-            _add_product(total_GH, grads[:skip_front].t(), state_BH)
+            yield self._state_BH, grads[:skip_front]
         if skip_back:
-            _add_product(total_GH, grads[len(grads) - skip_back :].t(), state_BH)
+            yield self._state_BH, grads[len(grads) - skip_back :]
         if skip_front + skip_back < len(grads):
-            inside = self._hidden_NH[begin + skip_front : end - skip_back].to(grads.dtype)
-            _add_product(total_GH, grads[skip_front : len(grads) - skip_back].t(), inside)
+            inside = self._hidden_NH[begin + skip_front : end - skip_back]
+            yield inside, grads[skip_front : len(grads) - skip_back]

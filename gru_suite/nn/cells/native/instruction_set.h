@@ -11,6 +11,7 @@
 
 #include "vectors.h"
 #include "backward_tiles.h"
+#include "gradient_sums.h"
 #if HALF
 #include "half_backward.h"
 #endif

@@ -11,6 +11,9 @@ from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from gru_suite.errors import UserError
 
 VARIABLE = "GRU_SUITE_KERNEL"
@@ -44,6 +47,23 @@ class Call(ctypes.Structure):
     _fields_ = _fields()
 
 
+class _Sum(ctypes.Structure):
+    """``kernel_sum`` of recurrent_kernel.h."""
+
+    _fields_ = [
+        ("left", ctypes.c_void_p),
+        ("left_stride", ctypes.c_int64),
+        ("right", ctypes.c_void_p),
+        *(
+            (name, ctypes.c_int64)
+            for name in "right_stride rows left_columns right_columns".split()
+        ),
+        ("total", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("total_stride", "threads")),
+        ("runner", ctypes.c_void_p),
+    ]
+
+
 class Kernel:
     """The loaded library, set to one instruction set.
 
@@ -67,7 +87,8 @@ class Kernel:
         library.kernel_row_blocks.restype = library.kernel_packed_floats.restype = number
         library.kernel_row_blocks.argtypes = [number]
         library.kernel_packed_floats.argtypes = [number, number]
-        library.kernel_backward.restype = None
+        library.kernel_backward.restype = library.kernel_add_products.restype = None
+        library.kernel_sum_columns.restype, library.kernel_sum_columns.argtypes = number, [number]
         names: list[str] = []
         while (name := library.kernel_isa_name(len(names))) is not None:
             names.append(name.decode())
@@ -96,6 +117,27 @@ class Kernel:
     def backward(self, call: Call) -> None:
         """Run some steps of a layer's gradient."""
         self._library.kernel_backward(ctypes.byref(call))
+
+    def add_products(self, total: Tensor, left: Tensor, right: Tensor, threads: int) -> None:
+        """Add ``left.t() @ right`` to a total.
+
+        Args:
+            total: of :meth:`zero_total`.
+            left: rows of float32, each contiguous.
+            right: as many rows.
+            threads: at most so many.
+        """
+        (rows, left_columns), right_columns = left.shape, right.size(1)
+        given = _Sum(
+            *(left.data_ptr(), left.stride(0), right.data_ptr(), right.stride(0)),
+            *(rows, left_columns, right_columns),
+            *(total.data_ptr(), total.stride(0), threads, self._runner),
+        )
+        self._library.kernel_add_products(ctypes.byref(given))
+
+    def zero_total(self, left_columns: int, right_columns: int) -> Tensor:
+        """Return a total of zeros for :meth:`add_products`; its first ``right_columns`` count."""
+        return torch.zeros(left_columns, self._library.kernel_sum_columns(right_columns))
 
     def row_blocks(self, batch_size: int) -> int:
         """Return the number of rows of ``grad_bias``."""

@@ -28,9 +28,10 @@
 #define HAS_BF16
 #endif
 
-#define MAX_THREADS 256
 /* So few rows in all are done before the weights would be packed. */
 #define UNPACKED_ROWS 8
+/* So many are done before another thread has begun, or nearly. */
+#define PRODUCTS_A_THREAD (1 << 20)
 
 static int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -93,74 +94,7 @@ static float_mode flush_denormals(void) { return 0; }
 static void restore_denormals(float_mode before) { (void)before; }
 #endif
 
-/* One thread's share: row blocks `index`, `index + threads`, ... */
-typedef struct {
-    const kernel_call *call;
-    const void *weights;
-    int64_t threads;
-    int64_t next;
-    void (*work)(const kernel_call *, const void *weights, int64_t index, int64_t threads);
-} team;
-
-typedef struct {
-    team *shared;
-    int64_t index;
-} member;
-
-static void run_share(team *shared, int64_t index) {
-    float_mode before = flush_denormals();
-    shared->work(shared->call, shared->weights, index, shared->threads);
-    restore_denormals(before);
-}
-
-static void pool_body(void *data) {
-    team *shared = data;
-    /* A runner may start fewer threads than asked for: whoever is there takes what is left. */
-    for (;;) {
-        int64_t index = __atomic_fetch_add(&shared->next, 1, __ATOMIC_RELAXED);
-        if (index >= shared->threads) return;
-        run_share(shared, index);
-    }
-}
-
-static void *thread_body(void *data) {
-    member *one = data;
-    run_share(one->shared, one->index);
-    return NULL;
-}
-
-/* libgomp's pool does not survive a fork: its threads are gone in the child, and it waits for them. */
-static int forked;
-static void note_fork(void) { forked = 1; }
-static void watch_forks(void) { pthread_atfork(NULL, NULL, note_fork); }
-
-static void run_team(team *shared, kernel_runner runner) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_t threads[MAX_THREADS];
-    member members[MAX_THREADS];
-    int64_t started = 1;
-    if (shared->threads == 1) {
-        run_share(shared, 0);
-        return;
-    }
-    pthread_once(&once, watch_forks);
-    if (runner && !forked) {
-        runner(pool_body, shared, (unsigned)shared->threads, 0);
-        return;
-    }
-    for (; started < shared->threads; started++) {
-        members[started] = (member){shared, started};
-        if (pthread_create(&threads[started], NULL, thread_body, &members[started])) break;
-    }
-    run_share(shared, 0);
-    for (int64_t i = started; i < shared->threads; i++) run_share(shared, i);
-    for (int64_t i = 1; i < started; i++) pthread_join(threads[i], NULL);
-}
-
-static int64_t team_size(const kernel_call *c, int64_t block_rows) {
-    int64_t blocks = (c->batch_size + block_rows - 1) / block_rows;
-    return min_i64(min_i64(blocks, MAX_THREADS), c->threads > 1 ? c->threads : 1);
-}
+#include "threads.h"
 
 static float *aligned_floats(int64_t count) {
     void *memory = NULL;
@@ -229,12 +163,13 @@ typedef struct {
     int half;
     int (*forward[NUM_CELLS])(const kernel_call *);
     void (*backward[NUM_CELLS])(const kernel_call *);
+    void (*sum_share)(const kernel_call *, const void *, int64_t, int64_t);
 } isa;
 
 #define FUNCTIONS(isa_)                                                                            \
     {forward_gru_##isa_, forward_lstm_##isa_, forward_rnn_##isa_}, {                               \
         backward_gru_##isa_, backward_lstm_##isa_, backward_rnn_##isa_                             \
-    }
+    }, sum_share_##isa_
 
 static const isa ISAS[] = {
 #if defined(__x86_64__)
@@ -286,6 +221,18 @@ int64_t kernel_row_blocks(int64_t batch_size) {
 int64_t kernel_packed_floats(int64_t num_gates, int64_t hidden_size) {
     int64_t units = (hidden_size + chosen->lanes - 1) / chosen->lanes * chosen->lanes;
     return units * num_gates * hidden_size;
+}
+
+int64_t kernel_sum_columns(int64_t right_columns) {
+    const int64_t width = 3 * chosen->lanes;
+    return (right_columns + width - 1) / width * width;
+}
+
+void kernel_add_products(const kernel_sum *sum) {
+    const int64_t products = sum->rows * sum->left_columns * sum->right_columns;
+    const int64_t threads = min_i64(min_i64(sum->threads, MAX_THREADS), 1 + products / PRODUCTS_A_THREAD);
+    team shared = {NULL, sum, threads > 1 ? threads : 1, 0, chosen->sum_share};
+    run_team(&shared, sum->runner);
 }
 
 int kernel_forward(const kernel_call *call) { return chosen->forward[call->cell](call); }

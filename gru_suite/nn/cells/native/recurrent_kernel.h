@@ -64,6 +64,22 @@ typedef struct {
     kernel_runner runner;      /* NULL: threads of our own */
 } kernel_call;
 
+/* total += left^T right, where both have the same rows. */
+typedef struct {
+    const float *left;         /* (rows, left_columns) */
+    int64_t left_stride;
+    const float *right;        /* (rows, right_columns) */
+    int64_t right_stride;
+    int64_t rows;
+    int64_t left_columns;
+    int64_t right_columns;
+    float *total;              /* (left_columns, total_stride): the first right_columns of each row, and up
+                                  to kernel_sum_columns() of them written */
+    int64_t total_stride;
+    int64_t threads;           /* at most so many threads, at least 1 */
+    kernel_runner runner;      /* NULL: threads of our own */
+} kernel_sum;
+
 /* Name of instruction set `index` (from 0), NULL after the last; usable or not on this machine. */
 const char *kernel_isa_name(int index);
 int kernel_isa_usable(int index);
@@ -79,5 +95,8 @@ int64_t kernel_packed_floats(int64_t num_gates, int64_t hidden_size);
 /* 0 on success, -1 when memory runs out. */
 int kernel_forward(const kernel_call *call);
 void kernel_backward(const kernel_call *call);
+/* Floats of a row of kernel_sum.total for so many columns. */
+int64_t kernel_sum_columns(int64_t right_columns);
+void kernel_add_products(const kernel_sum *sum);
 
 #endif
