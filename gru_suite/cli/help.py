@@ -84,9 +84,8 @@ def version_text(verbose: bool) -> str:
         from gru_suite.nn.cells.native.library import kernel
 
         native = kernel()
-        lines.append(
-            f"gru, lstm, rnn on the CPU: {f'C kernel, {native.name}' if native else 'torch.nn'}"
-        )
+        runs = f"C kernel, {native.name}" if native else "torch"
+        lines.append(f"gru, lstm, rnn, min_gru on the CPU: {runs}")
     return "\n".join(lines)
 
 

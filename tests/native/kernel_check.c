@@ -179,6 +179,38 @@ static void check(int cell, int relu, int64_t B, int64_t T, int64_t F, int64_t H
     for (int i = 0; i < NUM_INPUTS; i++) free(all[i]), free(d[i]);
 }
 
+static void check_min_gru(int64_t B, int64_t T, int64_t H, int64_t threads) {
+    float *sums = floats(B * T * 2 * H, 1), *state = floats(B * H, 1), *hidden = floats(B * T * H, 0);
+    float *grad = floats(B * T * H, 1), *grad_sums = floats(B * T * 2 * H, 0);
+    float *grad_state = floats(B * H, 0);
+    min_gru_call c = {.batch_size = B, .num_steps = T, .hidden_size = H, .threads = threads};
+    c.sums = sums, c.state = state, c.hidden = hidden;
+    kernel_min_gru(&c);
+    c.grad_hidden = grad, c.grad_sums = grad_sums, c.grad_state = grad_state;
+    kernel_min_gru(&c);
+    for (int64_t b = 0; b < B; b++)
+        for (int64_t k = 0; k < H; k++) {
+            double z[64], n[64], h[65], carry = 0;
+            h[0] = state[b * H + k];
+            for (int64_t t = 0; t < T; t++) {
+                const float *a = sums + (b * T + t) * 2 * H + k;
+                z[t] = sigmoid(a[0]), n[t] = a[H] >= 0 ? a[H] + 0.5 : sigmoid(a[H]);
+                h[t + 1] = h[t] + z[t] * (n[t] - h[t]);
+                expect("minGRU", hidden[(b * T + t) * H + k], h[t + 1], 1e-5);
+            }
+            for (int64_t t = T - 1; t >= 0; t--) {
+                const int64_t at = (b * T + t) * 2 * H + k;
+                double dh = grad[(b * T + t) * H + k] + carry, slope = sums[at + H] >= 0;
+                if (!slope) slope = n[t] * (1 - n[t]);
+                expect("minGRU's a", grad_sums[at], dh * (n[t] - h[t]) * z[t] * (1 - z[t]), 1e-5);
+                expect("minGRU's u", grad_sums[at + H], dh * z[t] * slope, 1e-5);
+                carry = dh * (1 - z[t]);
+            }
+            expect("minGRU's state", grad_state[b * H + k], carry, 1e-5);
+        }
+    free(sums), free(state), free(hidden), free(grad), free(grad_sums), free(grad_state);
+}
+
 static void check_products(int64_t rows, int64_t left_columns, int64_t right_columns, int64_t threads) {
     const int64_t left_stride = left_columns + 1, right_stride = right_columns + 5;
     const int64_t width = kernel_sum_columns(right_columns);
@@ -220,6 +252,7 @@ int main(void) {
                 check(cell, relu, shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], options & 1,
                       (options & 2) != 0, fused, half, 1 + (int64_t)i % 3);
             }
+        check_min_gru(1, 1, 1, 1), check_min_gru(3, 9, 17, 2), check_min_gru(5, 64, 300, 3);
         check_products(1, 1, 1, 1), check_products(97, 5, 13, 1), check_products(200, 19, 50, 3);
         check_products(300, 64, 97, 2), check_products(40, 130, 300, 4);
         printf("%s: %d failures\n", kernel_isa_name(isa), failures - before);

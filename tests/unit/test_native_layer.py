@@ -200,7 +200,7 @@ def test_a_missing_kernel_is_said_once_at_debug_level(tmp_path):
 
 def test_version_names_the_kernel():
     printed = run_python("from gru_suite.cli.main import main; main(['--version', '--verbose'])")
-    assert f"gru, lstm, rnn on the CPU: C kernel, {library.kernel().name}" in printed
+    assert f"gru, lstm, rnn, min_gru on the CPU: C kernel, {library.kernel().name}" in printed
 
 
 def test_it_steps_aside():

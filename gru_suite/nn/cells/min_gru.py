@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gru_suite.nn.cells.layers import LayerState, Weights
+from gru_suite.nn.cells.native_min_gru import NativeMinGRU, runs_min_gru
 
 # An exported scan serves sequences of up to two to the power of this many steps.
 _EXPORTED_ROUNDS = 18
@@ -29,11 +30,10 @@ class MinGRU(nn.Module):
     positive candidate ``g`` of its appendix. ``weight_ih`` holds W_z above W_h. It has no recurrent
     weights: 2 H (F + 1) parameters a layer against 3 H (F + H + 2) of a GRU.
 
-    What it gives: a training step whose time does not grow with T on hardware that is idle
-    otherwise. What it does not: on a CPU the scan is bound by memory; there one layer does not
-    track what depends on the state (a counter, a switch), so it takes two or three layers for the
-    accuracy of one GRU layer, which costs more time than it saves for short sequences. Step by step
-    it saves the recurrent product only.
+    What it gives: a training step whose time does not grow with T on a GPU that is idle otherwise,
+    and no recurrent product on a CPU. What it does not: one layer does not track what depends on
+    the state (a counter, a switch), so it takes two or three layers for the accuracy of one GRU
+    layer.
     """
 
     def __init__(
@@ -85,7 +85,11 @@ def min_gru_layer(
 ) -> tuple[Tensor, LayerState]:
     """Run the minGRU's recurrence over one layer in one direction."""
     weight_ih_GF, bias_ih_G = weights
-    z_BTH, u_BTH = F.linear(x_BTF, weight_ih_GF, bias_ih_G).chunk(2, dim=2)
+    sums_BTG = F.linear(x_BTF, weight_ih_GF, bias_ih_G)
+    if runs_min_gru(sums_BTG):
+        h_BTH = NativeMinGRU.apply(sums_BTG.float(), state[0][0].float())
+        return h_BTH, (h_BTH[:, -1].unsqueeze(0),)
+    z_BTH, u_BTH = sums_BTG.chunk(2, dim=2)
     z_BTH = torch.sigmoid(z_BTH)
     n_BTH = torch.where(u_BTH >= 0, u_BTH + 0.5, torch.sigmoid(u_BTH))
     keep_BTH, new_BTH = 1 - z_BTH, z_BTH * n_BTH

@@ -12,6 +12,7 @@
 #include "vectors.h"
 #include "backward_tiles.h"
 #include "gradient_sums.h"
+#include "min_gru_cell.h"
 #if HALF
 #include "half_backward.h"
 #endif

@@ -64,6 +64,16 @@ class _Sum(ctypes.Structure):
     ]
 
 
+class MinGruCall(ctypes.Structure):
+    """``min_gru_call`` of recurrent_kernel.h."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in "batch_size num_steps hidden_size threads".split()),
+        *((name, ctypes.c_void_p) for name in "sums state hidden grad_hidden".split()),
+        *((name, ctypes.c_void_p) for name in "grad_sums grad_state runner".split()),
+    ]
+
+
 class Kernel:
     """The loaded library, set to one instruction set.
 
@@ -87,7 +97,8 @@ class Kernel:
         library.kernel_row_blocks.restype = library.kernel_packed_floats.restype = number
         library.kernel_row_blocks.argtypes = [number]
         library.kernel_packed_floats.argtypes = [number, number]
-        library.kernel_backward.restype = library.kernel_add_products.restype = None
+        for function in ("backward", "add_products", "min_gru"):
+            getattr(library, f"kernel_{function}").restype = None
         library.kernel_sum_columns.restype, library.kernel_sum_columns.argtypes = number, [number]
         names: list[str] = []
         while (name := library.kernel_isa_name(len(names))) is not None:
@@ -138,6 +149,11 @@ class Kernel:
     def zero_total(self, left_columns: int, right_columns: int) -> Tensor:
         """Return a total of zeros for :meth:`add_products`; its first ``right_columns`` count."""
         return torch.zeros(left_columns, self._library.kernel_sum_columns(right_columns))
+
+    def min_gru(self, call: MinGruCall) -> None:
+        """Compute the states of a minGRU, or their gradient."""
+        call.runner = self._runner
+        self._library.kernel_min_gru(ctypes.byref(call))
 
     def row_blocks(self, batch_size: int) -> int:
         """Return the number of rows of ``grad_bias``."""

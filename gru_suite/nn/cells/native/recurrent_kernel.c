@@ -32,6 +32,7 @@
 #define UNPACKED_ROWS 8
 /* So many are done before another thread has begun, or nearly. */
 #define PRODUCTS_A_THREAD (1 << 20)
+#define VALUES_A_THREAD (1 << 14)
 
 static int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -163,13 +164,14 @@ typedef struct {
     int half;
     int (*forward[NUM_CELLS])(const kernel_call *);
     void (*backward[NUM_CELLS])(const kernel_call *);
-    void (*sum_share)(const kernel_call *, const void *, int64_t, int64_t);
+    share *sum_share;
+    share *min_gru_share;
 } isa;
 
 #define FUNCTIONS(isa_)                                                                            \
     {forward_gru_##isa_, forward_lstm_##isa_, forward_rnn_##isa_}, {                               \
         backward_gru_##isa_, backward_lstm_##isa_, backward_rnn_##isa_                             \
-    }, sum_share_##isa_
+    }, sum_share_##isa_, min_gru_share_##isa_
 
 static const isa ISAS[] = {
 #if defined(__x86_64__)
@@ -233,6 +235,14 @@ void kernel_add_products(const kernel_sum *sum) {
     const int64_t threads = min_i64(min_i64(sum->threads, MAX_THREADS), 1 + products / PRODUCTS_A_THREAD);
     team shared = {NULL, sum, threads > 1 ? threads : 1, 0, chosen->sum_share};
     run_team(&shared, sum->runner);
+}
+
+void kernel_min_gru(const min_gru_call *call) {
+    const int64_t values = call->batch_size * call->num_steps * call->hidden_size;
+    const int64_t most = min_i64(min_i64(call->threads, MAX_THREADS), call->batch_size);
+    const int64_t threads = min_i64(most, 1 + values / VALUES_A_THREAD);
+    team shared = {NULL, call, threads > 1 ? threads : 1, 0, chosen->min_gru_share};
+    run_team(&shared, call->runner);
 }
 
 int kernel_forward(const kernel_call *call) { return chosen->forward[call->cell](call); }

@@ -80,6 +80,21 @@ typedef struct {
     kernel_runner runner;      /* NULL: threads of our own */
 } kernel_sum;
 
+/* One layer of a minGRU in one direction; min_gru_cell.h has its equations. */
+typedef struct {
+    int64_t batch_size;        /* B */
+    int64_t num_steps;         /* T */
+    int64_t hidden_size;       /* H */
+    int64_t threads;           /* at most so many threads, at least 1 */
+    const float *sums;         /* (B, T, 2H) products with the input, biases added: a, then u */
+    const float *state;        /* (B, H) initial state */
+    float *hidden;             /* (B, T, H) states: out of the forward pass, into the gradient */
+    const float *grad_hidden;  /* (B, T, H): the gradient is computed. NULL: the states are. */
+    float *grad_sums;          /* (B, T, 2H) */
+    float *grad_state;         /* (B, H) */
+    kernel_runner runner;      /* NULL: threads of our own */
+} min_gru_call;
+
 /* Name of instruction set `index` (from 0), NULL after the last; usable or not on this machine. */
 const char *kernel_isa_name(int index);
 int kernel_isa_usable(int index);
@@ -98,5 +113,6 @@ void kernel_backward(const kernel_call *call);
 /* Floats of a row of kernel_sum.total for so many columns. */
 int64_t kernel_sum_columns(int64_t right_columns);
 void kernel_add_products(const kernel_sum *sum);
+void kernel_min_gru(const min_gru_call *call);
 
 #endif

@@ -1,13 +1,15 @@
 /* Work that threads share. Part of recurrent_kernel.c. */
 #define MAX_THREADS 256
 
+typedef void share(const kernel_call *, const void *work, int64_t index, int64_t threads);
+
 /* One thread's share: row blocks `index`, `index + threads`, ... */
 typedef struct {
     const kernel_call *call;
     const void *weights;
     int64_t threads;
     int64_t next;
-    void (*work)(const kernel_call *, const void *weights, int64_t index, int64_t threads);
+    share *work;
 } team;
 
 typedef struct {
