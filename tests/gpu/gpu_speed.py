@@ -1,4 +1,4 @@
-"""Parts of tests/gpu/run.sh on the backbone: speed beside plain torch, kernels of cuDNN.
+"""Parts of tests/gpu/run.sh on the backbone: speed beside plain torch, kernels of cuDNN, scans.
 
 Shapes: B batch, T time steps, F input features, H hidden units.
 """
@@ -25,6 +25,7 @@ from gru_suite.training.trainer import make_trainer, prepare_process
 
 # batch, steps, input, hidden
 SHAPES = {"gpu": [(64, 100, 64, 128), (256, 200, 128, 512)], "cpu": [(64, 100, 64, 128)]}
+LONG = {"gpu": (1_000, 10_000), "cpu": (1_000,)}
 NUM_CLASSES, NUM_BATCHES, WARMUP = 10, 8, 3
 BUDGET_SECONDS = {"gpu": 4.0, "cpu": 2.5}
 
@@ -218,5 +219,33 @@ def profiled(
     return row, ""
 
 
+def scan(device: str, folder: Path, answer: Answer) -> None:
+    """Measure minGRU's scan beside the GRU on long sequences: a training step of one layer."""
+    prepare_process(1)
+    where = torch.device("cuda" if device == "gpu" else "cpu")
+    B, num_features, hidden = 8, 64, 128
+    for T in LONG[device]:
+        x_BTF = torch.randn(B, T, num_features, device=where)
+        for precision in (torch.float32, torch.bfloat16):
+            times: dict[str, float] = {}
+            for cell in ("gru", "min_gru"):
+                backbone = RecurrentBackbone(num_features, cell, hidden).to(where)
+                seconds: list[float] = []
+                while not enough(seconds, BUDGET_SECONDS[device]):
+                    began = now(where)
+                    with torch.autocast(where.type, precision, enabled=precision != torch.float32):
+                        h_BTH, _ = backbone(x_BTF)
+                    h_BTH.float().square().mean().backward()
+                    seconds.append(now(where) - began)
+                times[cell] = 1000 * median(seconds[WARMUP:])
+            row: Row = {"batch": B, "steps": T, "input": num_features, "hidden": hidden}
+            row |= {"dtype": str(precision)[6:], "gru ms": times["gru"]}
+            row |= {
+                "min_gru ms": times["min_gru"],
+                "gru / min_gru": times["gru"] / times["min_gru"],
+            }
+            answer.add(row)
+
+
 if __name__ == "__main__":
-    sys.exit(run_part({"speed": speed, "kernels": kernels}))
+    sys.exit(run_part({"speed": speed, "kernels": kernels, "scan": scan}))

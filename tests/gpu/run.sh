@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What only a GPU can show: training on it, checkpoints that move, two processes, speed, kernels.
 #
-#   tests/gpu/run.sh                 on one GPU, within 6 minutes
+#   tests/gpu/run.sh                 on one GPU, within 7 minutes
 #   tests/gpu/run.sh --cpu           the same parts on the CPU, where they have one
 #   tests/gpu/run.sh speed kernels   some of the parts
 #

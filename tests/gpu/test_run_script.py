@@ -27,7 +27,7 @@ def test_all_parts_pass(device: str, tmp_path: Path) -> None:
     parts = json.loads((tmp_path / "results.json").read_text())["parts"]
     states = {name: part["state"] for name, part in parts.items()}
     assert states.pop("kernels") == ("skipped" if device == "cpu" else "passed")
-    assert states == dict.fromkeys(("training", "moving", "processes", "speed"), "passed")
+    assert states == dict.fromkeys(("training", "moving", "processes", "speed", "scan"), "passed")
     trained = [(row["task"], row["precision"]) for row in parts["training"]["rows"]]
     tasks = {"forecasting", "sentiment", "speech_commands", "translation", "video_action"}
     assert {task for task, _ in trained} == tasks
