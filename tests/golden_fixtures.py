@@ -25,6 +25,8 @@ TASKS = (
 )
 CELLS = ("gru", "lstm", "rnn", "min_gru")
 SEED, STEPS = 3, 20
+# Crops begin at whole pixels: one day the last bit of a box moves one, and all losses after it.
+TRACKING_STEPS = 8
 WORDS = "a fine film with good parts and some dull bad ones which nobody will like at all".split()
 
 
@@ -212,14 +214,15 @@ def losses(name: str, cell: str, folder: Path) -> list[float]:
         frames = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
         batch = batch._replace(x=frames)
     torch.manual_seed(SEED)
-    return adam_losses(task.train(), batch, 1e-3)
+    num_steps = TRACKING_STEPS if name == "tracking" else STEPS
+    return adam_losses(task.train(), batch, 1e-3, num_steps)
 
 
-def adam_losses(task: Any, batch: Any, lr: float) -> list[float]:
-    """Return the losses of ``STEPS`` Adam steps on one batch."""
+def adam_losses(task: Any, batch: Any, lr: float, num_steps: int = STEPS) -> list[float]:
+    """Return the losses of some Adam steps on one batch."""
     optimizer = torch.optim.Adam(task.parameters(), lr=lr)
     found = []
-    for _ in range(STEPS):
+    for _ in range(num_steps):
         loss = task.loss(task(batch), batch)
         optimizer.zero_grad()
         loss.backward()

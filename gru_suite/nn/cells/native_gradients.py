@@ -66,7 +66,8 @@ def gradients(
     if needs_input:
         weight_ih_in_order = weight_ih_GF.roll(apart, 0).to(dtype)
     sums = _Products(native, G)
-    grad_ih_FG, grad_hh_HG = native.zero_total(F, G), native.zero_total(H, G)
+    width = native.sum_columns(G)
+    grad_ih_FG, grad_hh_HG = x_NF.new_zeros(F, width), x_NF.new_zeros(H, width)
 
     T = N // B if offsets is None else offsets.numel() - 1
     call = new_call(native, kind, x_NF, state_SBH, offsets, lengths_B, T, reverse)

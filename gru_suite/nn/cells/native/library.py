@@ -10,11 +10,12 @@ import os
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from gru_suite.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 VARIABLE = "GRU_SUITE_KERNEL"
 OFF = "torch"
@@ -129,11 +130,11 @@ class Kernel:
         """Run some steps of a layer's gradient."""
         self._library.kernel_backward(ctypes.byref(call))
 
-    def add_products(self, total: Tensor, left: Tensor, right: Tensor, threads: int) -> None:
+    def add_products(self, total: "Tensor", left: "Tensor", right: "Tensor", threads: int) -> None:
         """Add ``left.t() @ right`` to a total.
 
         Args:
-            total: of :meth:`zero_total`.
+            total: float32, rows of :meth:`sum_columns` of the columns of ``right``.
             left: rows of float32, each contiguous.
             right: as many rows.
             threads: at most so many.
@@ -146,9 +147,9 @@ class Kernel:
         )
         self._library.kernel_add_products(ctypes.byref(given))
 
-    def zero_total(self, left_columns: int, right_columns: int) -> Tensor:
-        """Return a total of zeros for :meth:`add_products`; its first ``right_columns`` count."""
-        return torch.zeros(left_columns, self._library.kernel_sum_columns(right_columns))
+    def sum_columns(self, num_columns: int) -> int:
+        """Return the columns of a total of :meth:`add_products`, of which the first count."""
+        return int(self._library.kernel_sum_columns(num_columns))
 
     def min_gru(self, call: MinGruCall) -> None:
         """Compute the states of a minGRU, or their gradient."""
