@@ -13,7 +13,6 @@ typedef struct {
 /* The step before reads a row's gates and states from far memory: ask for some units of them. */
 FN void NAME(prefetch_before)(const kernel_call *c, const NAME(product) *p, int64_t step, int64_t b,
                               int64_t unit, const int units) {
-    if (step == c->first_step) return;
     const int64_t H = c->hidden_size, row = row_of(c, step - 1, b);
     for (int64_t at = unit; at < unit + units; at += 16) {
         for (int64_t g = 0; g < p->saved; g += H)
@@ -41,8 +40,10 @@ FN void NAME(backward_tile)(const kernel_call *c, const NAME(product) *p, const 
                 sums[i][j][v] = NAME(load_some)(c->grad_state + (b + i) * H + at, H - at);
             }
     }
-    for (int i = 0; i < rows; i++)
-        NAME(prefetch_before)(c, p, step, b + i, unit, panels * vecs * LANES);
+    if (step > c->first_step)
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++)
+            NAME(prefetch_before)(c, p, step, b + i, unit, panels * vecs * LANES);
     MULTIPLY(rows, panels, vecs, sums, grads, panel, p->columns * vecs * LANES, p->columns)
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++)

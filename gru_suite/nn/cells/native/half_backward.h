@@ -20,8 +20,11 @@ FN void NAME(half_backward_tile)(const kernel_call *c, const NAME(product) *p, c
             const int64_t first = unit + v * LANES;
             sums[i][v] = NAME(load_some)(carry[i] + first, H - first);
         }
-        if (i < rows) NAME(prefetch_before)(c, p, step, at, unit, vecs * LANES);
     }
+    if (step > c->first_step)
+#pragma GCC unroll 8
+        for (int i = 0; i < ROWS; i++)
+            NAME(prefetch_before)(c, p, step, b + min_i64(i, rows - 1), unit, vecs * LANES);
     MULTIPLY_PAIRS(ROWS, vecs, sums, grads, panel, p->columns / 2)
 #pragma GCC unroll 8
     for (int i = 0; i < ROWS; i++)
