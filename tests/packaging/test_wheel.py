@@ -150,7 +150,7 @@ def test_the_wheel_brings_the_kernel(run: Run, bin_folder: Path, project: Path) 
     if shutil.which("cc") is None:
         pytest.skip("needs a C compiler")
     printed = run([bin_folder / "python", "-c", RUN_GRU], cwd=project)
-    assert printed.strip() in ("avx512", "avx2", "portable")
+    assert printed.strip() in ("avx512_bf16", "avx512", "avx2", "portable")
 
 
 def test_without_a_compiler_the_wheel_still_builds_and_runs(
