@@ -252,7 +252,8 @@ def add_row(benchmark, rows: Rows, kind: str, shape, num_threads: int, found) ->
     rows.setdefault(f"{kind}, {num_threads} threads, ms", []).append(row)
     benchmark.extra_info |= {key: value for key, value in row.items() if key != "shape"}
     assert math.isfinite(floor)
-    assert found.get("GRU bf16", 0) < 1.5 * found["GRU"]
+    if "GRU bf16" in found and shape[0] > 1:
+        assert found["GRU bf16"] < 1.5 * found["GRU"]
     # The kernel is used wherever it is the faster one: a wide margin for a busy machine.
     assert found["GRU"] < 1.5 * found["nn.GRU"]
     assert found["LSTM"] < 1.5 * found["nn.LSTM"]
