@@ -220,7 +220,8 @@ class RecurrentBackbone(nn.Module):
         found = [tuple(part.shape) for part in states]
         if found != needed:
             raise UserError(f"state of shapes {found}: the backbone needs {needed}")
-        return tuple(part.to(x_BTF.dtype) for part in states)
+        dtype = x_BTF.dtype
+        return tuple(part if part.dtype == dtype else part.to(dtype) for part in states)
 
     @property
     def options(self) -> dict[str, Any]:
