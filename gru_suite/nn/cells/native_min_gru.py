@@ -15,13 +15,10 @@ from gru_suite.nn.cells.stack import is_plain
 
 
 def runs_min_gru(sums_BTG: Tensor) -> bool:
-    """Return whether the kernel can run the recurrence of these sums; bfloat16 ones are widened."""
-    if torch.compiler.is_compiling():
-        return False
-    if not torch.is_autocast_enabled("cpu"):
-        return is_plain(sums_BTG)
-    with torch.autocast("cpu", enabled=False):
-        return sums_BTG.dtype in (torch.bfloat16, torch.float32) and is_plain(sums_BTG.float())
+    """Return whether the kernel can run the recurrence of sums: float32, or as autocast rounds."""
+    rounded = sums_BTG.dtype == torch.bfloat16 and torch.is_autocast_enabled("cpu")
+    served = rounded or sums_BTG.dtype == torch.float32
+    return served and not torch.compiler.is_compiling() and is_plain(sums_BTG)
 
 
 class NativeMinGRU(torch.autograd.Function):

@@ -24,20 +24,23 @@ def kernel_serves(rnn: nn.RNNBase, x_BTF: Tensor) -> bool:
 
     Exporters and tracers need torch's operator, as do autocast and function transforms.
     """
-    return rnn.weight_hh_l0.dtype == torch.float32 and is_plain(x_BTF)
+    return (
+        x_BTF.dtype == torch.float32
+        and rnn.weight_hh_l0.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+        and is_plain(x_BTF)
+    )
 
 
 def is_plain(x: Tensor) -> bool:
     """Return whether the kernel can read a tensor, and no transform has to see what it does."""
     return (
         x.device.type == "cpu"
-        and x.dtype == torch.float32
         and x.size(0) > 0
         # Subclasses, such as fake or quantized tensors, have no memory for C to read.
         and (type(x) is Tensor or torch.compiler.is_compiling())
         and not torch.compiler.is_exporting()
         and not torch._C._get_tracing_state()
-        and not torch.is_autocast_enabled("cpu")
         and torch._C._functorch.maybe_current_level() is None
         and torch.autograd.forward_ad._current_level < 0
         and _has_kernel()

@@ -206,7 +206,12 @@ def _move_final(beam: dict[Tokens, _Prefix], final: list[Span]) -> dict[Tokens, 
     first = next(iter(beam))
     oldest = first[: max(0, len(first) - _MAX_OPEN)]
     if oldest:
-        beam = {tokens: each for tokens, each in beam.items() if tokens[: len(oldest)] == oldest}
+        # Longer ones only: a token stays open.
+        beam = {
+            tokens: each
+            for tokens, each in beam.items()
+            if tokens[: len(oldest)] == oldest and len(tokens) > len(oldest)
+        }
     count = max(len(oldest), _num_shared(list(beam)) - 1)
     if not count:
         return beam

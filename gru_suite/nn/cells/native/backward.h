@@ -60,19 +60,10 @@ static TARGET void CELL_NAME(backward_share)(const kernel_call *c, const void *w
     }
 }
 
-static TARGET void CELL_NAME(pack_for_backward)(const kernel_call *c, int64_t H) {
-#if HALF
-    if (c->half) {
-        NAME(half_pack_columns)(c->weight_hh, GATES * H, H, c->packed);
-        return;
-    }
-#endif
-    NAME(pack_columns)(c->weight_hh, GATES * H, H, c->packed);
-}
-
 static TARGET void CELL_NAME(backward)(const kernel_call *c) {
     const int64_t H = c->hidden_size;
     team shared = {c, c->packed, team_size(c, ROWS), 0, CELL_NAME(backward_share)};
-    if (c->last_step == c->num_steps) CELL_NAME(pack_for_backward)(c, H);
+    if (c->last_step == c->num_steps)
+        NAME(pack_columns)(c->weight_hh, GATES * H, H, HALF && c->half ? 2 : 1, c->packed);
     run_team(&shared, c->runner);
 }

@@ -145,14 +145,17 @@ static TARGET void NAME(backward_products)(const kernel_call *c, const NAME(prod
     if (b < running) NAME(backward_rest)(c, p, step, b, running - b);
 }
 
-static TARGET void NAME(pack_columns)(const float *weight_hh, int64_t columns, int64_t H,
+/* Pack W_hh, (columns, H), panel by panel; `each` is 2 for pairs of its rows in bfloat16, else 1. */
+static TARGET void NAME(pack_columns)(const float *weight_hh, int64_t columns, int64_t H, int64_t each,
                                       float *packed) {
     const int64_t V = (H + LANES - 1) / LANES;
     for (int64_t v = 0; v < V;) {
         const int64_t width = NAME(panel_vecs)(V - v) * LANES;
         const int64_t units = min_i64(width, H - v * LANES);
-        for (int64_t k = 0; k < columns; k++, packed += width) {
-            memcpy(packed, weight_hh + k * H + v * LANES, (size_t)units * sizeof(float));
+        for (int64_t k = 0; k < columns; k += each, packed += width) {
+            const float *from = weight_hh + k * H + v * LANES;
+            for (int64_t u = 0; u < units; u++)
+                packed[u] = each == 1 ? from[u] : pair_of(from[u], from[H + u]);
             for (int64_t u = units; u < width; u++) packed[u] = 0.0f;
         }
         v += width / LANES;

@@ -32,8 +32,8 @@ static TARGET int CELL_NAME(forward)(const kernel_call *c) {
     if (!memory) return -1;
     CELL_NAME(weights) w = {memory, memory + columns * F, memory + columns * (F + H)};
     team shared = {c, &w, team_size(c, CELL_ROWS), 0, CELL_NAME(forward_share)};
-    if (F) CELL_NAME(pack_gates)(c->weight_ih, H, F, w.input);
-    CELL_NAME(pack_gates)(c->weight_hh, H, H, w.recurrent);
+    if (F) CELL_NAME(pack_gates)(c->weight_ih, H, F, 1, w.input);
+    CELL_NAME(pack_gates)(c->weight_hh, H, H, 1, w.recurrent);
     CELL_NAME(pack_bias)(c, V, w.bias);
     run_team(&shared, c->runner);
     free(memory);

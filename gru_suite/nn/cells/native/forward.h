@@ -7,20 +7,25 @@ typedef struct {
     float *bias;      /* (V, UNIT_VECS, BIASES, LANES) */
 } CELL_NAME(weights);
 
-/* Pack a (GH, K) matrix to (V, K, VECS, LANES), zeros for units beyond H. */
-static TARGET void CELL_NAME(pack_gates)(const float *matrix, int64_t H, int64_t K, float *packed) {
+/* Pack a (GH, K) matrix to (V, K / `each`, VECS, LANES), zeros for units beyond H. `each` is 1, or 2 for pairs
+ * of columns in bfloat16. */
+static TARGET void CELL_NAME(pack_gates)(const float *matrix, int64_t H, int64_t K, int64_t each,
+                                         float *packed) {
     for (int64_t panel = 0; panel < H; panel += PANEL_UNITS) {
         for (int v = 0; v < VECS; v++) {
             const int64_t first = panel + v / GATES * LANES;
             const int64_t units = first < H ? min_i64(LANES, H - first) : 0;
             const float *rows = matrix + (v % GATES * H + first) * K;
             float *to = packed + v * LANES;
-            for (int64_t k = 0; k < K; k++, to += VECS * LANES) {
-                for (int64_t u = 0; u < units; u++) to[u] = rows[u * K + k];
+            for (int64_t k = 0; k < K; k += each, to += VECS * LANES) {
+                for (int64_t u = 0; u < units; u++) {
+                    const float *from = rows + u * K + k;
+                    to[u] = each == 1 ? from[0] : pair_of(from[0], k + 1 < K ? from[1] : 0.0f);
+                }
                 for (int64_t u = units; u < LANES; u++) to[u] = 0.0f;
             }
         }
-        packed += K * VECS * LANES;
+        packed += (K + each - 1) / each * VECS * LANES;
     }
 }
 

@@ -62,18 +62,3 @@ static TARGET void NAME(half_backward_products)(const kernel_call *c, const NAME
         panel += p->columns / 2 * vecs * LANES;
     }
 }
-
-/* Pack W_hh (columns, H) to pairs of columns, panel by panel. */
-static TARGET void NAME(half_pack_columns)(const float *weight_hh, int64_t columns, int64_t H,
-                                           float *packed) {
-    const int64_t V = (H + LANES - 1) / LANES;
-    for (int64_t v = 0; v < V;) {
-        const int64_t width = NAME(panel_vecs)(V - v) * LANES;
-        for (int64_t k = 0; k < columns; k += 2, packed += width)
-            for (int64_t u = 0; u < width; u++) {
-                const float *from = weight_hh + k * H + v * LANES + u;
-                packed[u] = v * LANES + u < H ? pair_of(from[0], from[H]) : 0.0f;
-            }
-        v += width / LANES;
-    }
-}

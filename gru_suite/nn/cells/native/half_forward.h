@@ -12,25 +12,6 @@ typedef struct {
     float *rows;      /* (B, FP + HP): input and state before the step of each row of the batch */
 } CELL_NAME(half_weights);
 
-/* Pack a (GH, K) matrix to (V, K / 2, VECS, LANES) pairs, zeros for units beyond H and for an odd K's pair. */
-static TARGET void CELL_NAME(half_pack_gates)(const float *matrix, int64_t H, int64_t K,
-                                              float *packed) {
-    for (int64_t panel = 0; panel < H; panel += PANEL_UNITS) {
-        for (int v = 0; v < VECS; v++) {
-            const int64_t first = panel + v / GATES * LANES;
-            const int64_t units = first < H ? min_i64(LANES, H - first) : 0;
-            const float *rows = matrix + (v % GATES * H + first) * K;
-            float *to = packed + v * LANES;
-            for (int64_t k = 0; k < K; k += 2, to += VECS * LANES)
-                for (int64_t u = 0; u < LANES; u++) {
-                    const float *pair = rows + u * K + k;
-                    to[u] = u < units ? pair_of(pair[0], k + 1 < K ? pair[1] : 0.0f) : 0.0f;
-                }
-        }
-        packed += (K + 1) / 2 * VECS * LANES;
-    }
-}
-
 /* Take `rows` rows of the batch, from b, through one panel of one step. The last row stands for those that
  * a full block would have beyond it. */
 static TARGET __attribute__((noinline)) void CELL_NAME(half_tile)(
@@ -106,8 +87,8 @@ static TARGET int CELL_NAME(half_forward)(const kernel_call *c) {
     w.bias = w.recurrent + columns * HP;
     w.rows = w.bias + biases;
     team shared = {c, &w, team_size(c, CELL_ROWS), 0, CELL_NAME(half_forward_share)};
-    CELL_NAME(half_pack_gates)(c->weight_ih, H, c->input_size, w.input);
-    CELL_NAME(half_pack_gates)(c->weight_hh, H, H, w.recurrent);
+    CELL_NAME(pack_gates)(c->weight_ih, H, c->input_size, 2, w.input);
+    CELL_NAME(pack_gates)(c->weight_hh, H, H, 2, w.recurrent);
     CELL_NAME(pack_bias)(c, V, w.bias);
     run_team(&shared, c->runner);
     free(memory);

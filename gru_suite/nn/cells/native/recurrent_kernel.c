@@ -102,7 +102,6 @@ static float *aligned_floats(int64_t count) {
     return posix_memalign(&memory, 64, (size_t)count * sizeof(float)) ? NULL : memory;
 }
 
-#ifdef HAS_BF16
 /* Two numbers rounded to bfloat16, in one float's place. */
 static float pair_of(float first, float second) {
     float numbers[2] = {first, second}, pair;
@@ -117,7 +116,6 @@ static float pair_of(float first, float second) {
     memcpy(&pair, bits, sizeof pair);
     return pair;
 }
-#endif
 
 /* name_isa and name_cell_isa. */
 #define JOIN_(a, b) a##_##b
