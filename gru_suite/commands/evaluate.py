@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from gru_suite.data.data_module import TRAINING_OPTIONS, SequenceDataModule
-from gru_suite.devices import check_launch
+from gru_suite.devices import check_launch, on_gpu
 from gru_suite.errors import UserError, nearest
 from gru_suite.results.run_folder import check_same_task, finish_run, start_run
 from gru_suite.training.checkpoint import load_task
@@ -26,6 +26,10 @@ def evaluate(cfg: DictConfig) -> None:
         raise UserError(f"part={cfg.part}: choose val or test")
     check_launch(cfg.device)
     task = load_task(cfg.checkpoint)
+    if cfg.int8:
+        task.model.quantize()
+        if on_gpu(cfg.device):
+            raise UserError("int8=true: weights of eight bits are for the CPU; use device=cpu")
     prepare_process(task.run_info.get("seed", 1))
     fill_data(cfg, task)
     folder = start_run(cfg)

@@ -21,7 +21,7 @@ def predict(cfg: DictConfig) -> None:
     """
     device = torch_device(cfg.device.accelerator)
     precision = precision_context(device, str(cfg.device.get("precision", "32-true")))
-    model = load(cfg.checkpoint, device)
+    model = load(cfg.checkpoint, device, cfg.int8)
     options = predict_options(model, cfg)
     # Without a file of its own, the table goes into a run folder.
     folder = None if cfg.output else start_run(cfg)

@@ -35,12 +35,14 @@ _READING = threading.Lock()
 _ARCHIVE_BEGIN, _PICKLE_BEGIN = b"PK\x03\x04", b"\x80"
 
 
-def load(path: str | Path, device: str | torch.device = "cpu") -> SequenceModel:
+def load(path: str | Path, device: str | torch.device = "cpu", int8: bool = False) -> SequenceModel:
     """Load a model from a checkpoint, ready to predict.
 
     Args:
         path: a ``.ckpt`` file written by a run, or a ``.safetensors`` file of ``gru-suite export``.
         device: where the parameters go.
+        int8: compute with recurrent weights of eight bits on the CPU, as
+            :meth:`SequenceModel.quantize` does.
 
     Returns:
         The model, in evaluation mode.
@@ -60,7 +62,8 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> SequenceModel:
         model.load_state_dict(checkpoint["state_dict"])
     model.run_info = dict(mark.get("run", {}))
     model.fitted = dict(mark.get("fitted", {}))
-    return model.to(device).eval()
+    model = model.to(device).eval()
+    return model.quantize() if int8 else model
 
 
 @contextmanager

@@ -8,6 +8,7 @@ process, 15 times or more. Only bounds that a busy machine keeps are asserted.
 Shapes: B batch, T time steps, F input features, H hidden units.
 """
 
+import copy
 import json
 import math
 import os
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import geometric_mean, median
+from typing import Any
 
 import pytest
 import torch
@@ -257,6 +259,38 @@ def add_row(benchmark, rows: Rows, kind: str, shape, num_threads: int, found) ->
     # The kernel is used wherever it is the faster one: a wide margin for a busy machine.
     assert found["GRU"] < 1.5 * found["nn.GRU"]
     assert found["LSTM"] < 1.5 * found["nn.LSTM"]
+
+
+@pytest.mark.parametrize("hidden_size", [128, 256, 512, 1024])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_step_of_a_stream(benchmark, rows: Rows, cell, hidden_size):
+    """One sequence, as many inputs as units, but 64 at 128 units; microseconds of a step."""
+    torch.set_num_threads(1)
+    steps = 100
+    backbone = RecurrentBackbone(64 if hidden_size == 128 else hidden_size, cell, hidden_size)
+    eight = copy.deepcopy(backbone).eval()
+    eight.quantize()
+    x_1F = torch.randn(1, backbone.input_size)
+
+    def stream(step: Callable[[Tensor, Any], tuple[Tensor, Any]]) -> Step:
+        def run() -> None:
+            state = None
+            for _ in range(steps):
+                _, state = step(x_1F, state)
+
+        return inference(run)
+
+    sides = {
+        "float32": stream(backbone.eval().step),
+        "int8": stream(eight.step),
+        "torch.nn": stream(backbone.rnn),
+    }
+    found = {name: 1e3 * ms / steps for name, ms in in_turns(benchmark, sides).items()}
+    row = {"cell": f"{cell}, {hidden_size}", **found, "x int8": found["int8"] / found["float32"]}
+    rows.setdefault("step of a stream, us", []).append(row)
+    benchmark.extra_info |= found
+    # Of few units most of the time is Python's in both.
+    assert found["int8"] < 1.3 * found["float32"]
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])

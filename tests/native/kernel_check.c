@@ -179,6 +179,60 @@ static void check(int cell, int relu, int64_t B, int64_t T, int64_t F, int64_t H
     for (int i = 0; i < NUM_INPUTS; i++) free(all[i]), free(d[i]);
 }
 
+/* Round a row of numbers to whole multiples of a 127th of the largest. */
+static void round_row(double *row, int64_t count) {
+    double largest = 0;
+    for (int64_t k = 0; k < count; k++) largest = fmax(largest, fabs(row[k]));
+    for (int64_t k = 0; largest > 0 && k < count; k++) row[k] = rint(row[k] / largest * 127) * largest / 127;
+}
+
+/* Weights of eight bits: one step from each row's state, since steps hand on how a state was rounded. */
+static void check_int8(int cell, int64_t B, int64_t F, int64_t H, int64_t threads) {
+    const int64_t G = GATES[cell] * H;
+    const int64_t counts[NUM_INPUTS] = {B * F, B * H, B * H, G * F, G * H, G, G};
+    const int64_t columns[NUM_INPUTS] = {F, H, 0, F, H, 0, 0};
+    float *all[NUM_INPUTS];
+    double *d[NUM_INPUTS];
+    for (int i = 0; i < NUM_INPUTS; i++) {
+        all[i] = floats(counts[i], 1);
+        widen(all[i], d[i] = malloc((size_t)counts[i] * 8), counts[i]);
+        for (int64_t at = 0; columns[i] && at < counts[i]; at += columns[i]) round_row(d[i] + at, columns[i]);
+    }
+    float *hidden = floats(B * H, 0), *last = floats(B * H, 0), *last_cell = floats(B * H, 0);
+    kernel_call c = {.num_steps = 1, .batch_size = B, .input_size = F, .hidden_size = H};
+    c.cell = cell, c.threads = threads, c.x = all[X], c.state = all[STATE];
+    c.weight_ih = all[W_IH], c.weight_hh = all[W_HH], c.bias_ih = all[B_IH], c.bias_hh = all[B_HH];
+    c.hidden = hidden, c.last = last;
+    if (cell == CELL_LSTM) c.cell_state = all[CELL_STATE], c.last_cell = last_cell;
+    void *packed = malloc((size_t)kernel_int8_bytes(&c));
+    kernel_pack_int8(&c, packed);
+    c.int8 = packed, c.weight_ih = c.weight_hh = NULL;
+    expect("forward in eight bits", kernel_forward(&c), 0, 0);
+    for (int64_t b = 0; b < B; b++)
+        for (int64_t u = 0; u < H; u++) {
+            const int64_t at = b * H + u;
+            double in[4], re[4], cell_state = all[CELL_STATE][at];
+            for (int64_t g = 0; g < GATES[cell]; g++) {
+                const int64_t unit = g * H + u;
+                in[g] = d[B_IH][unit], re[g] = d[B_HH][unit];
+                for (int64_t k = 0; k < F; k++) in[g] += d[W_IH][unit * F + k] * d[X][b * F + k];
+                for (int64_t k = 0; k < H; k++) re[g] += d[W_HH][unit * H + k] * d[STATE][b * H + k];
+            }
+            const double wanted = new_state(cell, 0, in, re, all[STATE][at], &cell_state);
+            expect("hidden in eight bits", hidden[at], wanted, 1e-5);
+            expect("last in eight bits", last[at], wanted, 1e-5);
+            if (cell == CELL_LSTM) expect("cell in eight bits", last_cell[at], cell_state, 1e-5);
+        }
+    all[X][F - 1] = INFINITY;
+    expect("forward of infinity", kernel_forward(&c), 0, 0);
+    for (int64_t i = 0; i < B * H; i++) {
+        if (i < H ? !isnan(hidden[i]) : hidden[i] != last[i]) failures++, printf("infinity\n");
+    }
+    void *owned[] = {hidden, last, last_cell, packed};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
+    for (int i = 0; i < NUM_INPUTS; i++) free(all[i]), free(d[i]);
+}
+
 static void check_min_gru(int64_t B, int64_t T, int64_t H, int64_t threads) {
     float *sums = floats(B * T * 2 * H, 1), *state = floats(B * H, 1), *hidden = floats(B * T * H, 0);
     float *grad = floats(B * T * H, 1), *grad_sums = floats(B * T * 2 * H, 0);
@@ -252,6 +306,9 @@ int main(void) {
                 check(cell, relu, shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], options & 1,
                       (options & 2) != 0, fused, half, 1 + (int64_t)i % 3);
             }
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+            for (int cell = 0; cell < NUM_CELLS; cell++)
+                check_int8(cell, shapes[i][0], shapes[i][2], shapes[i][3], 1 + (int64_t)i % 3);
         check_min_gru(1, 1, 1, 1), check_min_gru(3, 9, 17, 2), check_min_gru(5, 64, 300, 3);
         check_products(1, 1, 1, 1), check_products(97, 5, 13, 1), check_products(200, 19, 50, 3);
         check_products(300, 64, 97, 2), check_products(40, 130, 300, 4);

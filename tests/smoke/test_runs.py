@@ -19,6 +19,7 @@ import torch
 from hydra.core.singleton import Singleton
 
 from gru_suite.cli.main import main
+from gru_suite.nn.cells.native.library import kernel
 from gru_suite.plugins import available_tasks
 from gru_suite.tasks.forecasting.samples.weather import load_weather
 
@@ -267,6 +268,23 @@ def test_evaluate_scores_the_checkpoint_as_the_run_did(
     )
     for name, expected in before["baselines"].items():
         assert metrics["baselines"][name] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.skipif(kernel() is None, reason="the kernel was not built")
+def test_eight_bits_are_near_float32(
+    run: Path, here: Here, checkpoint: str, folder: Path, weather_csv: Path
+) -> None:
+    metrics = metrics_of(run_folder(here("evaluate", checkpoint, "int8=true", "device=cpu")))
+    before = metrics_of(run)
+    assert metrics["test/mae"] != before["test/mae"]
+    assert metrics["test/mae"] == pytest.approx(before["test/mae"], rel=0.02)
+    found = []
+    for words in (["int8=false"], ["int8=true"]):
+        output = folder / "eight" / "forecast.csv"
+        here("predict", checkpoint, f"input={weather_csv}", f"output={output}", *words)
+        found.append([float(row["temp"]) for row in rows_of(output)])
+    assert found[0] != found[1]
+    assert found[1] == pytest.approx(found[0], abs=0.5)
 
 
 def test_evaluate_on_another_file_uses_the_checkpoints_scales(

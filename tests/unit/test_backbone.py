@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gru_suite.errors import UserError
-from gru_suite.nn.backbone import RecurrentBackbone, count_parameters
+from gru_suite.nn.backbone import RecurrentBackbone
 from gru_suite.nn.cells.relu_gru import ReluGRUFunction
 from gru_suite.nn.cells.table import CELLS
 
@@ -156,11 +156,6 @@ def test_parameter_names_are_torchs():
     theirs = nn.GRU(3, 4, 2, bidirectional=True).state_dict()
     assert list(names) == [f"rnn.{name}" for name in theirs]
     assert names["rnn.weight_ih_l1_reverse"].shape == (12, 8)
-
-
-def test_default_size_counts_parameters():
-    assert count_parameters(24) == 3 * 128 * (24 + 128 + 2)
-    assert count_parameters(24, "rnn", 10, 2, True) == 2 * 10 * (24 + 12) + 2 * 10 * (20 + 12)
 
 
 def test_lstm_forget_gate_starts_open():

@@ -303,10 +303,10 @@ def test_the_operator_keeps_torchs_rules(reverse, ragged, cell):
     shapes = [(N, 2), (kind.num_states, 3, 5), (G, 2), (G, 5), (G,), (G,)]
     inputs = [torch.randn(shape, requires_grad=True) for shape in shapes]
     options = (offsets, lengths_B, reverse)
-    torch.library.opcheck(_layer, (*inputs, *options, True, False, cell))
+    torch.library.opcheck(_layer, (*inputs, *options, True, False, cell, None))
     fixed = [tensor.detach() for tensor in inputs]
-    torch.library.opcheck(_layer, (*fixed, *options, False, False, cell))
-    h_NH, *_ = _layer(*inputs, *options, False, False, cell)
+    torch.library.opcheck(_layer, (*fixed, *options, False, False, cell, None))
+    h_NH, *_ = _layer(*inputs, *options, False, False, cell, None)
     with pytest.raises(RuntimeError, match="save=True"):
         h_NH.sum().backward()
 

@@ -37,6 +37,7 @@ def run_layer(
     lengths_B: Tensor | None,
     reverse: bool,
     half: bool = False,
+    int8: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Run the recurrence, recorded by autograd where it must be.
 
@@ -50,21 +51,28 @@ def run_layer(
         reverse: whether to run from each sequence's last valid step to its first.
         half: whether products may be of bfloat16 numbers, which the kernel must have; sums, states
             and outputs are float32.
+        int8: ``weight_ih_GF`` and ``weight_hh_GH`` in eight bits
+            (:class:`gru_suite.nn.cells.native_int8.Int8Weights`), to be used in their place;
+            without gradients.
 
     Returns:
         The hidden states, (N, H), and the states after each sequence's last step, (S, B, H).
     """
     weight_ih_GF, weight_hh_GH, bias_ih_G, bias_hh_G = weights
     inputs = (x_NF, state_SBH, weight_ih_GF, weight_hh_GH, bias_ih_G, bias_hh_G)
-    half = half and takes_half(x_NF, state_SBH)
+    half = half and int8 is None and takes_half(x_NF, state_SBH)
     if torch.compiler.is_compiling():
-        hidden_NH, last_SBH, _ = _layer(*inputs, offsets, lengths_B, reverse, True, half, cell)
+        hidden_NH, last_SBH, _ = _layer(
+            *inputs, offsets, lengths_B, reverse, True, half, cell, int8
+        )
     elif torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
         hidden_NH, last_SBH, _ = _EagerLayer.apply(
-            *inputs, offsets, lengths_B, reverse, True, half, cell
+            *inputs, offsets, lengths_B, reverse, True, half, cell, None
         )
     else:
-        hidden_NH, last_SBH, _ = _forward(*inputs, offsets, lengths_B, reverse, False, half, cell)
+        hidden_NH, last_SBH, _ = _forward(
+            *inputs, offsets, lengths_B, reverse, False, half, cell, int8
+        )
     return hidden_NH, last_SBH
 
 
@@ -87,6 +95,7 @@ def _forward(
     save: bool,
     half: bool,
     cell: str,
+    int8: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return hidden states, last states, and what the gradient needs beside them.
 
@@ -96,7 +105,7 @@ def _forward(
     N, (_, B, H) = x_NF.size(0), state_SBH.shape
     T = N // B if offsets is None else offsets.numel() - 1
     hidden_NH, last_SBH = x_NF.new_empty(N, H), torch.empty_like(state_SBH)
-    fused = half or B >= _MIN_FUSED_BATCH or N <= _UNPACKED_ROWS
+    fused = half or int8 is not None or B >= _MIN_FUSED_BATCH or N <= _UNPACKED_ROWS
     num_saved = max(kind.num_saved if save else 0, 0 if fused else kind.num_gates)
     saved = x_NF.new_empty(N if num_saved else 0, num_saved * H)
     if not fused:
@@ -110,7 +119,8 @@ def _forward(
     call.hidden = hidden_NH.data_ptr()
     call.last, call.last_cell = addresses(last_SBH)
     call.saved = saved.data_ptr() if num_saved else None
-    call.saved_stride, call.save, call.half = num_saved * H, int(save), int(half)
+    call.saved_stride, call.save = num_saved * H, int(save)
+    call.half, call.int8 = int(half), address(int8)
     native.forward(call)
     return hidden_NH, last_SBH, saved if save and kind.num_saved else x_NF.new_empty(0)
 
@@ -123,7 +133,7 @@ _layer = torch.library.custom_op(
 @_layer.register_fake
 def _(x_NF: Tensor, state_SBH: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
     N, H = x_NF.size(0), state_SBH.size(2)
-    *_, save, _, cell = rest
+    *_, save, _, cell, _ = rest
     num_saved = NATIVE_CELLS[cell].num_saved if save else 0
     saved = x_NF.new_empty((N, num_saved * H) if num_saved else 0)
     return x_NF.new_empty(N, H), torch.empty_like(state_SBH), saved
@@ -151,7 +161,7 @@ def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
     ctx.save_for_backward(
         x_NF, state_SBH, weight_ih_GF, weight_hh_GH, hidden_NH, saved, offsets, lengths_B
     )
-    ctx.reverse, ctx.saves, ctx.half, ctx.cell = inputs[8:]
+    ctx.reverse, ctx.saves, ctx.half, ctx.cell, _ = inputs[8:]
 
 
 def _input_gradients(
@@ -160,7 +170,7 @@ def _input_gradients(
     grad_hidden_NH: Tensor | None,
     grad_last_SBH: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
-    none: tuple[None, ...] = (None,) * 12
+    none: tuple[None, ...] = (None,) * 13
     if not ctx.saves:
         raise RuntimeError("recurrent_layer: no gradient without save=True")
     if grad_hidden_NH is None and grad_last_SBH is None:

@@ -8,10 +8,15 @@ from torch import Tensor, nn
 
 from gru_suite.nn.cells.layers import LayerState
 from gru_suite.nn.cells.native.calls import NATIVE_CELLS, loaded_kernel
+from gru_suite.nn.cells.native_int8 import Int8Weights
 
 
 def run_step(
-    cell: str, rnn: nn.RNNBase, x_BF: Tensor, states_LBH: LayerState
+    cell: str,
+    rnn: nn.RNNBase,
+    x_BF: Tensor,
+    states_LBH: LayerState,
+    int8: Int8Weights | None = None,
 ) -> tuple[Tensor, LayerState]:
     """Advance every sequence by one step.
 
@@ -20,6 +25,7 @@ def run_step(
         rnn: a recurrence in one direction for which ``kernel_serves`` is true.
         x_BF: features of the step.
         states_LBH: hidden states to start from, then cell states if there are any.
+        int8: weights in eight bits, for evaluation mode.
 
     Returns:
         The top layer's hidden states, (B, H), and the states after the step, each (L, B, H).
@@ -40,6 +46,7 @@ def run_step(
     x = x_BF.data_ptr()
     # Named, so that copies live until the kernel has read them.
     weights = [weight.contiguous() for weight in rnn._flat_weights if weight is not None]
+    packed = None if int8 is None else int8.packed(rnn)
     for layer in range(L):
         call.x, call.input_size = x, input_size
         call.state, call.last = state, last
@@ -52,6 +59,8 @@ def run_step(
         w_ih, w_hh, b_ih, b_hh = weights[4 * layer : 4 * layer + 4]
         call.weight_ih, call.weight_hh = w_ih.data_ptr(), w_hh.data_ptr()
         call.bias_ih, call.bias_hh = b_ih.data_ptr(), b_hh.data_ptr()
+        if packed is not None:
+            call.int8 = packed[layer].data_ptr()
         native.forward(call)
         x, input_size = last, H
         state += size

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gru_suite.nn.cells.layers import LayerState
 from gru_suite.nn.cells.native.library import kernel
+from gru_suite.nn.cells.native_int8 import Int8Weights
 from gru_suite.nn.cells.native_layer import run_layer
 
 _kernel_is_loaded = False
@@ -89,6 +90,7 @@ def run_stack(
     lengths_B: Tensor | None,
     states_LBH: LayerState,
     half: bool = False,
+    int8: Int8Weights | None = None,
 ) -> tuple[Tensor, LayerState]:
     """Compute ``rnn(x_BTF, states_LBH)`` with lengths.
 
@@ -99,6 +101,7 @@ def run_stack(
         lengths_B: valid steps of each sequence, 1..T; None means that all T are valid.
         states_LBH: hidden states to start from, then cell states if there are any.
         half: whether products may be of bfloat16 numbers; see :func:`half_products`.
+        int8: weights in eight bits, for evaluation without gradients.
 
     Returns:
         The top layer's hidden states, (B, T, H), zero at padding, and the states after each
@@ -108,6 +111,7 @@ def run_stack(
     features_NF = rows.pack(x_BTF)
     states_LBH = tuple(rows.sort(state_LBH) for state_LBH in states_LBH)
     all_weights: Sequence[Sequence[Tensor]] = rnn.all_weights
+    packed = None if int8 is None else int8.packed(rnn)
     directions = 2 if rnn.bidirectional else 1
     finals: list[Tensor] = []
     for layer in range(rnn.num_layers):
@@ -124,6 +128,7 @@ def run_stack(
                 rows.lengths_B,
                 reverse=len(outputs) == 1,
                 half=half,
+                int8=None if packed is None else packed[index],
             )
             outputs.append(hidden_NH)
             finals.append(last_SBH)

@@ -30,18 +30,14 @@ class Variant:
 class Cell:
     """A recurrence and its properties."""
 
-    num_gates: int
     num_states: int
     variants: dict[str, Variant]
     forget_gate: int | None = None
     """Place of the forget gate among the gates."""
-    recurrent: bool = True
-    """Whether gates see the hidden state, by weights and a bias of their own."""
 
 
 CELLS: dict[str, Cell] = {
     "gru": Cell(
-        num_gates=3,
         num_states=1,
         variants={
             "tanh": Variant(nn.GRU, gru_layer, kernel_cell="gru"),
@@ -49,13 +45,11 @@ CELLS: dict[str, Cell] = {
         },
     ),
     "lstm": Cell(
-        num_gates=4,
         num_states=2,
         variants={"tanh": Variant(nn.LSTM, lstm_layer, kernel_cell="lstm")},
         forget_gate=1,
     ),
     "rnn": Cell(
-        num_gates=1,
         num_states=1,
         variants={
             "tanh": Variant(nn.RNN, rnn_tanh_layer, kernel_cell="rnn"),
@@ -67,11 +61,9 @@ CELLS: dict[str, Cell] = {
         },
     ),
     "min_gru": Cell(
-        num_gates=2,
         num_states=1,
         # Its candidate has one published activation, for which the backbone's default stands.
         variants={"tanh": Variant(MinGRU, min_gru_layer, native=False)},
-        recurrent=False,
     ),
 }
 

@@ -22,9 +22,10 @@ static TARGET int CELL_NAME(forward)(const kernel_call *c) {
 #if HALF
     if (c->half) return CELL_NAME(half_forward)(c);
 #endif
+    if (c->int8) return CELL_NAME(forward_int8)(c);
     if (c->num_steps * c->batch_size <= UNPACKED_ROWS) {
         float_mode before = flush_denormals();
-        CELL_NAME(forward_unpacked)(c);
+        CELL_NAME(rows_share)(c, NULL, 0, 1);
         restore_denormals(before);
         return 0;
     }

@@ -158,53 +158,91 @@ static TARGET void CELL_NAME(forward_share)(const kernel_call *c, const void *we
                                             int64_t threads) {
     const CELL_NAME(weights) *w = weights;
     const int64_t V = (c->hidden_size + PANEL_UNITS - 1) / PANEL_UNITS;
-    const int64_t start = index * CELL_ROWS, stride = threads * CELL_ROWS, B = c->batch_size;
-    for (int64_t b = start; b < B; b += stride)
-        CELL_NAME(copy_cells)(c, b, min_i64(b + CELL_ROWS, B));
+    const row_share r = rows_of_share(c, CELL_ROWS, index, threads);
+    for (int64_t b = r.first; b < r.end; b += r.stride)
+        CELL_NAME(copy_cells)(c, b, min_i64(b + CELL_ROWS, r.end));
     for (int64_t step = 0; step < c->num_steps; step++) {
-        const int64_t running = rows_at(c, step);
-        int64_t b = start;
+        const int64_t running = min_i64(rows_at(c, step), r.end);
+        int64_t b = r.first;
         if (b >= running) break;
         for (int64_t v = 0; v < V; v++)
-            for (b = start; b + CELL_ROWS <= running; b += stride)
+            for (b = r.first; b + CELL_ROWS <= running; b += r.stride)
                 CELL_NAME(forward_full)(c, w, step, b, v);
         if (b < running) CELL_NAME(forward_rest)(c, w, step, b, running - b);
     }
-    for (int64_t b = start; b < B; b += stride)
-        CELL_NAME(copy_last)(c, b, min_i64(b + CELL_ROWS, B));
+    for (int64_t b = r.first; b < r.end; b += r.stride)
+        CELL_NAME(copy_last)(c, b, min_i64(b + CELL_ROWS, r.end));
 }
 
-/* A few rows in all, such as one step of one sequence: packing would cost more than the products. */
-static TARGET void CELL_NAME(forward_unpacked)(const kernel_call *c) {
-    const int64_t H = c->hidden_size, F = c->input_size;
-    CELL_NAME(copy_cells)(c, 0, c->batch_size);
+/* The gates' sums of some units of a row, of float32 weights as they lie in (GH, K). */
+FN void CELL_NAME(gate_sums)(const kernel_call *c, int64_t row, const float *before, int64_t unit,
+                             vec *input, vec *recurrent) {
+    const int64_t H = c->hidden_size, F = c->input_size, units = min_i64(LANES, H - unit);
+    for (int g = 0; g < GATES; g++) {
+        const int64_t first = g * H + unit;
+        recurrent[g] = NAME(gate_products)(c->weight_hh + first * H, before, H, units);
+        if (c->x) {
+            input[g] = NAME(gate_products)(c->weight_ih + first * F, c->x + row * F, F, units);
+        } else {
+            input[g] = NAME(load_some)(c->saved + row * c->saved_stride + first, units);
+        }
+    }
+}
+
+/* Row by row, without packing: it would cost more than the products of a few rows. `layer` is the int8_layer
+ * of a call with weights of eight bits. */
+static TARGET void CELL_NAME(rows_share)(const kernel_call *c, const void *layer, int64_t index,
+                                         int64_t threads) {
+    const int64_t H = c->hidden_size;
+    const int8_layer *w = layer;
+    const row_share r = rows_of_share(c, 1, index, threads);
+    uint8_t *numbers = w ? (uint8_t *)w->memory + index * w->bytes : NULL;
+    float *input_sums = NULL, *sums_before = NULL;
+    if (w) {
+        sums_before = (float *)(void *)(numbers + w->bytes) - INT8_ROWS * w->recurrent.blocks;
+        input_sums = sums_before - INT8_ROWS * w->input.blocks;
+    }
+    for (int64_t b = r.first; b < r.end; b += r.stride) CELL_NAME(copy_cells)(c, b, b + 1);
     for (int64_t step = 0; step < c->num_steps; step++)
-        for (int64_t b = 0; b < rows_at(c, step); b++) {
+        for (int64_t b = r.first; b < min_i64(rows_at(c, step), r.end); b += r.stride) {
             const int64_t row = row_of(c, step, b);
             const float *before = state_before(c, step, b);
+            if (w) {
+                int8_sums(w, &w->input, c->x + row * c->input_size, numbers, input_sums);
+                int8_sums(w, &w->recurrent, before, numbers, sums_before);
+            }
             for (int64_t unit = 0; unit < H; unit += LANES) {
                 const int64_t units = min_i64(LANES, H - unit);
-                vec sums[GATES], split = {0};
+                vec input[GATES], sums[GATES], split = {0};
+                if (!w) CELL_NAME(gate_sums)(c, row, before, unit, input, sums);
                 for (int g = 0; g < GATES; g++) {
                     const int64_t first = g * H + unit;
-                    vec input = NAME(load_some)(c->bias_ih + first, units);
-                    sums[g] = NAME(load_some)(c->bias_hh + first, units);
-                    sums[g] += NAME(gate_products)(c->weight_hh + first * H, before, H, units);
-                    if (c->x) {
-                        const float *x = c->x + row * F;
-                        input += NAME(gate_products)(c->weight_ih + first * F, x, F, units);
-                    } else {
-                        const float *saved = c->saved + row * c->saved_stride;
-                        input += NAME(load_some)(saved + first, units);
-                    }
+                    if (w) input[g] = NAME(load_some)(input_sums + first, units);
+                    if (w) sums[g] = NAME(load_some)(sums_before + first, units);
+                    input[g] += NAME(load_some)(c->bias_ih + first, units);
+                    sums[g] += NAME(load_some)(c->bias_hh + first, units);
                     if (SPLIT && g == GATES - 1) {
-                        split = input;
+                        split = input[g];
                     } else {
-                        sums[g] += input;
+                        sums[g] += input[g];
                     }
                 }
                 CELL_NAME(finish)(c, row, b, before, unit, sums, split);
             }
         }
-    CELL_NAME(copy_last)(c, 0, c->batch_size);
+    for (int64_t b = r.first; b < r.end; b += r.stride) CELL_NAME(copy_last)(c, b, b + 1);
+}
+
+static TARGET int CELL_NAME(forward_int8)(const kernel_call *c) {
+    int8_layer w = {.products = int8_products_of(LANES)};
+    const int64_t few = c->num_steps * c->batch_size <= UNPACKED_ROWS;
+    team shared = {c, &w, few ? 1 : team_size(c, 1), 0, CELL_NAME(rows_share)};
+    place_matrices(c, &w.input, &w.recurrent, (void *)(uintptr_t)c->int8);
+    w.bytes = int8_row_bytes(&w);
+    float *memory = aligned_floats(w.bytes / (int64_t)sizeof(float) * shared.threads);
+    if (!memory) return -1;
+    w.memory = (char *)memory;
+    run_team(&shared, c->runner);
+    free(memory);
+    return 0;
 }

@@ -55,24 +55,24 @@ static TARGET void CELL_NAME(half_forward_share)(const kernel_call *c, const voi
     const CELL_NAME(half_weights) *w = weights;
     const int64_t H = c->hidden_size, F = c->input_size, FP = (F + 1) / 2, HP = H / 2;
     const int64_t V = (H + PANEL_UNITS - 1) / PANEL_UNITS;
-    const int64_t start = index * CELL_ROWS, stride = threads * CELL_ROWS, B = c->batch_size;
-    for (int64_t b = start; b < B; b += stride)
-        CELL_NAME(copy_cells)(c, b, min_i64(b + CELL_ROWS, B));
+    const row_share r = rows_of_share(c, CELL_ROWS, index, threads);
+    for (int64_t b = r.first; b < r.end; b += r.stride)
+        CELL_NAME(copy_cells)(c, b, min_i64(b + CELL_ROWS, r.end));
     for (int64_t step = 0; step < c->num_steps; step++) {
-        const int64_t running = rows_at(c, step);
-        if (start >= running) break;
-        for (int64_t first = start; first < running; first += stride)
+        const int64_t running = min_i64(rows_at(c, step), r.end);
+        if (r.first >= running) break;
+        for (int64_t first = r.first; first < running; first += r.stride)
             for (int64_t b = first; b < min_i64(first + CELL_ROWS, running); b++) {
                 float *pairs = w->rows + b * (FP + HP);
                 NAME(to_pairs)(c->x + row_of(c, step, b) * F, F, pairs);
                 NAME(to_pairs)(state_before(c, step, b), H, pairs + FP);
             }
         for (int64_t v = 0; v < V; v++)
-            for (int64_t b = start; b < running; b += stride)
+            for (int64_t b = r.first; b < running; b += r.stride)
                 CELL_NAME(half_tile)(c, w, step, b, v, min_i64(CELL_ROWS, running - b));
     }
-    for (int64_t b = start; b < B; b += stride)
-        CELL_NAME(copy_last)(c, b, min_i64(b + CELL_ROWS, B));
+    for (int64_t b = r.first; b < r.end; b += r.stride)
+        CELL_NAME(copy_last)(c, b, min_i64(b + CELL_ROWS, r.end));
 }
 
 static TARGET int CELL_NAME(half_forward)(const kernel_call *c) {

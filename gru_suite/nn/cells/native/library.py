@@ -23,7 +23,7 @@ OFF = "torch"
 _log = logging.getLogger(__name__)
 
 _SIZES = "cell relu num_steps batch_size input_size hidden_size reverse threads half"
-_INPUTS = "offsets lengths x state cell_state weight_ih weight_hh bias_ih bias_hh hidden saved"
+_INPUTS = "int8 offsets lengths x state cell_state weight_ih weight_hh bias_ih bias_hh hidden saved"
 _GRADIENTS = "grad_hidden grad_last grad_last_cell grad_gates"
 
 
@@ -98,7 +98,8 @@ class Kernel:
         library.kernel_row_blocks.restype = library.kernel_packed_floats.restype = number
         library.kernel_row_blocks.argtypes = [number]
         library.kernel_packed_floats.argtypes = [number, number]
-        for function in ("backward", "add_products", "min_gru"):
+        library.kernel_int8_bytes.restype = number
+        for function in ("backward", "add_products", "min_gru", "pack_int8"):
             getattr(library, f"kernel_{function}").restype = None
         library.kernel_sum_columns.restype, library.kernel_sum_columns.argtypes = number, [number]
         names: list[str] = []
@@ -155,6 +156,19 @@ class Kernel:
         """Compute the states of a minGRU, or their gradient."""
         call.runner = self._runner
         self._library.kernel_min_gru(ctypes.byref(call))
+
+    def int8_bytes(self, call: Call) -> int:
+        """Return the size of a layer's weights in eight bits."""
+        return int(self._library.kernel_int8_bytes(ctypes.byref(call)))
+
+    def pack_int8(self, call: Call, packed: int) -> None:
+        """Round a layer's weights to eight bits.
+
+        Args:
+            call: with cell, sizes and weights.
+            packed: the address of as many bytes as :meth:`int8_bytes` says.
+        """
+        self._library.kernel_pack_int8(ctypes.byref(call), ctypes.c_void_p(packed))
 
     def row_blocks(self, batch_size: int) -> int:
         """Return the number of rows of ``grad_bias``."""

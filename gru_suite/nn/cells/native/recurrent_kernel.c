@@ -95,6 +95,7 @@ static float_mode flush_denormals(void) { return 0; }
 static void restore_denormals(float_mode before) { (void)before; }
 #endif
 
+#include "int8.h"
 #include "threads.h"
 
 static float *aligned_floats(int64_t count) {
@@ -213,6 +214,20 @@ int kernel_choose(int index) {
 }
 
 int kernel_has_half(void) { return chosen->half; }
+
+int64_t kernel_int8_bytes(const kernel_call *c) {
+    int8_matrix input, recurrent;
+    /* Only the distance counts. */
+    char *end = place_matrices(c, &input, &recurrent, (void *)64);
+    return end - (char *)64;
+}
+
+void kernel_pack_int8(const kernel_call *c, void *packed) {
+    int8_matrix input, recurrent;
+    place_matrices(c, &input, &recurrent, packed);
+    pack_int8(c->weight_ih, &input);
+    pack_int8(c->weight_hh, &recurrent);
+}
 
 int64_t kernel_row_blocks(int64_t batch_size) {
     return (batch_size + chosen->rows - 1) / chosen->rows;

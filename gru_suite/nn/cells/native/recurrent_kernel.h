@@ -27,6 +27,8 @@ typedef struct {
     int64_t threads;           /* at most so many threads, at least 1 */
     int64_t half;              /* nonzero: products of bfloat16 numbers, with sums, states and everything
                                   else in float32; needs kernel_has_half(), `x` and an even H */
+    const void *int8;          /* the two matrices in eight bits, of kernel_pack_int8(), in place of those in
+                                  float32; forward only, needs `x`. NULL: in float32. */
     const int64_t *offsets;    /* (T + 1), or NULL where every sequence has T steps */
     const int64_t *lengths;    /* (B), or NULL where every sequence has T steps */
     const float *x;            /* (N, F), or NULL where `saved` holds W_ih x already */
@@ -107,6 +109,10 @@ int kernel_has_half(void);
 int64_t kernel_row_blocks(int64_t batch_size);
 /* Floats of `packed` for G gates and H. */
 int64_t kernel_packed_floats(int64_t num_gates, int64_t hidden_size);
+/* Bytes of a layer's matrices in eight bits, and the packing of them, where a float may lie. Of the call are
+   read the cell, the sizes and, to pack, the two matrices. */
+int64_t kernel_int8_bytes(const kernel_call *call);
+void kernel_pack_int8(const kernel_call *call, void *packed);
 /* 0 on success, -1 when memory runs out. */
 int kernel_forward(const kernel_call *call);
 void kernel_backward(const kernel_call *call);

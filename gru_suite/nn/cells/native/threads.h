@@ -71,3 +71,18 @@ static int64_t team_size(const kernel_call *c, int64_t block_rows) {
     int64_t blocks = (c->batch_size + block_rows - 1) / block_rows;
     return min_i64(min_i64(blocks, MAX_THREADS), c->threads > 1 ? c->threads : 1);
 }
+
+/* Rows of the batch of one thread: blocks at first, first + stride, ..., before end. */
+typedef struct {
+    int64_t first;
+    int64_t end;
+    int64_t stride;
+} row_share;
+
+static row_share rows_of_share(const kernel_call *c, int64_t block_rows, int64_t index, int64_t threads) {
+    const int64_t B = c->batch_size;
+    /* Equally long: as many rows for each thread, also where blocks do not divide them. */
+    if (!c->offsets) return (row_share){B * index / threads, B * (index + 1) / threads, block_rows};
+    /* Long sequences come first: blocks by turns. */
+    return (row_share){index * block_rows, B, threads * block_rows};
+}
