@@ -12,6 +12,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
+from gru_suite.audio.noise import valid_mask
+from gru_suite.options import check_share
 from gru_suite.training.sequence_task import SequenceTask
 from gru_suite.training.stages import in_fit
 
@@ -28,6 +30,23 @@ class TranscriptionTask(SequenceTask):
     model: TranscriptionModel
     better: ClassVar[dict[str, str]] = {"wer": "min", "cer": "min", "exact_match": "max"}
 
+    def __init__(self, *args: Any, label_smoothing: float = 0.0, **options: Any) -> None:
+        """Build the model and the loss.
+
+        Args:
+            *args: see :class:`SequenceTask`.
+            label_smoothing: in training, weight of the cross-entropy between the uniform
+                distribution over tokens and that of a time step, beside 1 less this of the CTC loss
+                (Kim et al. 2018, https://arxiv.org/abs/1711.02212); 0 to below 1.
+            **options: options of :class:`SequenceTask` and :class:`TranscriptionModel`.
+
+        Raises:
+            UserError: an option is out of its range.
+        """
+        check_share("task.label_smoothing", label_smoothing)
+        super().__init__(*args, **options)
+        self.label_smoothing = label_smoothing
+
     def loss(self, output: tuple[Tensor, Tensor], batch: TranscriptBatch) -> Tensor:
         """Return the CTC loss a token (Graves et al. 2006, https://doi.org/10.1145/1143844.1143891).
 
@@ -35,7 +54,7 @@ class TranscriptionTask(SequenceTask):
         for its transcript has a loss of 0.
         """
         log_BTV, steps_B = output
-        return F.ctc_loss(
+        loss = F.ctc_loss(
             log_BTV.transpose(0, 1),
             batch.target_BU,
             steps_B,
@@ -43,6 +62,11 @@ class TranscriptionTask(SequenceTask):
             BLANK,
             zero_infinity=True,
         )
+        if not self.training or not self.label_smoothing:
+            return loss
+        valid_BT = valid_mask(steps_B, log_BTV.size(1))
+        uniform = -log_BTV.mean(2)[valid_BT].mean()
+        return (1 - self.label_smoothing) * loss + self.label_smoothing * uniform
 
     def new_metrics(self) -> Metric:
         """Return word and character error rate."""

@@ -9,8 +9,10 @@ from transcription_fixtures import RATE_HZ, transcript_schema, transcription_mod
 
 from gru_suite.errors import UserError
 from gru_suite.tasks.transcription import model as model_module
+from gru_suite.tasks.transcription.batches.transcript_dataset import make_batch
 from gru_suite.tasks.transcription.inference.language_model import NGramModel
 from gru_suite.tasks.transcription.inference.transcripts import Transcript, Word, subtitles
+from gru_suite.tasks.transcription.task import TranscriptionTask
 from gru_suite.tasks.transcription.training.metrics import TranscriptionMetrics
 
 
@@ -140,3 +142,30 @@ def test_speed_and_latency() -> None:
     assert found["real_time_factor"] == pytest.approx(0.05)
     # What is said after the silence is looked for one second; noise of a random model ends by then.
     assert 0 <= found["last_word_ms"] <= 2_100
+
+
+def transcription_task(label_smoothing: float) -> TranscriptionTask:
+    torch.manual_seed(0)
+    return TranscriptionTask(
+        {"hidden_size": 6, "bidirectional": True},
+        transcript_schema(),
+        front_end={"channels": [4], "time_strides": [2], "output_size": 8, "dropout": 0.0},
+        head_dropout=0.0,
+        label_smoothing=label_smoothing,
+    )
+
+
+def test_label_smoothing_is_a_share_of_the_training_loss() -> None:
+    plain, smoothed = transcription_task(0.0), transcription_task(0.25)
+    tokens = plain.model.tokens.encode(["call anna", "turn on"])
+    batch = make_batch([noise(0.8), noise(0.3, 1)], tokens, ["call anna", "turn on"])
+    log_BTV, steps_B = output = plain.eval()(batch)
+    assert log_BTV.size(1) == steps_B[0] > steps_B[1]
+    ctc = plain.loss(output, batch)
+    assert smoothed.eval().loss(output, batch) == ctc, "validation has the loss itself"
+    steps = [log_BTV[0], log_BTV[1, : steps_B[1]]]
+    uniform = -torch.cat(steps).mean()
+    found = smoothed.train().loss(output, batch)
+    torch.testing.assert_close(found, 0.75 * ctc + 0.25 * uniform)
+    with pytest.raises(UserError, match=r"task.label_smoothing=1\.5"):
+        transcription_task(1.5)
