@@ -19,6 +19,7 @@ from gru_suite.data.data_module import TRAINING_OPTIONS, SequenceDataModule
 from gru_suite.devices import check_devices, count_processes, on_gpu
 from gru_suite.errors import UserError
 from gru_suite.options import check_number
+from gru_suite.training.callbacks.memory import ReleaseMemory
 from gru_suite.training.callbacks.progress import Progress
 from gru_suite.training.distributed import check_strategy, cluster_environments, make_strategy
 from gru_suite.training.recovery.checkpoint_io import AtomicCheckpointIO
@@ -93,7 +94,7 @@ def make_trainer(
         return pl.Trainer(
             **of_device,
             # First: it clears its line before another one prints.
-            callbacks=[Progress(), *callbacks],
+            callbacks=[Progress(), ReleaseMemory(), *callbacks],
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
