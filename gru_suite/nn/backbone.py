@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gru_suite.errors import UserError
 from gru_suite.nn.cells.layers import LayerState, as_state, open_forget_gate
 from gru_suite.nn.cells.native_int8 import Int8Weights, quantized
-from gru_suite.nn.cells.native_step import run_step
+from gru_suite.nn.cells.native_step import is_step, run_step
 from gru_suite.nn.cells.ragged import RaggedBatch, all_valid
 from gru_suite.nn.cells.stack import (
     find_kernel,
@@ -146,9 +146,11 @@ class RecurrentBackbone(nn.Module):
             lengths_B = None
         cell = self._variant.kernel_cell
         if cell is not None and kernel_serves(self.rnn, x_BTF):
-            h_BTH, last_LBH = run_stack(
-                cell, self.rnn, x_BTF, lengths_B, states_LBH, half, self._int8
-            )
+            if lengths_B is None and not half and is_step(self.rnn, x_BTF):
+                h_BH, last_LBH = run_step(cell, self.rnn, x_BTF[:, 0], states_LBH, self._int8)
+                return h_BH.unsqueeze(1), as_state(last_LBH)
+            rows = x_BTF, lengths_B, states_LBH
+            h_BTH, last_LBH = run_stack(cell, self.rnn, *rows, half, self._int8)
             return h_BTH, as_state(last_LBH)
         if lengths_B is not None or not self._variant.native:
             return self._forward_by_layer(x_BTF, lengths_B, states_LBH)

@@ -104,6 +104,26 @@ def test_steps_without_gradient_equal_the_whole(cell, batch_size):
     assert len({h_BH.data_ptr() for h_BH in kept}) == 7
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+def test_one_step_forward_is_a_step(cell):
+    backbone = RecurrentBackbone(5, cell, 19, 2, dropout=0.5).eval()
+    x_BTF = torch.randn(3, 4, 5)
+    whole_BTH, last = backbone(x_BTF)
+    state = None
+    for t in range(4):
+        h_B1H, after = backbone(x_BTF[:, t : t + 1], torch.ones(3, dtype=torch.int64), state)
+        h_BH, state = backbone.step(x_BTF[:, t], state)
+        assert torch.equal(h_B1H[:, 0], h_BH)
+        for a, b in zip(after, state, strict=True):
+            assert torch.equal(a, b)
+        torch.testing.assert_close(h_BH, whole_BTH[:, t])
+    for a, b in zip(state, last, strict=True):
+        torch.testing.assert_close(a, b)
+    backbone.train()
+    assert (backbone(x_BTF[:, :1])[0] != backbone(x_BTF[:, :1])[0]).any(), "dropout"
+
+
 def test_two_models_in_two_python_threads():
     models = [RecurrentBackbone(8, cell, 24) for cell in ("gru", "lstm")]
     x_BTF = torch.randn(16, 40, 8)

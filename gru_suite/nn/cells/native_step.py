@@ -11,6 +11,16 @@ from gru_suite.nn.cells.native.calls import NATIVE_CELLS, loaded_kernel
 from gru_suite.nn.cells.native_int8 import Int8Weights
 
 
+def is_step(rnn: nn.RNNBase, x_BTF: Tensor) -> bool:
+    """Return whether a call that the kernel serves is one step without a gradient."""
+    return (
+        x_BTF.size(1) == 1
+        and not rnn.bidirectional
+        and not (rnn.training or torch.is_grad_enabled())
+        and not torch.compiler.is_compiling()
+    )
+
+
 def run_step(
     cell: str,
     rnn: nn.RNNBase,
