@@ -30,7 +30,7 @@ class TranscriptionTask(SequenceTask):
     model: TranscriptionModel
     better: ClassVar[dict[str, str]] = {"wer": "min", "cer": "min", "exact_match": "max"}
 
-    def __init__(self, *args: Any, label_smoothing: float = 0.0, **options: Any) -> None:
+    def __init__(self, *args: Any, label_smoothing: float = 0.1, **options: Any) -> None:
         """Build the model and the loss.
 
         Args:
