@@ -186,6 +186,16 @@ static void round_row(double *row, int64_t count) {
     for (int64_t k = 0; largest > 0 && k < count; k++) row[k] = rint(row[k] / largest * 127) * largest / 127;
 }
 
+/* Set to zero what lies so near between two such multiples that either is right. */
+static void leave_ties_out(float *row, int64_t count) {
+    float largest = 0;
+    for (int64_t k = 0; k < count; k++) largest = fmaxf(largest, fabsf(row[k]));
+    for (int64_t k = 0; largest > 0 && k < count; k++) {
+        const double number = fabs((double)row[k] / largest * 127);
+        if (fabs(number - floor(number) - 0.5) < 1e-3) row[k] = 0;
+    }
+}
+
 /* Weights of eight bits: one step from each row's state, since steps hand on how a state was rounded. */
 static void check_int8(int cell, int64_t B, int64_t F, int64_t H, int64_t threads) {
     const int64_t G = GATES[cell] * H;
@@ -195,6 +205,8 @@ static void check_int8(int cell, int64_t B, int64_t F, int64_t H, int64_t thread
     double *d[NUM_INPUTS];
     for (int i = 0; i < NUM_INPUTS; i++) {
         all[i] = floats(counts[i], 1);
+        for (int64_t at = 0; columns[i] && at < counts[i]; at += columns[i])
+            leave_ties_out(all[i] + at, columns[i]);
         widen(all[i], d[i] = malloc((size_t)counts[i] * 8), counts[i]);
         for (int64_t at = 0; columns[i] && at < counts[i]; at += columns[i]) round_row(d[i] + at, columns[i]);
     }
