@@ -55,6 +55,12 @@ def check_count(key: str, value: Any, least: int) -> None:
         raise UserError(f"{key}={value}: a whole number of at least {least} is needed")
 
 
+def check_flag(key: str, value: Any) -> None:
+    """Raise UserError unless a value is true or false."""
+    if not isinstance(value, bool):
+        raise UserError(f"{key}={value}: needs true or false")
+
+
 def check_choice(key: str, value: str, choices: Iterable[str]) -> None:
     """Raise UserError, with the nearest choice, unless a value is one of the choices."""
     if value not in choices:

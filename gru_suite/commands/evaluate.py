@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from gru_suite.data.data_module import TRAINING_OPTIONS, SequenceDataModule
 from gru_suite.devices import check_launch, on_gpu
 from gru_suite.errors import UserError, nearest
+from gru_suite.options import check_flag
 from gru_suite.results.run_folder import check_same_task, finish_run, start_run
 from gru_suite.training.checkpoint import load_task
 from gru_suite.training.sequence_task import SequenceTask
@@ -24,6 +25,7 @@ def evaluate(cfg: DictConfig) -> None:
     """
     if cfg.part not in ("val", "test"):
         raise UserError(f"part={cfg.part}: choose val or test")
+    check_flag("int8", cfg.int8)
     check_launch(cfg.device)
     task = load_task(cfg.checkpoint)
     if cfg.int8:

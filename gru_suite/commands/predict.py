@@ -10,6 +10,7 @@ from gru_suite.devices import precision_context, torch_device
 from gru_suite.errors import UserError
 from gru_suite.model.checkpoint import load
 from gru_suite.model.sequence_model import SequenceModel
+from gru_suite.options import check_flag
 from gru_suite.results.run_folder import start_run
 
 
@@ -19,6 +20,8 @@ def predict(cfg: DictConfig) -> None:
     Args:
         cfg: the composed config ``predict.yaml``.
     """
+    check_flag("int8", cfg.int8)
+    check_flag("annotate", cfg.annotate)
     device = torch_device(cfg.device.accelerator)
     precision = precision_context(device, str(cfg.device.get("precision", "32-true")))
     model = load(cfg.checkpoint, device, cfg.int8)
