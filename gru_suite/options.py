@@ -22,13 +22,22 @@ def build(make: Callable[..., T], section: str, options: dict[str, Any] | None, 
         **given: further arguments, which are not options.
 
     Raises:
-        UserError: an option that ``make`` does not have.
+        UserError: an option that ``make`` does not have, or another value than true or false for
+            one of these.
     """
     known = [name for name in inspect.signature(make).parameters if name not in given]
     for key in options or {}:
         if key not in known:
             raise UserError(f"{section}.{key}: no such option{nearest(str(key), known)}")
+    check_flags(section, make, options or {})
     return make(**given, **(options or {}))
+
+
+def check_flags(section: str, make: Callable[..., Any], options: Mapping[Any, Any]) -> None:
+    """Raise UserError for a value that is not true or false where the default of ``make`` is."""
+    for name, parameter in inspect.signature(make).parameters.items():
+        if isinstance(parameter.default, bool) and name in options:
+            check_flag(f"{section}.{name}", options[name])
 
 
 def check_number(name: str, value: Any, low: float, high: float) -> None:

@@ -89,7 +89,7 @@ class RecurrentBackbone(nn.Module):
         """
         super().__init__()
         sizes = {"hidden_size": hidden_size, "num_layers": num_layers, "input_size": input_size}
-        check_options(sizes, cell, dropout, activation)
+        check_options(sizes, cell, bidirectional, dropout, activation)
         self.input_size = input_size
         self.cell, self.activation = cell, activation
         self.output_size = hidden_size * (2 if bidirectional else 1)

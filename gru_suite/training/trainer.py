@@ -2,9 +2,11 @@
 
 import logging
 import os
+import pydoc
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytorch_lightning as pl
@@ -18,7 +20,7 @@ from pytorch_lightning.callbacks import Callback
 from gru_suite.data.data_module import TRAINING_OPTIONS, SequenceDataModule
 from gru_suite.devices import check_devices, count_processes, on_gpu
 from gru_suite.errors import UserError
-from gru_suite.options import check_number
+from gru_suite.options import check_flags, check_number
 from gru_suite.training.callbacks.memory import ReleaseMemory
 from gru_suite.training.callbacks.progress import Progress
 from gru_suite.training.distributed import check_strategy, cluster_environments, make_strategy
@@ -136,6 +138,7 @@ def build_data(cfg: DictConfig) -> SequenceDataModule:
         for key in TRAINING_OPTIONS:
             options.pop(key, None)
     check_number("data.train_fraction", fraction, 1e-6, 1)
+    _check_flags("data", options)
     data: SequenceDataModule = instantiate(options)
     data.run_seed, data.train_fraction = int(cfg.seed), float(fraction)
     data.prepare_data()
@@ -150,6 +153,7 @@ def build_data(cfg: DictConfig) -> SequenceDataModule:
 
 def build_task(cfg: DictConfig, data: SequenceDataModule) -> SequenceTask:
     """Return a new task of ``cfg.task`` for data that was set up."""
+    _check_flags("task", cfg.task)
     task: SequenceTask = instantiate(
         cfg.task,
         backbone=plain(cfg.backbone),
@@ -158,3 +162,11 @@ def build_task(cfg: DictConfig, data: SequenceDataModule) -> SequenceTask:
         scheduler=plain(cfg.scheduler),
     )
     return task
+
+
+def _check_flags(section: str, node: DictConfig) -> None:
+    # instantiate reports a class that cannot be imported.
+    with suppress(pydoc.ErrorDuringImport):
+        make = pydoc.locate(node._target_)
+        if callable(make):
+            check_flags(section, make, node)

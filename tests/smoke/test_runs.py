@@ -391,6 +391,8 @@ def test_a_loss_that_is_no_number_stops_the_run(
         (["predict", "CHECKPOINT", "input=x.csv", "device.precision=64-true"], "single precision"),
         (["evaluate", "CHECKPOINT", "int8=maybe"], "int8=maybe: needs true or false"),
         (["predict", "CHECKPOINT", "input=x.csv", "int8=1"], "int8=1: needs true or false"),
+        (["data.integers=ture"], "data.integers=ture: needs true or false"),
+        (["task.relative_covariates=nope"], "task.relative_covariates=nope: needs true or false"),
         (["data.lookback=0"], "data.lookback=0"),
         (["data.horizon=-3"], "data.horizon=-3"),
         (["task.decoder=parallell"], "did you mean 'parallel'"),

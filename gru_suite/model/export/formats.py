@@ -18,6 +18,7 @@ from gru_suite.model.export.stream import StreamExport, require_equal_stream
 from gru_suite.model.export.torch_export import open_program, write_program
 from gru_suite.model.safetensors_file import SUFFIX, write_weights
 from gru_suite.model.sequence_model import SequenceModel
+from gru_suite.options import check_flag
 
 
 class Format(NamedTuple):
@@ -67,6 +68,7 @@ def check_request(name: str, output: str | None, streaming: bool, int8: bool) ->
     if name not in FORMATS:
         raise UserError(f"format={name}: no such format{nearest(str(name), FORMATS)}")
     for option, given in (("streaming", streaming), ("int8", int8)):
+        check_flag(option, given)
         if given and name != "onnx":
             raise UserError(f"{option}=true is for format=onnx; format={name} has no such variant")
     if streaming and int8:

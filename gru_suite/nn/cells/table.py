@@ -11,6 +11,7 @@ from gru_suite.errors import UserError
 from gru_suite.nn.cells.layers import Layer, gru_layer, lstm_layer, rnn_relu_layer, rnn_tanh_layer
 from gru_suite.nn.cells.min_gru import MinGRU, min_gru_layer
 from gru_suite.nn.cells.relu_gru import relu_gru_layer
+from gru_suite.options import check_flag
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,11 @@ CELLS: dict[str, Cell] = {
 }
 
 
-def check_options(sizes: dict[str, int], cell: str, dropout: float, activation: str) -> None:
+def check_options(
+    sizes: dict[str, int], cell: str, bidirectional: bool, dropout: float, activation: str
+) -> None:
     """Raise UserError for an option that is out of its range or set."""
+    check_flag("backbone.bidirectional", bidirectional)
     for name, size in sizes.items():
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise UserError(f"backbone.{name}={size!r}: needs a whole number of at least 1")
