@@ -23,11 +23,18 @@ class StopRequest:
     Attributes:
         received: number of the signal, 0 for none.
         deferred: a signal is kept in ``received``, and raises no exception.
+        handled: the signals that this object handles.
     """
 
     def __init__(self) -> None:
         self.received = 0
         self.deferred = False
+        self.handled: list[signal.Signals] = []
+
+    def install(self) -> None:
+        """Handle the signals of ``handled`` here again, where a library has put itself before."""
+        for each in self.handled:
+            signal.signal(each, self.handle)
 
     def handle(self, signum: int, frame: Any = None) -> None:
         """Keep the signal where it is deferred and the first; else raise its exception."""
@@ -60,7 +67,7 @@ def raising_on_signals() -> Iterator[None]:
 
     Handlers of the calling program, and other threads than the main one, are left alone.
     """
-    request.received, request.deferred = 0, False
+    request.received, request.deferred, request.handled = 0, False, []
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -68,11 +75,10 @@ def raising_on_signals() -> Iterator[None]:
         signal.SIGTERM: signal.SIG_DFL,
         signal.SIGINT: signal.default_int_handler,
     }
-    ours = [each for each in _SIGNALS if signal.getsignal(each) == usual[each]]
-    for each in ours:
-        signal.signal(each, request.handle)
+    request.handled = [each for each in _SIGNALS if signal.getsignal(each) == usual[each]]
+    request.install()
     try:
         yield
     finally:
-        for each in ours:
+        for each in request.handled:
             signal.signal(each, usual[each])

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from gru_suite.cli.stopping import note_folder, report_stop
+from gru_suite.cli.stopping import note_folder, report_stop, stopped_by
 from gru_suite.cli.verbs import VERBS
 from gru_suite.errors import UserError, nearest
-from gru_suite.stopping import Terminated, raising_on_signals
+from gru_suite.stopping import raising_on_signals
 from gru_suite.sweeps.processes import NUMBER, SweepFailed
 
 if TYPE_CHECKING:
@@ -47,10 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except (KeyboardInterrupt, SystemExit) as error:
-        # Lightning turns KeyboardInterrupt into SystemExit, sometimes with an error in between.
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, KeyboardInterrupt | Terminated):
-            cause = cause.__context__
+        cause = stopped_by(error)
         if cause is None:
             raise
         return report_stop(cause, words)
@@ -66,6 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:
+        cause = stopped_by(error)
+        if cause is not None:
+            return report_stop(cause, words)
         from gru_suite.cli.error_report import report
 
         return report(error, calls[0] if calls else None, getattr(error, _JOB_NOTE, None))
@@ -190,6 +190,7 @@ class Job:
             note_folder(error, hydra_cfg.runtime.output_dir)
             raise
         except Exception as error:
+            note_folder(error, hydra_cfg.runtime.output_dir)
             setattr(error, _JOB_NOTE, _job_note(hydra_cfg))
             sys.stderr = _WithoutHydraMessage(sys.stderr)
             raise

@@ -2,11 +2,12 @@
 
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gru_suite.stopping import Terminated
+from gru_suite.stopping import Terminated, request
 from gru_suite.sweeps.processes import NUMBER, STOPPED_AT
 
 # Attribute of an exception with the run folder.
@@ -21,15 +22,29 @@ def note_folder(error: BaseException, folder: str) -> None:
         cause = cause.__context__
 
 
+def stopped_by(error: BaseException) -> BaseException | None:
+    """Return the exception that a signal has caused, None where ``error`` has another cause.
+
+    Lightning turns a KeyboardInterrupt into SystemExit, and code that a signal interrupts may fail
+    in its own way: while it cleans up, or later, since compiled code has dropped the exception.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt | Terminated):
+        cause = cause.__context__
+    return error if cause is None and request.received else cause
+
+
 def report_stop(cause: BaseException, words: Sequence[str]) -> int:
     """Print that a run was stopped, what it has kept and how to continue; return the exit code.
 
     Args:
-        cause: KeyboardInterrupt or :class:`Terminated`.
+        cause: what :func:`stopped_by` has returned.
         words: the arguments of the command line.
     """
-    terminated = isinstance(cause, Terminated)
+    terminated = isinstance(cause, Terminated) or request.received == signal.SIGTERM
     text = "terminated" if terminated else "interrupted"
+    if isinstance(cause, Exception):
+        text += f" ({type(cause).__name__}: {cause})"
     folder = getattr(cause, _FOLDER, None)
     checkpoints = Path(folder, "checkpoints") if folder else None
     reached = getattr(cause, STOPPED_AT, None)

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 from gru_suite.errors import UserError
 from gru_suite.files import atomic_path
+from gru_suite.stopping import request
 
 FILE, LOCK = "run.json", ".lock"
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
@@ -75,10 +76,10 @@ def recording(folder: Path, **facts: Any) -> Iterator[RunRecord]:
         record = RunRecord(folder, facts)
         try:
             yield record
-        except (KeyboardInterrupt, SystemExit):
-            record.end(STOPPED)
-            raise
         except BaseException as error:
+            if request.received or isinstance(error, KeyboardInterrupt | SystemExit):
+                record.end(STOPPED)
+                raise
             text = (str(error).strip() or type(error).__name__).splitlines()[0]
             record.end(FAILED, text)
             raise

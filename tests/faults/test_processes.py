@@ -2,9 +2,12 @@
 
 import csv
 import json
+import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +103,49 @@ def test_two_processes_equal_one(task: str, words: dict[str, list[str]], tmp_pat
         "last.ckpt",
         "previous.ckpt",
     ]
+
+
+def processes_of(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("whom", ["all", "first"])
+def test_two_terminated_processes_resume(
+    whom: str, words: dict[str, list[str]], tmp_path: Path
+) -> None:
+    own = [*words["forecasting"], "device.devices=2", "data.batch_size=16"]
+    _, right, _ = train(own, tmp_path / "undisturbed")
+    options = ["device=cpu", "device.threads=1", "trainer.max_epochs=3", "backbone.hidden_size=16"]
+    command = [sys.executable, "-m", "gru_suite", *own, *options, "hydra.run.dir=run"]
+    with (tmp_path / "log").open("w") as log:
+        run = subprocess.Popen(
+            command, cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        while "epoch 1/3" not in (tmp_path / "log").read_text() and run.poll() is None:
+            time.sleep(0.01)
+        (os.killpg if whom == "all" else os.kill)(run.pid, signal.SIGTERM)
+        code = run.wait(timeout=60)
+    printed = (tmp_path / "log").read_text()
+    assert code == 143, printed[-3000:]
+    assert "terminated; its state is saved" in printed
+    until = time.monotonic() + 20
+    while processes_of(run.pid) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not processes_of(run.pid), "a process is left behind"
+    resumed = subprocess.run(
+        [sys.executable, "-m", "gru_suite", "resume=run"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert resumed.returncode == 0, resumed.stderr[-3000:]
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    for row, expected in zip(rows, right, strict=True):
+        assert float(row["val/loss"]) == pytest.approx(float(expected["val/loss"]), rel=1e-3)

@@ -4,8 +4,11 @@ import signal
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
+from pytorch_lightning.demos.boring_classes import BoringModel
 
+from gru_suite.cli.stopping import report_stop, stopped_by
 from gru_suite.errors import UserError
 from gru_suite.results.run_record import (
     FAILED,
@@ -25,6 +28,7 @@ from gru_suite.training.recovery.checkpoint_io import (
     check_whole,
     find_resumable,
 )
+from gru_suite.training.recovery.last_checkpoint import LastCheckpoint
 
 CHECKPOINT = {
     "gru_suite": {"format": 1, "task_class": "gru_suite.tasks.forecasting.task:ForecastingTask"},
@@ -145,3 +149,48 @@ def test_a_second_signal_is_not_deferred() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     signal.signal(signal.SIGINT, before)
+
+
+class TerminateAfterTheLastBatch(pl.Callback):
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: object
+    ) -> None:
+        if trainer.is_last_batch:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_before_validation_stops_with_its_own_exception(tmp_path: Path) -> None:
+    with raising_on_signals():
+        trainer = pl.Trainer(
+            accelerator="cpu",
+            callbacks=[TerminateAfterTheLastBatch(), LastCheckpoint(tmp_path, 10)],
+            default_root_dir=tmp_path,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+            limit_train_batches=3,
+            limit_val_batches=3,
+            logger=False,
+            max_epochs=2,
+        )
+        with pytest.raises(Terminated):
+            trainer.fit(BoringModel())
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_stop_is_told_from_errors_that_it_causes() -> None:
+    def restore() -> None:
+        try:
+            raise Terminated(143)
+        finally:
+            os.environ["no such variable"]
+
+    with pytest.raises(KeyError) as error:
+        restore()
+    assert isinstance(stopped_by(error.value), Terminated)
+    with raising_on_signals():
+        assert stopped_by(ValueError("later")) is None
+        request.received = signal.SIGTERM
+        later = ValueError("later")
+        assert stopped_by(later) is later
+        assert report_stop(later, []) == 143
+        request.received = 0

@@ -13,8 +13,8 @@ from pytorch_lightning.trainer.states import TrainerFn
 from gru_suite.data.epoch_loader import EpochLoader
 from gru_suite.stopping import request
 
-# Batches between agreements of several processes on whether to save and to stop.
-_AGREEMENT_BATCHES = 5
+# Steps between agreements of several processes on whether to save and to stop.
+_AGREEMENT_STEPS = 5
 
 
 class LastCheckpoint(Checkpoint):
@@ -50,6 +50,9 @@ class LastCheckpoint(Checkpoint):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock; catch up with what followed the epoch of the checkpoint."""
         self._saved = time.monotonic()
+        # Lightning's handler of SIGTERM, which goes first, calls a collective of all processes from
+        # wherever this one is, and ends the loops with an exception of its own.
+        request.install()
         request.deferred = True
         if isinstance(trainer.train_dataloader, EpochLoader):
             self._loader = trainer.train_dataloader
@@ -73,28 +76,31 @@ class LastCheckpoint(Checkpoint):
         if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches:
             # The end of the epoch follows; or gradients are summed up that no checkpoint has.
             return
-        due, stop = self._agree(trainer, batch_idx)
+        step = batch_idx // trainer.accumulate_grad_batches
+        if trainer.world_size > 1 and step % _AGREEMENT_STEPS:
+            return
+        due, stop = self._agree(trainer)
         if due or stop:
             self._save(trainer)
         if stop:
-            request.received = request.received or stop
             request.stop()
 
-    def _agree(self, trainer: pl.Trainer, batch_idx: int) -> tuple[bool, int]:
-        """Return whether it is time to save, and the signal of any process."""
+    def _agree(self, trainer: pl.Trainer) -> tuple[bool, bool]:
+        """Return whether it is time to save, and whether any process has received a signal."""
         due = time.monotonic() - self._saved > self.seconds
-        if trainer.world_size == 1:
-            return due, request.received
-        if batch_idx % _AGREEMENT_BATCHES:
-            return False, 0
-        found = torch.tensor([int(due), request.received], device=trainer.strategy.root_device)
-        torch.distributed.all_reduce(found, torch.distributed.ReduceOp.MAX)
-        return bool(found[0]), int(found[1])
+        if trainer.world_size > 1:
+            found = torch.tensor([int(due), request.received], device=trainer.strategy.root_device)
+            torch.distributed.all_reduce(found, torch.distributed.ReduceOp.MAX)
+            due = bool(found[0])
+            request.received = request.received or int(found[1])
+        return due, bool(request.received)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop at once in validation."""
         if trainer.world_size == 1:
             request.deferred = False
+            if request.received:
+                request.stop()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Defer signals again, in a fit."""
@@ -113,9 +119,10 @@ class LastCheckpoint(Checkpoint):
             request.stop()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Let signals raise exceptions again."""
+        """Let signals raise exceptions again, and stop at one that was deferred."""
+        _, stop = self._agree(trainer)
         request.deferred = False
-        if request.received:
+        if stop:
             request.stop()
 
     def on_exception(
