@@ -115,12 +115,12 @@ class LastCheckpoint(Checkpoint):
                 self._after_epoch[config.monitor] = float(value)
         self._save(trainer)
         self._after_epoch = {}
-        if request.received and trainer.world_size == 1:
+        if self._agree(trainer)[1]:
             request.stop()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Let signals raise exceptions again, and stop at one that was deferred."""
-        _, stop = self._agree(trainer)
+        stop = self._agree(trainer)[1]
         request.deferred = False
         if stop:
             request.stop()
