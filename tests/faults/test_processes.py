@@ -16,6 +16,7 @@ from small_data import small_runs
 
 pytestmark = pytest.mark.slow
 
+OPTIONS = ["device=cpu", "device.threads=1", "trainer.max_epochs=3", "backbone.hidden_size=16"]
 # What is drawn at random differs between processes.
 NOTHING_DRAWN = {
     "forecasting": ["task.input_dropout=0", "task.head_dropout=0"],
@@ -43,9 +44,8 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 def train(words: list[str], folder: Path, *more: str) -> tuple[dict[str, Any], list[Any], str]:
     command = [sys.executable, "-m", "gru_suite", *words, *more, f"hydra.run.dir={folder.name}"]
-    options = ["device=cpu", "device.threads=1", "trainer.max_epochs=3", "backbone.hidden_size=16"]
     run = subprocess.run(
-        [*command, *options], cwd=folder.parent, capture_output=True, text=True, timeout=90
+        [*command, *OPTIONS], cwd=folder.parent, capture_output=True, text=True, timeout=90
     )
     assert run.returncode == 0, run.stderr[-3000:]
     with (folder / "metrics.csv").open() as file:
@@ -105,7 +105,7 @@ def test_two_processes_equal_one(task: str, words: dict[str, list[str]], tmp_pat
     ]
 
 
-def processes_of(group: int) -> bool:
+def any_is_running(group: int) -> bool:
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -119,8 +119,7 @@ def test_two_terminated_processes_resume(
 ) -> None:
     own = [*words["forecasting"], "device.devices=2", "data.batch_size=16"]
     _, right, _ = train(own, tmp_path / "undisturbed")
-    options = ["device=cpu", "device.threads=1", "trainer.max_epochs=3", "backbone.hidden_size=16"]
-    command = [sys.executable, "-m", "gru_suite", *own, *options, "hydra.run.dir=run"]
+    command = [sys.executable, "-m", "gru_suite", *own, *OPTIONS, "hydra.run.dir=run"]
     with (tmp_path / "log").open("w") as log:
         run = subprocess.Popen(
             command, cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -133,9 +132,9 @@ def test_two_terminated_processes_resume(
     assert code == 143, printed[-3000:]
     assert "terminated; its state is saved" in printed
     until = time.monotonic() + 20
-    while processes_of(run.pid) and time.monotonic() < until:
+    while any_is_running(run.pid) and time.monotonic() < until:
         time.sleep(0.1)
-    assert not processes_of(run.pid), "a process is left behind"
+    assert not any_is_running(run.pid), "a process is left behind"
     resumed = subprocess.run(
         [sys.executable, "-m", "gru_suite", "resume=run"],
         cwd=tmp_path,
